@@ -1,0 +1,144 @@
+/**
+ * A network device (Linux `struct net_device`). One class for every kind, so that the data path meets
+ * one shape; what differs is behind `ops`, and a driver's own state in `priv`.
+ */
+import type { Ipv4Device } from '../network/ipv4/device.ts';
+import type { NetNs } from '../net.ts';
+import type { Packet } from '../packet.ts';
+import type { Qdisc } from './qdisc.ts';
+
+/** `include/uapi/linux/if.h` */
+export const IFF_UP = 0x1;
+export const IFF_BROADCAST = 0x2;
+export const IFF_LOOPBACK = 0x8;
+export const IFF_POINTOPOINT = 0x10;
+export const IFF_RUNNING = 0x40;
+export const IFF_NOARP = 0x80;
+export const IFF_PROMISC = 0x100;
+export const IFF_ALLMULTI = 0x200;
+export const IFF_MASTER = 0x400;
+export const IFF_SLAVE = 0x800;
+export const IFF_MULTICAST = 0x1000;
+export const IFF_LOWER_UP = 0x10000;
+
+/** Longest interface name. */
+export const IFNAMSIZ = 16;
+
+/** What a kind of device does (Linux `net_device_ops` and `rtnl_link_ops`). */
+export interface DeviceOps {
+  /** `rtnl_link_ops.kind`: `'veth'`; `''` for lo. */
+  readonly kind: string;
+  /** May this device move to another namespace (`netns_immutable` otherwise)? */
+  readonly movable: boolean;
+  /** Sends a frame. Takes ownership; never re-enters the stack: hands to `Kernel.enqueue`. */
+  readonly xmit: (pkt: Packet, dev: NetDevice) => void;
+  /** Called when the device goes up / down, after the flag changed. */
+  readonly open?: (dev: NetDevice) => void;
+  readonly stop?: (dev: NetDevice) => void;
+  /** Called when the device is deleted, before it leaves its namespace's list. */
+  readonly uninit?: (dev: NetDevice) => void;
+  /** Largest MTU; 65535 unless told. */
+  readonly maxMtu?: number;
+  readonly minMtu?: number;
+  /** Index of a lower or peer device in its namespace (`dev_get_iflink`); own index unless told. */
+  readonly iflink?: (dev: NetDevice) => NetDevice | null;
+  /** Bridge ports, VLAN …: told of a state change of a device below (`netdev_notifier`). */
+  readonly lowerChanged?: (upper: NetDevice, lower: NetDevice) => void;
+}
+
+/** `struct rtnl_link_stats64`: the counters of `ip -s link`. */
+export class LinkStats {
+  rxPackets = 0;
+  txPackets = 0;
+  rxBytes = 0;
+  txBytes = 0;
+  rxErrors = 0;
+  txErrors = 0;
+  rxDropped = 0;
+  txDropped = 0;
+  multicast = 0;
+  collisions = 0;
+  rxOverErrors = 0;
+  txCarrierErrors = 0;
+}
+
+/** True: the handler took the packet. False: it goes on, perhaps with another `pkt.dev`. */
+export type RxHandler = (pkt: Packet) => boolean;
+
+/** Accepts a copy of every frame that passes a device (AF_PACKET, captures). May keep the clone it makes. */
+export interface PacketTap {
+  /** `outgoing`: the frame is about to leave through `dev`. The packet must not be changed. */
+  tap(pkt: Packet, dev: NetDevice, outgoing: boolean): void;
+}
+
+export class NetDevice {
+  /** The namespace; a crossing file alone changes it (`link/move.ts`). */
+  net: NetNs;
+  ifindex: number;
+  name: string;
+  /** Settable and derived flags; `IFF_RUNNING` and `IFF_LOWER_UP` are derived by `link/device-state.ts`. */
+  flags: number;
+  mtu: number;
+  /** `ARPHRD_*` */
+  type: number;
+  /** 48-bit integers */
+  mac = 0;
+  broadcast = 0;
+  /** Carrier: a peer that is up (veth), a lower device, a Port that is attached. */
+  carrier = true;
+  txQueueLen = 1000;
+  /** Largest GSO packet that `ops.xmit` takes, bytes from the IP header on; 0: no segmentation offload. */
+  gsoMaxSize = 65536;
+  /** Bytes of link-layer header on the wire: 14, or 0 for an L3 device. */
+  hardHeaderLen = 14;
+  readonly stats: LinkStats = new LinkStats();
+  readonly ops: DeviceOps;
+  /** The driver's own state. */
+  priv: unknown = null;
+  /** Bridge or other master; null when none. */
+  master: NetDevice | null = null;
+  /** Takes the frame before protocols do (bridge port, macvlan …). */
+  rxHandler: RxHandler | null = null;
+  /** State of the rx handler's owner: the bridge port. */
+  rxHandlerData: unknown = null;
+  /** The IPv4 side of the device (Linux `in_device`). */
+  ipv4: Ipv4Device | null = null;
+  /** Egress queue; null: noqueue (packets go straight to `ops.xmit`). */
+  qdisc: Qdisc | null = null;
+  /** AF_PACKET sockets and captures on this device alone; null when none. */
+  taps: PacketTap[] | null = null;
+  /** Multicast MACs accepted, with reference counts (`dev_mc_add`). */
+  multicastMacs: Map<number, number> | null = null;
+  /** Free text of `ip link set … alias`. */
+  alias = '';
+  /** How often the carrier changed: /sys/class/net/IF/carrier_changes. */
+  carrierChanges = 0;
+  /** Received packets that wait for `Kernel.run` (Linux `softnet_data.input_pkt_queue`). */
+  readonly backlog: Packet[] = [];
+  /** First unread index of `backlog`. */
+  backlogHead = 0;
+  /** True while the kernel's poll list holds this device. */
+  polled = false;
+  /** True once deleted: everything that still refers to it lets go. */
+  dead = false;
+
+  constructor(net: NetNs, ops: DeviceOps, name: string, ifindex: number, type: number) {
+    this.net = net;
+    this.ops = ops;
+    this.name = name;
+    this.ifindex = ifindex;
+    this.type = type;
+    this.flags = 0;
+    this.mtu = 1500;
+  }
+
+  /** Administratively up. */
+  get up(): boolean {
+    return (this.flags & IFF_UP) !== 0;
+  }
+
+  /** Up and with carrier: packets can leave. */
+  get operational(): boolean {
+    return (this.flags & IFF_UP) !== 0 && this.carrier;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * One network namespace: everything it owns, on one page (Linux `struct net`). Per namespace means: a
+ * field here. Protocols are functions of a packet, whose namespace is `pkt.dev.net`, or of a socket,
+ * whose namespace is `sk.net`; nothing else leads from one namespace to another (S2).
+ */
+import type { DropReason } from './drop.ts';
+import { EventSource } from './event.ts';
+import type { Kernel } from './kernel.ts';
+import { DeviceList } from './link/device-list.ts';
+import type { NetDevice, PacketTap } from './link/net-device.ts';
+import { NeighbourTable } from './link/neighbour.ts';
+import { loopbackSetup } from './device/loopback.ts';
+import { MIB_MAX, type Mib } from './mib.ts';
+import { Ipv4State } from './network/ipv4/state.ts';
+import { Ipv4Conf, NeighConf, Sysctl } from './sysctl.ts';
+import { PingState } from './transport/ping/state.ts';
+import { RawState } from './transport/raw/state.ts';
+import { TcpState } from './transport/tcp/state.ts';
+import { UdpState } from './transport/udp/state.ts';
+
+export class NetNs {
+  readonly kernel: Kernel;
+  /** Unique in the kernel, never reused. */
+  readonly id: number;
+  /** Name in `ip netns`; null when anonymous. */
+  name: string | null;
+  /** True once destroyed: sockets and devices of it refuse everything. */
+  dead = false;
+  /** Host name that programs in this namespace see (Linux keeps it in the UTS namespace). */
+  hostname: string;
+
+  readonly devs: DeviceList = new DeviceList(this);
+  /** Index 1 of every namespace. */
+  readonly loopback: NetDevice;
+  /** AF_PACKET sockets and captures on all devices of this namespace; null when none. */
+  taps: PacketTap[] | null = null;
+
+  /** IPv4 neighbours (ARP). */
+  readonly arp: NeighbourTable = new NeighbourTable(this);
+  readonly ipv4: Ipv4State = new Ipv4State(this);
+  readonly tcp: TcpState = new TcpState(this);
+  readonly udp: UdpState = new UdpState(this);
+  readonly ping: PingState = new PingState(this);
+  readonly raw: RawState = new RawState(this);
+
+  readonly sysctl: Sysctl = new Sysctl();
+  readonly ipv4ConfAll: Ipv4Conf = new Ipv4Conf();
+  readonly ipv4ConfDefault: Ipv4Conf = new Ipv4Conf();
+  readonly neighConfDefault: NeighConf = new NeighConf();
+  readonly mib: Mib = new Float64Array(MIB_MAX);
+  /** Packets that died here, by reason. */
+  readonly drops: Map<DropReason, number> = new Map();
+  readonly events: EventSource = new EventSource();
+
+  constructor(kernel: Kernel, id: number, name: string | null) {
+    this.kernel = kernel;
+    this.id = id;
+    this.name = name;
+    this.hostname = name ?? `ns${id}`;
+    this.ipv4ConfAll.acceptSourceRoute = 0;
+    this.loopback = loopbackSetup(this);
+  }
+}

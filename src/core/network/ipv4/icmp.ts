@@ -1,0 +1,3 @@
+/** Not built yet. */
+import type { Packet } from '../../packet.ts';
+export function icmpInput(_pkt: Packet): void {}

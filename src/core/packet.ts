@@ -1,0 +1,121 @@
+/**
+ * A packet is its headers: objects with named fields in host order, and a payload of byte slices
+ * that are never copied inside the stack (Linux `struct sk_buff`, which is bytes with offsets).
+ * Bytes are made and read only at byte edges, by `wire/frame.ts`.
+ *
+ * Ownership: a packet has one owner at a time. Who passes it on (xmit, enqueue, deliver) may not
+ * touch it again; who wants to keep it clones it. `eth` is immutable and shared; the other header
+ * objects belong to the packet; payload slices are immutable for everybody.
+ */
+import type { NetDevice } from './link/net-device.ts';
+import type { Route } from './network/route/route.ts';
+import type { ArpHeader } from './wire/arp.ts';
+import type { EthHeader } from './wire/ethernet.ts';
+import type { IcmpHeader } from './wire/icmp.ts';
+import type { Ipv4Header } from './wire/ipv4.ts';
+import type { TcpHeader } from './wire/tcp.ts';
+import type { UdpHeader } from './wire/udp.ts';
+
+/** For whom a received frame is (`skb->pkt_type`, `include/uapi/linux/if_packet.h`). */
+export const PACKET_HOST = 0;
+export const PACKET_BROADCAST = 1;
+export const PACKET_MULTICAST = 2;
+export const PACKET_OTHERHOST = 3;
+export const PACKET_OUTGOING = 4;
+
+/** The IPv4 header's checksum was wrong on the wire. */
+export const BAD_IP_CSUM = 1;
+/** The checksum of the transport header was wrong on the wire. */
+export const BAD_L4_CSUM = 2;
+/** The transport header could not be parsed: `data` holds all bytes behind the IP header. */
+export const BAD_L4 = 4;
+/** The network header could not be parsed: `data` holds all bytes behind the Ethernet header. */
+export const BAD_L3 = 8;
+/** A UDP datagram over IPv4 that carries no checksum (RFC 768). Not an error. */
+export const NO_UDP_CSUM = 16;
+
+export type Payload = readonly Uint8Array[];
+
+export const NO_PAYLOAD: Payload = Object.freeze([]);
+
+export class Packet {
+  /** Follows the packet through NAT, bridges and fragmentation; a clone has its original's. */
+  id: number;
+  /** The device that received it, or through which it leaves. Its `net` is the packet's namespace. */
+  dev: NetDevice | null = null;
+  /** EtherType in host order (`ETH_P_*`). */
+  proto: number;
+  /** `PACKET_*`; set by `link/input.ts`. */
+  pktType: number = PACKET_HOST;
+  /** Null on a device without link-layer header, and before `link/neighbour.ts` on the way out. */
+  eth: EthHeader | null = null;
+  arp: ArpHeader | null = null;
+  ip: Ipv4Header | null = null;
+  /** At most one of the transport headers is set; none: `data` is all that follows the IP header. */
+  tcp: TcpHeader | null = null;
+  udp: UdpHeader | null = null;
+  icmp: IcmpHeader | null = null;
+  /** What follows the innermost header above. */
+  data: Payload;
+  /** Total length of `data` in bytes. */
+  len: number;
+  /** `BAD_*`, `NO_UDP_CSUM`: what the byte edge found. 0 for what this kernel built. */
+  flags = 0;
+  /** Payload bytes per segment when this stands for several (GSO); 0 when it is one segment. */
+  gsoSize = 0;
+  /** `skb->mark` */
+  mark = 0;
+  /** `skb->priority` */
+  priority = 0;
+  /** Routing decision, input or output (`skb_dst`). */
+  route: Route | null = null;
+  /** Time of arrival or of sending, microseconds of the kernel's clock. */
+  timeUs = 0;
+
+  constructor(id: number, proto: number, data: Payload, len: number) {
+    this.id = id;
+    this.proto = proto;
+    this.data = data;
+    this.len = len;
+  }
+
+  /**
+   * An independent packet with the same content (Linux `skb_clone` + private headers): header objects
+   * that the stack changes are copied, payload is shared.
+   */
+  clone(): Packet {
+    const copy = new Packet(this.id, this.proto, this.data, this.len);
+    copy.dev = this.dev;
+    copy.pktType = this.pktType;
+    copy.eth = this.eth;
+    copy.arp = this.arp;
+    copy.ip = this.ip === null ? null : this.ip.copy();
+    copy.tcp = this.tcp;
+    copy.udp = this.udp;
+    copy.icmp = this.icmp;
+    copy.flags = this.flags;
+    copy.gsoSize = this.gsoSize;
+    copy.mark = this.mark;
+    copy.priority = this.priority;
+    copy.route = this.route;
+    copy.timeUs = this.timeUs;
+    return copy;
+  }
+}
+
+/** Bytes from the IPv4 header on, as its total-length field would say (more than 65535 with GSO). */
+export function ipLength(pkt: Packet): number {
+  let len = pkt.len;
+  if (pkt.ip !== null) len += pkt.ip.headerLen();
+  if (pkt.tcp !== null) len += pkt.tcp.headerLen();
+  else if (pkt.udp !== null) len += 8;
+  else if (pkt.icmp !== null) len += 8;
+  return len;
+}
+
+/** Removes what must not cross from one namespace to another (Linux `skb_scrub_packet`). */
+export function scrubPacket(pkt: Packet): void {
+  pkt.mark = 0;
+  pkt.route = null;
+  pkt.timeUs = 0;
+}

@@ -1,0 +1,59 @@
+/**
+ * The switchboard: the only upward knowledge of the stack. Which function takes a packet of which
+ * EtherType (Linux `ptype_base`) and of which IP protocol (`inet_protos`). Filled once, in
+ * `kernel.ts`'s composition; read by `link/input.ts` and `network/ipv4/input.ts`.
+ */
+import type { NetDevice } from './link/net-device.ts';
+import type { Packet } from './packet.ts';
+
+/** Takes a received packet: delivers it or drops it. */
+export type PacketHandler = (pkt: Packet) => void;
+
+/**
+ * Tells a transport that an ICMP error came back for a packet it had sent. `pkt.data` starts at the
+ * quoted packet's IP header, which is parsed into `quoted`.
+ */
+export type IcmpErrorHandler = (pkt: Packet, error: IcmpError) => void;
+
+/** An ICMP error and the packet that it quotes (RFC 792; RFC 1122 §3.2.2). */
+export interface IcmpError {
+  readonly type: number;
+  readonly code: number;
+  /** The header's second word: the next-hop MTU for fragmentation needed. */
+  readonly info: number;
+  /** Source and destination of the quoted packet: source is our own address. */
+  readonly src: number;
+  readonly dst: number;
+  /** The quoted bytes behind the quoted IP header; at least 8. */
+  readonly bytes: Uint8Array;
+}
+
+/** What happened to a device (Linux `enum netdev_cmd`); told after the fact, to every notifier in turn. */
+export type NetdevEvent =
+  | 'register'
+  | 'up'
+  | 'goingDown'
+  | 'down'
+  | 'change'
+  | 'changeMtu'
+  | 'changeAddr'
+  | 'changeName'
+  | 'unregister';
+
+/** Told of device events (Linux `netdev_chain`). */
+export type NetdevNotifier = (event: NetdevEvent, dev: NetDevice) => void;
+
+export interface Protocols {
+  /** By EtherType, host order. */
+  readonly ether: Map<number, PacketHandler>;
+  /** By IP protocol number; undefined: ICMP protocol unreachable. */
+  readonly inet: (PacketHandler | undefined)[];
+  readonly inetError: (IcmpErrorHandler | undefined)[];
+  /** A packet could not be sent because its next hop does not answer (`dst_link_failure`). */
+  linkFailure: PacketHandler;
+  /** Echo replies for ping sockets (`ping_rcv`); true: some socket took a copy. */
+  pingReply: (pkt: Packet) => boolean;
+  /** Copies for raw sockets (`raw_local_deliver`); true: some socket took one. */
+  raw: (pkt: Packet) => boolean;
+  readonly netdev: NetdevNotifier[];
+}

@@ -1,0 +1,3 @@
+/** Not built yet. */
+import type { NetNs } from '../../net.ts';
+export class UdpState { constructor(_net: NetNs) {} }
