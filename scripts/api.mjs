@@ -71,7 +71,8 @@ function report(env, index) {
     }
     const texts = modules.get(at.file)?.declared.get(at.name) ?? [];
     if (!own.has(at.file)) own.set(at.file, new Map());
-    own.get(at.file)?.set(name, texts.length > 0 ? texts : [`${name}: not found`]);
+    const alias = name === at.name ? [] : [`// ${at.name} is exported as ${name}:`];
+    own.get(at.file)?.set(name, texts.length > 0 ? [...alias, ...texts] : [`${name}: not found`]);
     queue.push(at);
   }
   const lines = [`# warren/${env}, made by \`npm run api\`: do not edit`];
