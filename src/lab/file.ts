@@ -39,6 +39,8 @@ export interface LabSpec {
   readonly nodes?: Readonly<Record<string, NodeSpec | null>>;
   readonly networks?: Readonly<Record<string, NetworkSpec>>;
   readonly links?: readonly (string | LinkSpec)[];
+  /** Commands that `warren up` shows, without the word `warren`. */
+  readonly tour?: readonly string[];
 }
 
 /** A lab that cannot be brought up as written. Nothing was started. */

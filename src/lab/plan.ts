@@ -55,6 +55,8 @@ export interface LabPlan {
   readonly seed: number | 'random';
   readonly nodes: readonly PlannedNode[];
   readonly wires: readonly PlannedWire[];
+  /** Commands to show, as the file has them. */
+  readonly tour: readonly string[];
   /** For each node the addresses of all names, those on a shared wire first. */
   hostsOf(node: string): Map<string, string[]>;
 }
@@ -112,6 +114,7 @@ class Planner {
       seed: spec.seed ?? 'random',
       nodes,
       wires,
+      tour: spec.tour ?? [],
       hostsOf: (node) => hostsOf(node, nodes),
     };
   }
