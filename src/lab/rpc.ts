@@ -1,0 +1,73 @@
+/**
+ * How the command talks to a lab that runs: one JSON object a line over a stream socket, in both
+ * directions. A request is `{argv}`; the answer is any number of `{out}` and `{err}`, then `{code}`.
+ * `{signal: 'SIGINT'}` interrupts what runs. Lines are bounded: who sends a longer one is cut off.
+ */
+import type { Duplex } from 'node:stream';
+
+/** Longest line that is accepted, bytes. */
+export const MAX_LINE: number = 1 << 20;
+
+export interface RpcMessage {
+  readonly argv?: readonly string[];
+  /** Folder in which the command was typed: relative paths start there. */
+  readonly cwd?: string;
+  /** Columns of the terminal; absent when there is none. */
+  readonly columns?: number;
+  readonly out?: string;
+  readonly err?: string;
+  readonly code?: number;
+  readonly signal?: 'SIGINT';
+  /** Text typed on standard input; null: its end. */
+  readonly input?: string | null;
+}
+
+/** Sends one message; false when the other side reads too slowly. */
+export function sendMessage(stream: Duplex, message: RpcMessage): boolean {
+  if (stream.destroyed || stream.writableEnded) return true;
+  return stream.write(`${JSON.stringify(message)}\n`);
+}
+
+/** Calls `onMessage` for each line; destroys the stream on what is no message. */
+export function readMessages(stream: Duplex, onMessage: (message: RpcMessage) => void): void {
+  let pending = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (text: string) => {
+    pending += text;
+    let end = pending.indexOf('\n');
+    while (end >= 0) {
+      const message = parse(pending.slice(0, end));
+      if (message === undefined) {
+        stream.destroy(new Error('a line that is no message'));
+        return;
+      }
+      pending = pending.slice(end + 1);
+      onMessage(message);
+      end = pending.indexOf('\n');
+    }
+    if (pending.length > MAX_LINE) stream.destroy(new Error('a line that is too long'));
+  });
+}
+
+function parse(line: string): RpcMessage | undefined {
+  if (line.length > MAX_LINE) return undefined;
+  try {
+    const value: unknown = JSON.parse(line);
+    return isMessage(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isMessage(value: unknown): value is RpcMessage {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const m = value as Record<string, unknown>;
+  const argv = m['argv'];
+  if (argv !== undefined && !(Array.isArray(argv) && argv.every((a) => typeof a === 'string')))
+    return false;
+  const texts = ['out', 'err', 'cwd'].every((k) => m[k] === undefined || typeof m[k] === 'string');
+  const numbers = ['code', 'columns'].every((k) => m[k] === undefined || Number.isInteger(m[k]));
+  const input = m['input'];
+  const inputOk = input === undefined || input === null || typeof input === 'string';
+  return texts && numbers && inputOk && (m['signal'] === undefined || m['signal'] === 'SIGINT');
+}
