@@ -46,6 +46,7 @@ const ROOT: readonly string[] = ['kernel.ts', 'net.ts', 'protocols.ts', 'inet.ts
 const TYPE_ONLY_UPWARDS: readonly string[] = [
   'core/net.ts',
   'core/kernel.ts',
+  'core/protocols.ts',
   'core/link/net-device.ts',
   'core/network/route/route.ts',
   'core/network/ipv4/device.ts',
