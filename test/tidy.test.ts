@@ -32,7 +32,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   app: FACE,
   tools: FACE,
   sim: ['core/*'],
-  lab: ['core/*', 'tools', 'sim'],
+  lab: ['core/*', 'app', 'tools', 'sim', 'node'],
   node: ['core/*'],
   browser: ['core/*'],
   cli: ['core/*', 'app', 'tools', 'sim', 'lab', 'node', 'browser'],

@@ -1,5 +1,7 @@
 /** ARP for IPv4 over Ethernet (RFC 826; Linux `include/uapi/linux/if_arp.h`). Immutable once sent. */
 
+import { ETH_ALEN, ETH_P_IP, getMac, putMac } from './ethernet.ts';
+
 export const ARPOP_REQUEST = 1;
 export const ARPOP_REPLY = 2;
 export const ARPHRD_ETHER = 1;
@@ -26,4 +28,31 @@ export class ArpHeader {
     this.tha = tha;
     this.tpa = tpa;
   }
+}
+
+/** The packet at `at`, of `len` bytes; null if it is short or not for IPv4 over Ethernet. */
+export function parseArp(view: DataView, at: number, len: number): ArpHeader | null {
+  if (len < ARP_LEN) return null;
+  if (view.getUint16(at) !== ARPHRD_ETHER || view.getUint16(at + 2) !== ETH_P_IP) return null;
+  if (view.getUint8(at + 4) !== ETH_ALEN || view.getUint8(at + 5) !== 4) return null;
+  return new ArpHeader(
+    view.getUint16(at + 6),
+    getMac(view, at + 8),
+    view.getInt32(at + 14),
+    getMac(view, at + 18),
+    view.getInt32(at + 24),
+  );
+}
+
+/** Writes 28 bytes. */
+export function putArp(view: DataView, at: number, h: ArpHeader): void {
+  view.setUint16(at, ARPHRD_ETHER);
+  view.setUint16(at + 2, ETH_P_IP);
+  view.setUint8(at + 4, ETH_ALEN);
+  view.setUint8(at + 5, 4);
+  view.setUint16(at + 6, h.op);
+  putMac(view, at + 8, h.sha);
+  view.setInt32(at + 14, h.spa);
+  putMac(view, at + 18, h.tha);
+  view.setInt32(at + 24, h.tpa);
 }

@@ -27,3 +27,26 @@ export class EthHeader {
     this.proto = proto;
   }
 }
+
+/** The header at `at`; 14 bytes must be there. */
+export function parseEth(view: DataView, at: number): EthHeader {
+  return new EthHeader(getMac(view, at), getMac(view, at + 6), view.getUint16(at + 12));
+}
+
+/** Writes 14 bytes. */
+export function putEth(view: DataView, at: number, h: EthHeader): void {
+  putMac(view, at, h.dst);
+  putMac(view, at + 6, h.src);
+  view.setUint16(at + 12, h.proto);
+}
+
+/** Reads six bytes as a 48-bit integer. */
+export function getMac(view: DataView, at: number): number {
+  return view.getUint16(at) * 0x100000000 + view.getUint32(at + 2);
+}
+
+/** Writes a 48-bit integer as six bytes. */
+export function putMac(view: DataView, at: number, mac: number): void {
+  view.setUint16(at, Math.floor(mac / 0x100000000));
+  view.setUint32(at + 2, mac % 0x100000000);
+}

@@ -39,3 +39,16 @@ export class IcmpHeader {
     this.rest = rest;
   }
 }
+
+/** The header at `at`, of which `len` bytes are there; null if it is short. */
+export function parseIcmp(view: DataView, at: number, len: number): IcmpHeader | null {
+  if (len < ICMP_HLEN) return null;
+  return new IcmpHeader(view.getUint8(at), view.getUint8(at + 1), view.getInt32(at + 4));
+}
+
+/** Writes 8 bytes; the checksum field is left zero. */
+export function putIcmp(view: DataView, at: number, h: IcmpHeader): void {
+  view.setUint8(at, h.type);
+  view.setUint8(at + 1, h.code);
+  view.setInt32(at + 4, h.rest);
+}

@@ -61,3 +61,53 @@ export class Ipv4Header {
     return h;
   }
 }
+
+/**
+ * The header at `at`, of which `len` bytes are there. Null if it is cut off, of another version, or
+ * claims a length that does not fit (Linux `ip_rcv_core`). Its checksum is the caller's to check; its
+ * total length is at `at + 2`. Options are a slice of `bytes`, whose view is `view`.
+ */
+export function parseIpv4(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  len: number,
+): Ipv4Header | null {
+  if (len < IPV4_HLEN) return null;
+  const first = view.getUint8(at);
+  const headerLen = (first & 15) * 4;
+  if (first >>> 4 !== 4 || headerLen < IPV4_HLEN) return null;
+  const totalLen = view.getUint16(at + 2);
+  if (totalLen < headerLen || totalLen > len) return null;
+  const h = new Ipv4Header(
+    view.getInt32(at + 12),
+    view.getInt32(at + 16),
+    view.getUint8(at + 9),
+    view.getUint8(at + 8),
+    view.getUint8(at + 1),
+  );
+  h.id = view.getUint16(at + 4);
+  h.frag = view.getUint16(at + 6);
+  if (headerLen > IPV4_HLEN) h.options = bytes.subarray(at + IPV4_HLEN, at + headerLen);
+  return h;
+}
+
+/** Writes the header for a packet of `totalLen` bytes; its checksum field is left zero. */
+export function putIpv4(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  h: Ipv4Header,
+  totalLen: number,
+): void {
+  view.setUint8(at, 0x40 | (h.headerLen() >>> 2));
+  view.setUint8(at + 1, h.tos);
+  view.setUint16(at + 2, totalLen);
+  view.setUint16(at + 4, h.id);
+  view.setUint16(at + 6, h.frag);
+  view.setUint8(at + 8, h.ttl);
+  view.setUint8(at + 9, h.protocol);
+  view.setInt32(at + 12, h.src);
+  view.setInt32(at + 16, h.dst);
+  if (h.options !== null) bytes.set(h.options, at + IPV4_HLEN);
+}

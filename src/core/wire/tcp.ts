@@ -1,6 +1,10 @@
 /** TCP header and options (RFC 9293 §3.1, §3.2; RFC 7323, RFC 2018, RFC 7413). Immutable once sent. */
+import { parseTcpOptions, putTcpOptions } from './tcp-options.ts';
 
-/** Bits of `TcpHeader.flags`: the wire's byte 13, and AE as bit 8 (RFC 9293 §6). */
+/**
+ * Bits of `TcpHeader.flags`: the wire's byte 13, and AE as bit 8 (RFC 9293 §6). Bits 9 to 11, which
+ * are reserved, are kept for who forwards the segment and mean nothing.
+ */
 export const TCP_FIN = 0x01;
 export const TCP_SYN = 0x02;
 export const TCP_RST = 0x04;
@@ -80,4 +84,42 @@ export class TcpHeader {
   headerLen(): number {
     return TCP_HLEN + this.optionsLen;
   }
+}
+
+/** The header at `at`, of which `len` bytes are there; null if it is cut off or its offset is wrong. */
+export function parseTcp(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  len: number,
+): TcpHeader | null {
+  if (len < TCP_HLEN) return null;
+  const word = view.getUint16(at + 12);
+  const headerLen = (word >>> 12) * 4;
+  if (headerLen < TCP_HLEN || headerLen > len) return null;
+  const options =
+    headerLen === TCP_HLEN ? null : parseTcpOptions(bytes.subarray(at + TCP_HLEN, at + headerLen));
+  return new TcpHeader(
+    view.getUint16(at),
+    view.getUint16(at + 2),
+    view.getInt32(at + 4),
+    view.getInt32(at + 8),
+    word & 0xfff,
+    view.getUint16(at + 14),
+    view.getUint16(at + 18),
+    options,
+    headerLen - TCP_HLEN,
+  );
+}
+
+/** Writes header and options, `h.headerLen()` bytes; the checksum field is left zero. */
+export function putTcp(bytes: Uint8Array, view: DataView, at: number, h: TcpHeader): void {
+  view.setUint16(at, h.sport);
+  view.setUint16(at + 2, h.dport);
+  view.setInt32(at + 4, h.seq);
+  view.setInt32(at + 8, h.ack);
+  view.setUint16(at + 12, (h.headerLen() << 10) | (h.flags & 0xfff));
+  view.setUint16(at + 14, h.window);
+  view.setUint16(at + 18, h.urg);
+  if (h.options !== null) putTcpOptions(bytes, view, at + TCP_HLEN, h.options);
 }
