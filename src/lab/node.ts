@@ -1,0 +1,24 @@
+/** A node of a lab that is up: what its two kinds, in this process and in one of its own, have in common. */
+import type { CommandIo } from './curl.ts';
+import type { NodeLog } from './node-log.ts';
+import type { PlannedNode } from './plan.ts';
+
+/** `idle`: no program. `starting`: its program does not serve yet. */
+export type NodeState = 'idle' | 'starting' | 'ready' | 'exited';
+
+export interface LabNode {
+  readonly plan: PlannedNode;
+  readonly log: NodeLog;
+  readonly state: NodeState;
+  /** What runs in it: `module client.js`, `node web.js (pid 1234)`, or a dash. */
+  readonly program: string;
+  /** Exit code or signal of a program that ended; undefined while it runs. */
+  readonly exit: string | undefined;
+  /** Configures the namespace; resolves when it is on the network, before its program runs. */
+  attach(): Promise<void>;
+  /** Starts the program; resolves when it is ready, rejects when it cannot become so. */
+  start(): Promise<void>;
+  /** Runs one of Warren's commands in the namespace; resolves with its exit code. */
+  command(argv: readonly string[], io: CommandIo): Promise<number>;
+  stop(): Promise<void>;
+}
