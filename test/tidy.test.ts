@@ -18,7 +18,7 @@ const FACE = ['core/index.ts', 'core/control'];
 /** Who may import whom, bottom up. A folder may import itself and what is listed; nothing else. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'core/util': [],
-  'core/wire': ['core/util'],
+  'core/wire': ['core/util', 'core/packet.ts'],
   'core/(base)': SUPPORT,
   'core/link': BASE,
   'core/device': DEVICE,

@@ -1,0 +1,183 @@
+/**
+ * A lab that is up: the process that carries its wires, its nodes, and what can be done to it. Made
+ * from a plan; `down` leaves nothing behind.
+ */
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { Kernel } from '../core/kernel.ts';
+import { Capture } from '../core/link/capture.ts';
+import type { NetDevice } from '../core/link/net-device.ts';
+import { RealTimeEnv } from '../node/env.ts';
+import { LabError } from './file.ts';
+import { LocalNode } from './local-node.ts';
+import type { LabNode } from './node.ts';
+import type { LabPlan, PlannedNode } from './plan.ts';
+import { nearestWord } from './nearest.ts';
+import { ProcessNode } from './process-node.ts';
+import { Switch } from './switch.ts';
+
+export interface LabOptions {
+  /** Folder of the lab file: paths in it start there. */
+  readonly dir: string;
+  /** Told of what happens while the lab comes up, and of each line that a node prints. */
+  readonly onProgress?: (text: string) => void;
+  readonly onLog?: (node: string, line: string) => void;
+}
+
+export class Lab {
+  readonly plan: LabPlan;
+  readonly kernel: Kernel;
+  readonly nodes: ReadonlyMap<string, LabNode>;
+  readonly switches: ReadonlyMap<string, Switch>;
+  readonly startedAt: number = Date.now();
+  private readonly options: LabOptions;
+  private readonly captures: Set<{ stop(): Promise<void> }> = new Set();
+
+  constructor(plan: LabPlan, options: LabOptions) {
+    if (plan.clock === 'virtual')
+      throw new LabError('clock: virtual is not there yet for lab files; use clock: real');
+    this.plan = plan;
+    this.options = options;
+    const env = new RealTimeEnv();
+    this.kernel =
+      plan.seed === 'random' ? new Kernel({ env }) : new Kernel({ env, seed: plan.seed });
+    this.switches = new Map(plan.wires.map((w) => [w.name, new Switch(this.kernel, w)]));
+    this.nodes = new Map(plan.nodes.map((n) => [n.name, this.makeNode(n)]));
+    for (const node of this.nodes.values())
+      node.log.follow((line) => options.onLog?.(node.plan.name, line));
+  }
+
+  /** Puts every node on the network, in parallel: after it, namespaces answer pings. */
+  async attach(): Promise<void> {
+    await Promise.all([...this.nodes.values()].map((n) => n.attach()));
+  }
+
+  /** Starts the programs in the order that `after:` asks for; resolves when all are ready. */
+  async start(): Promise<void> {
+    const started = new Map<string, Promise<void>>();
+    const start = (name: string): Promise<void> => {
+      const known = started.get(name);
+      if (known !== undefined) return known;
+      const node = this.node(name);
+      const promise = Promise.all(node.plan.after.map(start)).then(async () => {
+        if (node.state === 'idle' && node.program !== '-')
+          this.options.onProgress?.(`${name}: starting ${node.program}`);
+        await node.start();
+        if (node.program !== '-') this.options.onProgress?.(`${name}: ready`);
+      });
+      started.set(name, promise);
+      return promise;
+    };
+    await Promise.all([...this.nodes.keys()].map(start));
+  }
+
+  /** The node of that name; refuses an unknown one with the nearest known. */
+  node(name: string): LabNode {
+    const node = this.nodes.get(name);
+    if (node !== undefined) return node;
+    const near = nearestWord(name, [...this.nodes.keys()]);
+    const hint = near === undefined ? `the nodes are ${[...this.nodes.keys()].join(', ')}` : `did you mean "${near}"?`;
+    throw new LabError(`there is no node "${name}"; ${hint}`);
+  }
+
+  /** Pulls the cable of a node on a network, or the wire between two nodes; `heal` plugs it in again. */
+  cut(a: string, b: string): void {
+    for (const [wire, node] of this.ends(a, b)) wire.pull(node);
+  }
+
+  heal(a: string, b: string): void {
+    for (const [wire, node] of this.ends(a, b)) wire.plugIn(node);
+  }
+
+  /** Plugs every cable in. */
+  healAll(): void {
+    for (const wire of this.switches.values())
+      for (const end of wire.wire.ends) wire.plugIn(end.node);
+  }
+
+  /** Which interface of `node` leads to `towards` (a network or a node on a shared wire); the only one when not given. */
+  interfaceOf(node: string, towards: string | undefined): string {
+    const { plan } = this.node(node);
+    const found = plan.interfaces.filter((i) => towards === undefined || this.leadsTo(i.wire, node, towards));
+    const [only] = found;
+    if (only !== undefined && found.length === 1) return only.name;
+    const all = plan.interfaces.map((i) => `${i.name} (${i.wire})`).join(', ');
+    if (only === undefined) throw new LabError(`${node} has no wire to "${towards}"; it has ${all}`);
+    throw new LabError(`${node} has several interfaces; name one by its network or neighbour: ${all}`);
+  }
+
+  /** Writes every frame of the lab's wires, or of one node's, to a pcapng file until stopped. */
+  capture(file: string, only: { node?: string | undefined; wire?: string | undefined }): { stop(): Promise<void> } {
+    const devices = this.captureDevices(only);
+    const stream = createWriteStream(file);
+    const capture = new Capture(this.kernel, devices, (bytes) => void stream.write(bytes));
+    const running = {
+      stop: async (): Promise<void> => {
+        capture.stop();
+        this.captures.delete(running);
+        await finished(stream);
+      },
+    };
+    this.captures.add(running);
+    return running;
+  }
+
+  async down(): Promise<void> {
+    for (const capture of [...this.captures]) await capture.stop();
+    await Promise.all([...this.nodes.values()].map((n) => n.stop()));
+  }
+
+  private makeNode(plan: PlannedNode): LabNode {
+    const wires = plan.interfaces.map((i) => this.switches.get(i.wire) as Switch);
+    const context = { kernel: this.kernel, wires, hosts: this.plan.hostsOf(plan.name), dir: this.options.dir };
+    return plan.spec.run === undefined
+      ? new LocalNode(plan, context)
+      : new ProcessNode(plan, context);
+  }
+
+  private ends(a: string, b: string): [Switch, string][] {
+    const network = this.switches.get(b);
+    if (network !== undefined && network.wire.ends.some((e) => e.node === a)) return [[network, a]];
+    this.node(a);
+    const link = [...this.switches.values()].find(
+      (s) => s.wire.direct && joins(s, a) && joins(s, b),
+    );
+    if (link !== undefined) return [[link, a], [link, b]];
+    const shared = [...this.switches.values()].filter((s) => joins(s, a) && joins(s, b));
+    const [one] = shared;
+    if (one !== undefined)
+      throw new LabError(
+        `${a} and ${b} share the network ${one.wire.name}, which has no wire between just the two; "cut ${a} ${one.wire.name}" takes ${a} off it`,
+      );
+    const own = [...this.switches.values()].filter((s) => joins(s, a)).map((s) => s.wire.name);
+    throw new LabError(`there is no wire between ${a} and "${b}"; ${a} is on ${own.join(', ') || 'none'}`);
+  }
+
+  private leadsTo(wireName: string, node: string, towards: string): boolean {
+    if (wireName === towards) return true;
+    const wire = this.switches.get(wireName);
+    return wire !== undefined && node !== towards && joins(wire, towards);
+  }
+
+  private captureDevices(only: { node?: string | undefined; wire?: string | undefined }): NetDevice[] {
+    if (only.node !== undefined) this.node(only.node);
+    const devices: NetDevice[] = [];
+    for (const wire of this.switches.values()) {
+      if (only.wire !== undefined && wire.wire.name !== only.wire) continue;
+      for (const end of wire.wire.ends) {
+        const port = wire.port(end.node);
+        if (port !== undefined && (only.node === undefined || only.node === end.node))
+          devices.push(port);
+      }
+    }
+    if (devices.length === 0) throw new LabError(`there is no wire "${only.wire ?? ''}" to capture`);
+    return devices;
+  }
+}
+
+function joins(wire: Switch, node: string): boolean {
+  return wire.wire.ends.some((e) => e.node === node);
+}
+
+function finished(stream: WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.end(resolve));
+}

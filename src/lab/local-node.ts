@@ -1,0 +1,100 @@
+/** A node whose namespace lives in the process of the lab; it may have a JavaScript module in it. */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Kernel } from '../core/kernel.ts';
+import type { NetNs } from '../core/net.ts';
+import { runIn, setHosts } from '../node/index.ts';
+import { runCommand } from './commands.ts';
+import { configure } from './configure.ts';
+import type { CommandIo } from './curl.ts';
+import { LabError } from './file.ts';
+import type { LabNode, NodeState } from './node.ts';
+import { NodeLog } from './node-log.ts';
+import { captureOutput } from './output.ts';
+import type { PlannedNode } from './plan.ts';
+import type { Switch } from './switch.ts';
+import { waitFor, waitForLog } from './wait-ready.ts';
+
+/** What a node is given by its lab. */
+export interface NodeContext {
+  readonly kernel: Kernel;
+  /** The wire of each interface, in order. */
+  readonly wires: readonly Switch[];
+  readonly hosts: Map<string, string[]>;
+  /** Folder of the lab file. */
+  readonly dir: string;
+}
+
+export class LocalNode implements LabNode {
+  readonly plan: PlannedNode;
+  readonly log: NodeLog = new NodeLog();
+  readonly net: NetNs;
+  state: NodeState = 'idle';
+  exit: string | undefined;
+  private readonly context: NodeContext;
+
+  constructor(plan: PlannedNode, context: NodeContext) {
+    this.plan = plan;
+    this.context = context;
+    this.net = context.kernel.addNetNs(plan.name);
+  }
+
+  get program(): string {
+    return this.plan.spec.module === undefined ? '-' : `module ${this.plan.spec.module}`;
+  }
+
+  async attach(): Promise<void> {
+    this.plan.interfaces.forEach((planned, i) => {
+      this.context.wires[i]?.joinNamespace(this.net, this.plan.name, planned);
+    });
+    setHosts(this.net, this.context.hosts);
+    configure(this.net, {
+      name: this.plan.name,
+      router: this.plan.router,
+      sysctl: this.plan.spec.sysctl ?? {},
+      interfaces: this.plan.interfaces,
+      routes: this.plan.routes,
+    });
+    captureOutput(this.net, this.log);
+  }
+
+  async start(): Promise<void> {
+    const { module } = this.plan.spec;
+    if (module === undefined) return;
+    this.state = 'starting';
+    const url = pathToFileURL(resolve(this.context.dir, module));
+    // A module that two nodes name is loaded once for each.
+    url.searchParams.set('node', this.plan.name);
+    for (const [name, value] of Object.entries(this.plan.spec.env ?? {})) {
+      const text = String(value);
+      if (process.env[name] !== undefined && process.env[name] !== text)
+        throw new LabError(`${this.plan.name}: ${name} is set otherwise in this process; modules share one environment, so use run:`);
+      process.env[name] = text;
+    }
+    let failure: unknown;
+    runIn(this.net, () => import(url.href)).catch((error: unknown) => {
+      failure = error;
+      this.state = 'exited';
+      this.exit = 'error';
+      this.log.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`, 'err');
+    });
+    const failed = (): string | undefined =>
+      failure === undefined ? undefined : `${this.plan.name}: ${String(failure)}`;
+    const { ready } = this.plan;
+    if (ready?.kind === 'log') await waitForLog(this.log, ready.text, failed);
+    if (ready?.kind === 'tcp')
+      await waitFor(() => isListening(this.net, ready.port), `tcp ${ready.port}`, failed);
+    if (failure === undefined) this.state = 'ready';
+  }
+
+  command(argv: readonly string[], io: CommandIo): Promise<number> {
+    return runCommand(this.net, argv, io);
+  }
+
+  async stop(): Promise<void> {}
+}
+
+/** Does a socket of the namespace listen on this port? */
+export function isListening(net: NetNs, port: number): boolean {
+  return net.tcp.hasListener(port);
+}
