@@ -11,7 +11,7 @@ import type { Ipv4Header } from './ipv4.ts';
 /** Bytes that a lane can take before it has to be folded, with room for what it starts from. */
 const LANE_BYTES = 65536;
 /** Shorter slices are summed byte by byte: making a view costs more. */
-const SMALL = 64;
+const SMALL = 128;
 
 /** Adds carries back in: any sum below 2³² to 16 bits. */
 export function foldSum(sum: number): number {

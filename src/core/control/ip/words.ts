@@ -2,7 +2,7 @@
  * The words of a command of iproute2, read one after the other, and the errors that its parsers give
  * (iproute2 `lib/utils.c`): texts and exit codes are those of iproute2 6.1.
  */
-import { parseIpv4 } from '../../util/address.ts';
+import { maskOf, parseIpv4 } from '../../util/address.ts';
 
 /** Exit code of what the parser refused by name (`exit(-1)`). */
 export const EXIT_USAGE = 255;
@@ -179,6 +179,6 @@ function maskLength(word: string): number | undefined {
   if (n !== undefined) return n <= 32 ? n : undefined;
   const mask = parseIpv4(word);
   if (mask === undefined) return undefined;
-  const len = 32 - Math.clz32(~mask) === 32 ? 0 : Math.clz32(~mask);
-  return len === 0 ? (mask === 0 ? 0 : undefined) : mask === -1 << (32 - len) ? len : undefined;
+  const len = Math.clz32(~mask);
+  return maskOf(len) === mask ? len : undefined;
 }

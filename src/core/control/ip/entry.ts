@@ -6,7 +6,7 @@
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /** What is printed of one object. */
-export class Record {
+export class Entry {
   text = '';
   readonly json: { [key: string]: Json } = {};
 
@@ -45,9 +45,9 @@ export interface PrintOptions {
 }
 
 /** A whole listing. */
-export function printList(records: readonly Record[], options: PrintOptions): string {
-  if (options.json) return `${formatJson(records.map((r) => r.json), options.pretty)}\n`;
-  const text = records.map((r) => r.text);
+export function printList(entries: readonly Entry[], options: PrintOptions): string {
+  if (options.json) return `${formatJson(entries.map((e) => e.json), options.pretty)}\n`;
+  const text = entries.map((e) => e.text);
   return (options.oneline ? text.map(joinLines) : text).join('');
 }
 

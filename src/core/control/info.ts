@@ -1,0 +1,169 @@
+/**
+ * What the listings of the control calls give: plain objects with Linux's words, addresses as text.
+ * They are snapshots; nothing in them changes when the namespace does.
+ */
+import type { RouteType } from './names.ts';
+
+/** The other end of a device: a veth peer, a device below. */
+export interface LinkPeer {
+  readonly ifindex: number;
+  /** Null when it is in another namespace. */
+  readonly name: string | null;
+  /** Name of the other namespace; null when it is the same one, or has no name. */
+  readonly netns: string | null;
+  /** Id of the other namespace in this one (`IFLA_LINK_NETNSID`); null in the same namespace. */
+  readonly netnsId: number | null;
+  /** The other end is administratively up; false across namespaces. */
+  readonly up: boolean;
+}
+
+/** Counters of `ip -s link` (Linux `struct rtnl_link_stats64`). */
+export interface LinkCounters {
+  readonly rxBytes: number;
+  readonly rxPackets: number;
+  readonly rxErrors: number;
+  readonly rxDropped: number;
+  readonly rxOverErrors: number;
+  readonly multicast: number;
+  readonly txBytes: number;
+  readonly txPackets: number;
+  readonly txErrors: number;
+  readonly txDropped: number;
+  readonly txCarrierErrors: number;
+  readonly collisions: number;
+}
+
+/** One device, as `ip link show` tells it. */
+export interface LinkInfo {
+  readonly ifindex: number;
+  readonly name: string;
+  /** `'veth'`, `'bridge'`, `'tun'`; `''` for lo. */
+  readonly kind: string;
+  /** `IFF_*` without their prefix, in iproute2's order, `NO-CARRIER` and `M-DOWN` included. */
+  readonly flags: readonly string[];
+  readonly up: boolean;
+  readonly carrier: boolean;
+  readonly mtu: number;
+  readonly minMtu: number;
+  readonly maxMtu: number;
+  /** `'noqueue'`, `'noop'`, `'netem'` … */
+  readonly qdisc: string;
+  /** RFC 2863 operational status. */
+  readonly operState: 'UP' | 'DOWN' | 'UNKNOWN' | 'LOWERLAYERDOWN';
+  readonly txQueueLen: number;
+  readonly linkType: 'ether' | 'loopback' | 'none';
+  /** MAC address; `''` on a device without one. */
+  readonly address: string;
+  readonly broadcast: string;
+  readonly master: string | null;
+  readonly link: LinkPeer | null;
+  readonly alias: string;
+  readonly promiscuity: number;
+  readonly allmulti: number;
+  readonly carrierChanges: number;
+  readonly gsoMaxSize: number;
+  readonly counters: LinkCounters;
+}
+
+/** One IPv4 address, as `ip addr show` tells it. */
+export interface AddressInfo {
+  readonly ifindex: number;
+  readonly dev: string;
+  readonly local: string;
+  /** The other end of a point-to-point address; null otherwise. */
+  readonly peer: string | null;
+  readonly prefixLen: number;
+  readonly broadcast: string | null;
+  /** `'global'`, `'link'`, `'host'` … */
+  readonly scope: string;
+  readonly label: string;
+  readonly secondary: boolean;
+  readonly noprefixroute: boolean;
+  readonly deprecated: boolean;
+  readonly metric: number;
+  /** Seconds left; Infinity: for ever. */
+  readonly validLft: number;
+  readonly preferredLft: number;
+}
+
+/** Next hop of a route. */
+export interface NexthopInfo {
+  readonly gateway: string | null;
+  readonly dev: string | null;
+  readonly weight: number;
+  /** `'dead'`, `'onlink'`, `'linkdown'` … */
+  readonly flags: readonly string[];
+}
+
+/** Metrics of a route, by iproute2's names; `lock` lists those that are locked. */
+export interface RouteMetrics {
+  readonly mtu?: number;
+  readonly window?: number;
+  /** Milliseconds. */
+  readonly rtt?: number;
+  /** Milliseconds. */
+  readonly rttvar?: number;
+  readonly ssthresh?: number;
+  readonly cwnd?: number;
+  readonly advmss?: number;
+  readonly reordering?: number;
+  readonly hoplimit?: number;
+  readonly initcwnd?: number;
+  /** Milliseconds. */
+  readonly rto_min?: number;
+  readonly initrwnd?: number;
+  readonly quickack?: number;
+}
+
+/** One route, as `ip route show` tells it. */
+export interface RouteInfo {
+  readonly type: RouteType;
+  /** `'default'`, `'10.0.0.0/24'`, `'10.0.0.1'`. */
+  readonly dst: string;
+  readonly tos: number;
+  readonly table: number;
+  /** `'kernel'`, `'boot'`, `'static'` … */
+  readonly protocol: string;
+  readonly scope: string;
+  readonly src: string | null;
+  readonly metric: number;
+  /** One, or several of a multipath route; none for a route that only refuses. */
+  readonly nexthops: readonly NexthopInfo[];
+  readonly metrics: RouteMetrics;
+  readonly lockedMtu: boolean;
+}
+
+/** What `ip route get` tells: the decision for one destination. */
+export interface RouteDecision {
+  readonly type: RouteType;
+  readonly dst: string;
+  /** The source that was asked for; null when none was. */
+  readonly from: string | null;
+  readonly gateway: string | null;
+  readonly dev: string;
+  /** Source address that was chosen; null when `from` was given. */
+  readonly src: string | null;
+  /** Input device that was asked for. */
+  readonly iif: string | null;
+  /** `'local'`, `'brd'`, `'mc'` … */
+  readonly cache: readonly string[];
+  /** Seconds until a learnt path MTU expires; 0: none. */
+  readonly expires: number;
+  readonly metrics: RouteMetrics;
+  readonly lockedMtu: boolean;
+}
+
+/** One neighbour, as `ip neigh show` tells it. */
+export interface NeighbourInfo {
+  readonly dst: string;
+  readonly dev: string;
+  /** MAC address; null when it is not known. */
+  readonly lladdr: string | null;
+  /** `'REACHABLE'`, `'STALE'`, `'FAILED'` …; `'NONE'`. */
+  readonly state: string;
+  /** Seconds since it was used, confirmed and updated last. */
+  readonly used: number;
+  readonly confirmed: number;
+  readonly updated: number;
+  readonly probes: number;
+}

@@ -1,0 +1,154 @@
+/** `ip link show` and the device part of `ip addr show` (iproute2 `ip/ipaddress.c`). */
+import type { LinkCounters, LinkInfo } from '../info.ts';
+import { Entry, type Json, type PrintOptions } from './entry.ts';
+
+/** Text of `name@link`. */
+export function linkName(link: LinkInfo): string {
+  if (link.link === null) return link.name;
+  return `${link.name}@${link.link.name ?? `if${link.link.ifindex}`}`;
+}
+
+/** The head of a device: everything that does not belong to its addresses. */
+export function linkEntry(link: LinkInfo, options: PrintOptions, ofAddr: boolean): Entry {
+  const out = new Entry();
+  if (options.brief) return briefEntry(out, link, ofAddr);
+  out.put('ifindex', link.ifindex, `${link.ifindex}: `);
+  putName(out, link, `${linkName(link)}: `);
+  out.put('flags', link.flags, `<${link.flags.join(',')}> `);
+  out.put('mtu', link.mtu, `mtu ${link.mtu} `);
+  out.put('qdisc', link.qdisc, `qdisc ${link.qdisc} `);
+  if (link.master !== null) out.put('master', link.master, `master ${link.master} `);
+  out.put('operstate', link.operState, `state ${link.operState} `);
+  if (!ofAddr || options.details) out.put('linkmode', 'DEFAULT', 'mode DEFAULT ');
+  out.put('group', 'default', 'group default ');
+  if (link.txQueueLen !== 0) out.put('txqlen', link.txQueueLen, `qlen ${link.txQueueLen}`);
+  if (options.family !== 'inet' || options.details) putAddress(out, link);
+  if (link.link !== null && link.link.netnsId !== null) {
+    const where = link.link.netns ?? null;
+    out.put(
+      'link_netnsid',
+      link.link.netnsId,
+      where === null ? ` link-netnsid ${link.link.netnsId}` : ` link-netns ${where}`,
+    );
+  }
+  if (options.details) putDetails(out, link);
+  if (link.alias !== '') out.put('ifalias', link.alias, `\n    alias ${link.alias}`);
+  if (options.stats > 0) putCounters(out, link, options.stats);
+  return out.add('\n');
+}
+
+function putName(out: Entry, link: LinkInfo, text: string): void {
+  if (link.link !== null) {
+    if (link.link.name === null) out.set('link_index', link.link.ifindex);
+    else out.set('link', link.link.name);
+  }
+  out.put('ifname', link.name, text);
+}
+
+function putAddress(out: Entry, link: LinkInfo): void {
+  out.put('link_type', link.linkType, `\n    link/${link.linkType} `);
+  if (link.address === '') return;
+  out.put('address', link.address, link.address);
+  out.put('broadcast', link.broadcast, ` brd ${link.broadcast}`);
+}
+
+function briefEntry(out: Entry, link: LinkInfo, ofAddr: boolean): Entry {
+  putName(out, link, `${linkName(link).padEnd(16)} `);
+  out.put('operstate', link.operState, `${link.operState.padEnd(14)} `);
+  if (ofAddr) return out;
+  out.put('address', link.address, `${link.address} `);
+  out.put('flags', link.flags, `<${link.flags.join(',')}> `);
+  return out.add('\n');
+}
+
+function putDetails(out: Entry, link: LinkInfo): void {
+  out.put('promiscuity', link.promiscuity, ` promiscuity ${link.promiscuity} `);
+  out.put('allmulti', link.allmulti, ` allmulti ${link.allmulti} `);
+  out.put('min_mtu', link.minMtu, `minmtu ${link.minMtu} `);
+  out.put('max_mtu', link.maxMtu, `maxmtu ${link.maxMtu} `);
+  if (link.kind !== '') {
+    out.set('linkinfo', { info_kind: link.kind });
+    out.add(`\n    ${link.kind} `);
+  }
+  out.put('num_tx_queues', 1, 'numtxqueues 1 ');
+  out.put('num_rx_queues', 1, 'numrxqueues 1 ');
+  out.put('gso_max_size', link.gsoMaxSize, `gso_max_size ${link.gsoMaxSize} `);
+}
+
+type Column = readonly [key: string, head: string, value: number];
+
+/** `ip -s link`: columns as wide as their widest figure (iproute2 `print_stats64`). */
+function putCounters(out: Entry, link: LinkInfo, level: number): void {
+  const c = link.counters;
+  const rx = rxColumns(c);
+  const tx = txColumns(c);
+  const rxErrors = errorColumns(['length', 'crc', 'frame', 'fifo', 'overrun'], c.rxOverErrors);
+  const txErrors = errorColumns(
+    ['aborted', 'fifo', 'window', 'heartbt', 'transns'],
+    link.carrierChanges,
+  );
+  const widths = [10, 7, 6, 7, 7, 7];
+  for (const row of [rx, tx]) widen(widths, row, 0);
+  if (level > 1) for (const row of [rxErrors, txErrors]) widen(widths, row, 1);
+  const json: { [key: string]: Json } = {};
+  for (const [name, row, errors] of [
+    ['rx', rx, rxErrors],
+    ['tx', tx, txErrors],
+  ] as const) {
+    const fields = level > 1 ? [...row, ...errors] : row;
+    json[name] = Object.fromEntries(fields.map(([key, , value]) => [key, value]));
+    const label = `${name.toUpperCase()}:`;
+    out.add(`\n    ${label} ${heads(row, widths, 0, label.length + 1)}${' '.repeat(11)}`);
+    out.add(`\n    ${figures(row, widths, 0)}`);
+    if (level > 1) {
+      const first = widths[0] ?? 0;
+      out.add(`\n    ${`${name.toUpperCase()} errors:`.padEnd(first)} ${heads(errors, widths, 1, 0)}`);
+      out.add(`\n    ${' '.repeat(first)} ${figures(errors, widths, 1)}`);
+    }
+  }
+  out.set('stats64', json);
+}
+
+function rxColumns(c: LinkCounters): readonly Column[] {
+  return [
+    ['bytes', 'bytes', c.rxBytes],
+    ['packets', 'packets', c.rxPackets],
+    ['errors', 'errors', c.rxErrors],
+    ['dropped', 'dropped', c.rxDropped],
+    ['over_errors', 'missed', c.rxOverErrors],
+    ['multicast', 'mcast', c.multicast],
+  ];
+}
+
+function txColumns(c: LinkCounters): readonly Column[] {
+  return [
+    ['bytes', 'bytes', c.txBytes],
+    ['packets', 'packets', c.txPackets],
+    ['errors', 'errors', c.txErrors],
+    ['dropped', 'dropped', c.txDropped],
+    ['carrier_errors', 'carrier', c.txCarrierErrors],
+    ['collisions', 'collsns', c.collisions],
+  ];
+}
+
+/** Error counters that no device of this stack has, and the last one, which some have. */
+function errorColumns(names: readonly string[], last: number): readonly Column[] {
+  return names.map((name, i) => [`${name}_errors`, name, i === names.length - 1 ? last : 0]);
+}
+
+function widen(widths: number[], row: readonly Column[], from: number): void {
+  row.forEach(([, , value], i) => {
+    const at = i + from;
+    widths[at] = Math.max(widths[at] ?? 0, String(value).length);
+  });
+}
+
+function heads(row: readonly Column[], widths: readonly number[], from: number, taken: number): string {
+  return row
+    .map(([, head], i) => head.padStart((widths[i + from] ?? 0) - (i === 0 ? taken : 0)))
+    .join(' ');
+}
+
+function figures(row: readonly Column[], widths: readonly number[], from: number): string {
+  return row.map(([, , value], i) => `${String(value).padStart(widths[i + from] ?? 0)} `).join('');
+}

@@ -1,0 +1,132 @@
+/** `ip route show` and `ip route get` (iproute2 `ip/iproute.c`, `print_route`). */
+import type { NexthopInfo, RouteDecision, RouteInfo, RouteMetrics } from '../info.ts';
+import { protocolNumber, ROUTE_TYPES, scopeNumber, tableName } from '../names.ts';
+import { Entry, type Json, type PrintOptions } from './entry.ts';
+
+/** What the selector of a listing fixed, and the lines therefore leave out. */
+export interface Fixed {
+  readonly type: boolean;
+  readonly table: boolean;
+  readonly dev: boolean;
+  readonly via: boolean;
+  readonly protocol: boolean;
+  readonly scope: boolean;
+  readonly src: boolean;
+  readonly metric: boolean;
+  readonly tos: boolean;
+}
+
+const MAIN = 254;
+
+/** One route. */
+export function routeEntry(route: RouteInfo, options: PrintOptions, fixed: Fixed): Entry {
+  const out = new Entry();
+  if ((route.type !== 'unicast' || options.details) && !fixed.type) putType(out, route.type, options);
+  out.put('dst', route.dst, `${route.dst} `);
+  if (route.tos !== 0 && !fixed.tos) {
+    const tos = `0x${route.tos.toString(16).padStart(2, '0')}`;
+    out.put('tos', tos, `tos ${tos} `);
+  }
+  const single = route.nexthops.length === 1 ? route.nexthops[0] : undefined;
+  if (single !== undefined) putNexthop(out, single, fixed);
+  putOrigin(out, route, options, fixed);
+  if (route.src !== null && !fixed.src) out.put('prefsrc', route.src, `src ${route.src} `);
+  if (route.metric !== 0 && !fixed.metric) out.put('metric', route.metric, `metric ${route.metric} `);
+  putFlags(out, single?.flags ?? []);
+  putMetrics(out, route.metrics, route.lockedMtu);
+  if (route.nexthops.length > 1) putNexthops(out, route.nexthops);
+  return out.add('\n');
+}
+
+function putType(out: Entry, type: string, options: PrintOptions): void {
+  const shown = options.numeric ? String(ROUTE_TYPES.indexOf(type)) : type;
+  out.put('type', shown, `${shown} `);
+}
+
+function putNexthop(out: Entry, hop: NexthopInfo, fixed: Fixed): void {
+  if (hop.gateway !== null && !fixed.via) out.put('gateway', hop.gateway, `via ${hop.gateway} `);
+  if (hop.dev !== null && !fixed.dev) out.put('dev', hop.dev, `dev ${hop.dev} `);
+}
+
+function putOrigin(out: Entry, route: RouteInfo, options: PrintOptions, fixed: Fixed): void {
+  if ((route.table !== MAIN || options.details) && !fixed.table) {
+    const name = tableName(route.table);
+    out.put('table', name, `table ${name} `);
+  }
+  if ((route.protocol !== 'boot' || options.details) && !fixed.protocol) {
+    const shown = options.numeric ? String(protocolNumber(route.protocol)) : route.protocol;
+    out.put('protocol', shown, `proto ${shown} `);
+  }
+  if ((route.scope !== 'global' || options.details) && !fixed.scope) {
+    const shown = options.numeric ? String(scopeNumber(route.scope)) : route.scope;
+    out.put('scope', shown, `scope ${shown} `);
+  }
+}
+
+function putFlags(out: Entry, flags: readonly string[]): void {
+  out.put('flags', flags, flags.map((f) => `${f} `).join(''));
+}
+
+const METRICS: readonly (keyof RouteMetrics)[] = [
+  'mtu',
+  'window',
+  'rtt',
+  'rttvar',
+  'ssthresh',
+  'cwnd',
+  'advmss',
+  'reordering',
+  'hoplimit',
+  'initcwnd',
+  'rto_min',
+  'initrwnd',
+  'quickack',
+];
+const IN_MILLISECONDS: readonly (keyof RouteMetrics)[] = ['rtt', 'rttvar', 'rto_min'];
+
+function putMetrics(out: Entry, metrics: RouteMetrics, lockedMtu: boolean): void {
+  const json: { [key: string]: Json } = {};
+  for (const name of METRICS) {
+    const value = metrics[name];
+    if (value === undefined) continue;
+    json[name] = value;
+    const lock = name === 'mtu' && lockedMtu ? 'lock ' : '';
+    out.add(`${name} ${lock}${value}${IN_MILLISECONDS.includes(name) ? 'ms' : ''} `);
+  }
+  if (Object.keys(json).length > 0) out.set('metrics', [json]);
+}
+
+function putNexthops(out: Entry, hops: readonly NexthopInfo[]): void {
+  const list: Json[] = [];
+  for (const hop of hops) {
+    const one = new Entry();
+    one.add('\n\tnexthop ');
+    if (hop.gateway !== null) one.put('gateway', hop.gateway, `via ${hop.gateway} `);
+    if (hop.dev !== null) one.put('dev', hop.dev, `dev ${hop.dev} `);
+    one.put('weight', hop.weight, `weight ${hop.weight} `);
+    putFlags(one, hop.flags);
+    out.add(one.text);
+    list.push(one.json);
+  }
+  out.set('nexthops', list);
+}
+
+/** The decision that `ip route get` prints. */
+export function decisionEntry(d: RouteDecision, options: PrintOptions): Entry {
+  const out = new Entry();
+  if (d.type !== 'unicast' || options.details) putType(out, d.type, options);
+  out.put('dst', d.dst, `${d.dst} `);
+  if (d.from !== null) out.put('from', d.from, `from ${d.from} `);
+  if (d.gateway !== null) out.put('gateway', d.gateway, `via ${d.gateway} `);
+  out.put('dev', d.dev, `dev ${d.dev} `);
+  if (options.details) out.put('table', 'main', 'table main ');
+  if (d.src !== null) out.put('prefsrc', d.src, `src ${d.src} `);
+  out.set('flags', []);
+  // An input route belongs to nobody.
+  if (d.iif === null) out.put('uid', 0, 'uid 0 ');
+  out.put('cache', d.cache, `\n    cache ${d.cache.length === 0 ? '' : `<${d.cache.join(',')}> `}`);
+  if (d.expires > 0) out.put('expires', d.expires, `expires ${d.expires}sec `);
+  putMetrics(out, d.metrics, d.lockedMtu);
+  if (d.iif !== null) out.put('iif', d.iif, `iif ${d.iif} `);
+  return out.add('\n');
+}
