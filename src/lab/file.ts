@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
-import { nearestWord } from './nearest.ts';
+import { nearest } from '../core/util/nearest.ts';
 
 export interface NodeSpec {
   readonly kind?: 'host' | 'router';
@@ -135,7 +135,7 @@ function sentenceFor(error: ErrorObject, path: Path): string {
     case 'additionalProperties': {
       const known = Object.keys((parent['properties'] ?? {}) as object);
       const word = String(params['additionalProperty']);
-      const near = nearestWord(word, known);
+      const near = nearest(word, known);
       return near === undefined
         ? `${where}: "${word}" is not a word here; the words are ${known.join(', ')}`
         : `${where}: "${word}" is not a word here; did you mean "${near}"?`;
@@ -144,7 +144,7 @@ function sentenceFor(error: ErrorObject, path: Path): string {
       return `${where}: "${String(params['missingProperty'])}" is missing`;
     case 'enum': {
       const allowed = (params['allowedValues'] as unknown[]).map(String);
-      const near = nearestWord(String(error.data), allowed);
+      const near = nearest(String(error.data), allowed);
       const hint = near === undefined ? '' : `; did you mean "${near}"?`;
       return `${where}: "${String(error.data)}" is none of ${allowed.join(', ')}${hint}`;
     }

@@ -11,7 +11,7 @@ import { LabError } from './file.ts';
 import { LocalNode } from './local-node.ts';
 import type { LabNode } from './node.ts';
 import type { LabPlan, PlannedNode } from './plan.ts';
-import { nearestWord } from './nearest.ts';
+import { nearest } from '../core/util/nearest.ts';
 import { ProcessNode } from './process-node.ts';
 import { Switch } from './switch.ts';
 
@@ -74,7 +74,7 @@ export class Lab {
   node(name: string): LabNode {
     const node = this.nodes.get(name);
     if (node !== undefined) return node;
-    const near = nearestWord(name, [...this.nodes.keys()]);
+    const near = nearest(name, [...this.nodes.keys()]);
     const hint = near === undefined ? `the nodes are ${[...this.nodes.keys()].join(', ')}` : `did you mean "${near}"?`;
     throw new LabError(`there is no node "${name}"; ${hint}`);
   }

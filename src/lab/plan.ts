@@ -5,7 +5,7 @@
 import { formatIpv4, maskOf, parseIpv4 } from '../core/util/address.ts';
 import { parseNetem } from '../core/control/netem-words.ts';
 import type { LabSource, LinkSpec, NetworkSpec, NodeSpec } from './file.ts';
-import { nearestWord } from './nearest.ts';
+import { nearest } from '../core/util/nearest.ts';
 import { expandRange } from './range.ts';
 import { deriveRoutes } from './routes.ts';
 
@@ -235,7 +235,7 @@ class Planner {
 
   private known(node: string, path: Path): void {
     if (this.nodes.has(node)) return;
-    const near = nearestWord(node, [...this.nodes.keys()]);
+    const near = nearest(node, [...this.nodes.keys()]);
     const hint = near === undefined ? 'name it under nodes' : `did you mean "${near}"?`;
     this.source.fail(path, `there is no node "${node}"; ${hint}`);
   }
