@@ -3,7 +3,7 @@
  * with a bridge in it and one port for each end. Pulling a cable takes the port down.
  */
 import { bridgeAdd, bridgeAddPort } from '../core/device/bridge.ts';
-import { type Port, tunAdd } from '../core/device/tun.ts';
+import { type TunPort, tunAdd, tunAttach } from '../core/device/tun.ts';
 import { vethAdd } from '../core/device/veth.ts';
 import type { Kernel } from '../core/kernel.ts';
 import { devClose, devOpen } from '../core/link/device-state.ts';
@@ -35,10 +35,11 @@ export class Switch {
   }
 
   /** Joins something outside this process, which exchanges frames over the port that is returned. */
-  joinPort(node: string): { readonly port: Port; readonly dev: NetDevice } {
+  joinPort(node: string): TunPort {
     const tap = made(tunAdd(this.net, this.portName(node), { mode: 'tap' }));
-    this.plug(node, tap.dev);
-    return tap;
+    const port = made(tunAttach(tap));
+    this.plug(node, tap);
+    return port;
   }
 
   /** Is this node's cable plugged in? */

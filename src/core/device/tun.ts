@@ -194,14 +194,18 @@ export class TunPort implements Port {
 
   close(): void {
     if (this.closed) return;
+    this.detach();
+    setCarrier(this.dev, false);
+  }
+
+  /** Called by the driver when the device goes: nobody is told of the carrier. */
+  detach(): void {
     this.closed = true;
     this.callback = null;
     this.onTransmitGso = null;
     this.waiting = [];
     this.head = 0;
-    const state = this.dev.priv as TunState;
-    state.port = null;
-    if (!this.dev.dead) setCarrier(this.dev, false);
+    (this.dev.priv as TunState).port = null;
   }
 
   /** Called by the driver: hands a packet over or lets it wait. */
@@ -253,10 +257,5 @@ function tunXmit(pkt: Packet, dev: NetDevice): void {
 }
 
 function tunUninit(dev: NetDevice): void {
-  const state = dev.priv as TunState;
-  const port = state.port;
-  if (port === null) return;
-  // Nobody is told of a carrier that goes off with its device.
-  state.port = null;
-  port.close();
+  (dev.priv as TunState).port?.detach();
 }

@@ -1,7 +1,6 @@
 /** `ip addr show` (iproute2 `ip/ipaddress.c`, `print_addrinfo`). */
 import type { AddressInfo, LinkInfo } from '../info.ts';
-import type { Entry, Json, PrintOptions } from './entry.ts';
-import { Entry as NewEntry } from './entry.ts';
+import { Entry, type Json, type PrintOptions } from './entry.ts';
 import { linkEntry } from './link-show.ts';
 
 /** A device and its addresses. */
@@ -10,7 +9,7 @@ export function addrEntry(
   addresses: readonly AddressInfo[],
   options: PrintOptions,
 ): Entry {
-  const out = options.oneline && !options.json ? new NewEntry() : linkEntry(link, options, true);
+  const out = options.oneline && !options.json ? new Entry() : linkEntry(link, options, true);
   const infos: Json[] = [];
   for (const address of addresses) {
     infos.push(addressJson(address, options));

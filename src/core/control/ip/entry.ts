@@ -53,7 +53,7 @@ export function printList(entries: readonly Entry[], options: PrintOptions): str
 
 /** With `-oneline` a line break inside an object becomes a backslash. */
 function joinLines(text: string): string {
-  return text.replace(/\n(?=.)/g, '\\');
+  return text.replace(/\n(?=[ \t])/g, '\\');
 }
 
 /** JSON in one line, or indented in iproute2's way. */

@@ -1,0 +1,357 @@
+/** `ip link add|set|del|show` (iproute2 `ip/iplink.c`): words to the calls of `Namespace.link`. */
+import type { LinkAdd, LinkSet } from '../link.ts';
+import { isValidDeviceName } from '../../link/device-list.ts';
+import { NetError } from '../../errno.ts';
+import { parseMac } from '../../util/address.ts';
+import { type Entry, printList } from './entry.ts';
+import type { IpContext } from './ip.ts';
+import { linkEntry } from './link-show.ts';
+import { nearestOf, unknownCommand } from './nearest.ts';
+import {
+  abbreviates,
+  CommandError,
+  duplicateArgument,
+  EXIT_PARSE,
+  EXIT_USAGE,
+  garbageArgument,
+  noDevice,
+  notImplemented,
+  type Words,
+  wrongArgument,
+} from './words.ts';
+
+const COMMANDS: readonly string[] = ['add', 'set', 'delete', 'show'];
+/** Words of ip-link(8) that this stack has no use for, or not yet. */
+const UNIMPLEMENTED: readonly string[] = [
+  'allmulticast',
+  'trailers',
+  'dynamic',
+  'vf',
+  'xdp',
+  'xdpgeneric',
+  'xdpdrv',
+  'xdpoffload',
+  'mode',
+  'state',
+  'group',
+  'vrf',
+  'addrgenmode',
+  'protodown',
+  'index',
+  'numtxqueues',
+  'numrxqueues',
+  'gso_max_size',
+  'gso_max_segs',
+  'gro_max_size',
+  'link-netnsid',
+  'link-netns',
+  'parentdev',
+  'carrier',
+];
+/** What `ip link set`, `add` and their kin understand; for the nearest word. */
+const ATTRIBUTES: readonly string[] = [
+  'up',
+  'down',
+  'name',
+  'address',
+  'broadcast',
+  'txqueuelen',
+  'mtu',
+  'netns',
+  'multicast',
+  'promisc',
+  'arp',
+  'alias',
+  'master',
+  'nomaster',
+  'type',
+];
+
+export function ipLink(ctx: IpContext, words: Words): string {
+  if (words.empty) return showLinks(ctx, words);
+  const word = words.next();
+  if (abbreviates(word, 'add')) return addLink(ctx, words);
+  if (abbreviates(word, 'set') || abbreviates(word, 'change')) return setLink(ctx, words);
+  if (abbreviates(word, 'replace')) throw notImplemented('ip link replace', 'use add or set');
+  if (abbreviates(word, 'delete')) return deleteLink(ctx, words);
+  if (abbreviates(word, 'show') || word === 'lst' || abbreviates(word, 'list'))
+    return showLinks(ctx, words);
+  throw unknownCommand(word, 'link', COMMANDS);
+}
+
+/** What the words of one device say. */
+interface Parsed {
+  dev: string | undefined;
+  newName: string | undefined;
+  /** Object of `name` was `''`: no attribute named the device. */
+  kind: string | undefined;
+  netns: string | undefined;
+  set: Mutable<LinkSet>;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Reads attributes up to the end, or up to and with `type KIND` (`iplink_parse`). */
+function parseAttributes(ctx: IpContext, words: Words): Parsed {
+  const p: Parsed = {
+    dev: undefined,
+    newName: undefined,
+    kind: undefined,
+    netns: undefined,
+    set: {},
+  };
+  while (!words.empty) {
+    const word = words.next();
+    if (abbreviates(word, 'type') && word.length > 1) {
+      p.kind = words.next();
+      return p;
+    }
+    if (flagWord(word, words, p) || valueWord(ctx, word, words, p)) continue;
+    deviceWord(word, words, p);
+  }
+  return p;
+}
+
+/** Attributes without a value, or with on and off. */
+function flagWord(word: string, words: Words, p: Parsed): boolean {
+  switch (word) {
+    case 'up':
+      p.set.up = true;
+      return true;
+    case 'down':
+      p.set.up = false;
+      return true;
+    case 'nomaster':
+      p.set.master = null;
+      return true;
+    case 'multicast':
+    case 'promisc':
+    case 'arp':
+      p.set[word] = words.onOff(word);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boolean {
+  if (abbreviates(word, 'address') && word.length > 1) {
+    p.set.address = macWord(words);
+    return true;
+  }
+  if ((abbreviates(word, 'broadcast') && word.length > 2) || word === 'brd') {
+    p.set.broadcast = macWord(words);
+    return true;
+  }
+  switch (word) {
+    case 'name':
+      p.newName = nameWord('name', words.next());
+      return true;
+    case 'txqueuelen':
+    case 'qlen':
+    case 'txqlen':
+      p.set.txQueueLen = words.unsigned('Invalid "txqueuelen" value', 0x7fffffff);
+      return true;
+    case 'mtu':
+      if (p.set.mtu !== undefined) throw duplicateArgument('mtu', words.next());
+      p.set.mtu = words.unsigned('Invalid "mtu" value', 0x7fffffff);
+      return true;
+    case 'netns':
+      p.netns = words.next();
+      if (ctx.findNetns(p.netns) === undefined)
+        throw wrongArgument('Invalid "netns" value\n', p.netns);
+      return true;
+    case 'alias':
+    case 'ifalias':
+      p.set.alias = words.next();
+      return true;
+    case 'master': {
+      const master = words.next();
+      if (!ctx.ns.link.has(master)) throw wrongArgument('Device does not exist\n', master);
+      p.set.master = master;
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+function macWord(words: Words): string {
+  const word = words.next();
+  if (parseMac(word) === undefined) throw new CommandError(`"${word}" is invalid lladdr.`, EXIT_PARSE);
+  return word;
+}
+
+function nameWord(key: string, name: string): string {
+  if (!isValidDeviceName(name)) throw wrongArgument(`"${key}" not a valid ifname`, name);
+  return name;
+}
+
+function deviceWord(word: string, words: Words, p: Parsed): void {
+  if (UNIMPLEMENTED.includes(word))
+    throw notImplemented(`ip link … ${word}`, `the nearest word is "${nearestOf(word, ATTRIBUTES)}"`);
+  if (word === 'link') throw notImplemented('ip link … link DEVICE', 'no kind of device here has a lower one');
+  const name = word === 'dev' ? words.next() : word;
+  if (p.dev !== undefined) throw garbageArgument('dev', name);
+  p.dev = nameWord('dev', name);
+}
+
+/** Kinds that Linux has and this stack has not. */
+const OTHER_KINDS: readonly string[] = [
+  'bareudp',
+  'bond',
+  'dummy',
+  'erspan',
+  'geneve',
+  'gre',
+  'gretap',
+  'gtp',
+  'ifb',
+  'ip6gre',
+  'ip6tnl',
+  'ipip',
+  'ipvlan',
+  'ipvtap',
+  'macsec',
+  'macvlan',
+  'macvtap',
+  'netdevsim',
+  'nlmon',
+  'sit',
+  'team',
+  'vcan',
+  'vlan',
+  'vrf',
+  'vti',
+  'vxcan',
+  'vxlan',
+  'wireguard',
+  'xfrm',
+];
+
+function addLink(ctx: IpContext, words: Words): string {
+  const p = parseAttributes(ctx, words);
+  if (p.kind === undefined)
+    throw new CommandError('Not enough information: "type" argument is required', EXIT_PARSE);
+  const name = p.newName ?? p.dev;
+  const { master: _master, ...rest } = p.set;
+  const base = { ...rest, ...(name === undefined ? {} : { name }) };
+  if (p.netns !== undefined && p.kind !== 'veth')
+    throw notImplemented('ip link add … netns', 'make the device in its own namespace with -n');
+  ctx.ns.link.add(kindOf(ctx, words, p, base));
+  return '';
+}
+
+function kindOf(ctx: IpContext, words: Words, p: Parsed, base: Partial<LinkAdd>): LinkAdd {
+  switch (p.kind) {
+    case 'veth':
+      return { ...base, kind: 'veth', ...vethPeer(ctx, words) };
+    case 'bridge':
+      return { ...base, kind: 'bridge', bridge: bridgeOptions(words) };
+    default:
+      if (OTHER_KINDS.includes(p.kind ?? ''))
+        throw notImplemented(`type ${p.kind}`, 'the kinds are veth and bridge');
+      throw new NetError(95, 'rtnetlink', 'Unknown device type');
+  }
+}
+
+function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
+  if (words.empty) return {};
+  const word = words.next();
+  if (word !== 'peer') {
+    // LINUX: iplink_veth hands back a word that it does not know, and the caller calls it garbage.
+    throw garbageArgument('dev', word);
+  }
+  const p = parseAttributes(ctx, words);
+  const name = p.newName ?? p.dev;
+  const netns = p.netns === undefined ? undefined : ctx.findNetns(p.netns);
+  const { master: _master, ...rest } = p.set;
+  return {
+    peer: {
+      ...rest,
+      ...(name === undefined ? {} : { name }),
+      ...(netns === undefined ? {} : { netns }),
+    },
+  };
+}
+
+const BRIDGE_WORDS: readonly string[] = ['ageing_time', 'stp_state'];
+
+/** `type bridge ageing_time N` in 1/100 s. */
+function bridgeOptions(words: Words): { ageingTime?: number } {
+  const options: { ageingTime?: number } = {};
+  while (!words.empty) {
+    const word = words.next();
+    if (word === 'ageing_time') options.ageingTime = words.unsigned('invalid ageing_time');
+    else if (word === 'stp_state') {
+      if (words.unsigned('invalid stp_state') !== 0)
+        throw notImplemented('stp_state 1', 'a bridge here runs no spanning tree');
+    } else
+      throw notImplemented(
+        `type bridge ${word}`,
+        `the nearest word is "${nearestOf(word, BRIDGE_WORDS)}"`,
+      );
+  }
+  return options;
+}
+
+function setLink(ctx: IpContext, words: Words): string {
+  const p = parseAttributes(ctx, words);
+  if (p.dev === undefined)
+    throw new CommandError('Not enough information: "dev" argument is required.', EXIT_USAGE);
+  if (!ctx.ns.link.has(p.dev)) throw noDevice(p.dev);
+  if (p.netns !== undefined)
+    throw new NetError(95, 'rtnetlink', 'A device cannot move to another namespace');
+  const set: LinkSet = p.newName === undefined ? p.set : { ...p.set, name: p.newName };
+  if (p.kind !== undefined) setKind(ctx, words, p.dev, p.kind);
+  ctx.ns.link.set(p.dev, set);
+  return '';
+}
+
+function setKind(ctx: IpContext, words: Words, dev: string, kind: string): void {
+  if (kind !== 'bridge') throw notImplemented(`ip link set type ${kind}`, 'only bridge has options');
+  const { ageingTime } = bridgeOptions(words);
+  if (ageingTime !== undefined) ctx.ns.bridge.set(dev, { ageingTime });
+}
+
+function deleteLink(ctx: IpContext, words: Words): string {
+  const p = parseAttributes(ctx, words);
+  const name = p.dev ?? p.newName;
+  if (name === undefined)
+    throw new CommandError('Not enough information: "dev" argument is required.', EXIT_USAGE);
+  if (!ctx.ns.link.has(name)) throw noDevice(name);
+  ctx.ns.link.del(name);
+  return '';
+}
+
+function showLinks(ctx: IpContext, words: Words): string {
+  let dev: string | undefined;
+  let up = false;
+  let master: string | undefined;
+  let kind: string | undefined;
+  while (!words.empty) {
+    const word = words.next();
+    if (word === 'up') up = true;
+    else if (word === 'master') {
+      master = words.next();
+      if (!ctx.ns.link.has(master)) throw wrongArgument('Device does not exist\n', master);
+    } else if (word === 'type') kind = words.next();
+    else if (word === 'nomaster' || word === 'group' || word === 'vrf')
+      throw notImplemented(`ip link show ${word}`, 'the selectors are dev, up, master and type');
+    else {
+      const name = word === 'dev' ? words.next() : word;
+      if (dev !== undefined) throw garbageArgument('dev', name);
+      dev = name;
+    }
+  }
+  if (dev !== undefined && !ctx.ns.link.has(dev))
+    throw new CommandError(`Device "${dev}" does not exist.`, EXIT_PARSE);
+  const entries: Entry[] = ctx.ns.link
+    .list()
+    .filter((l) => dev === undefined || l.name === dev)
+    .filter((l) => !up || l.up)
+    .filter((l) => master === undefined || l.master === master)
+    .filter((l) => kind === undefined || l.kind === kind)
+    .map((l) => linkEntry(l, ctx.options, false));
+  return printList(entries, ctx.options);
+}
