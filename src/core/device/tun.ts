@@ -5,8 +5,8 @@
  */
 import { drop } from '../drop.ts';
 import { EBADF, EBUSY, EEXIST, EINVAL, EIO, EMSGSIZE } from '../errno.ts';
-import { registerDevice, setCarrier } from '../link/device-state.ts';
 import { isValidDeviceName } from '../link/device-list.ts';
+import { registerDevice, setCarrier } from '../link/device-state.ts';
 import { segment } from '../link/gso.ts';
 import {
   type DeviceOps,

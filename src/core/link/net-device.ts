@@ -2,8 +2,9 @@
  * A network device (Linux `struct net_device`). One class for every kind, so that the data path meets
  * one shape; what differs is behind `ops`, and a driver's own state in `priv`.
  */
-import type { Ipv4Device } from '../network/ipv4/device.ts';
+
 import type { NetNs } from '../net.ts';
+import type { Ipv4Device } from '../network/ipv4/device.ts';
 import type { Packet } from '../packet.ts';
 import type { Qdisc } from './qdisc.ts';
 

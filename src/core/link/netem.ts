@@ -4,8 +4,9 @@
  * reorders them. All chance comes from one stream per device and namespace.
  */
 import { drop } from '../drop.ts';
-import { ipLength, type Packet } from '../packet.ts';
+import type { Packet } from '../packet.ts';
 import type { Timer } from '../timer.ts';
+import { PriorityQueue } from '../util/priority-queue.ts';
 import type { Random } from '../util/random.ts';
 import { ETH_P_IP } from '../wire/ethernet.ts';
 import { frameBytes, frameLength, parseFrame, parseIpv4Packet } from '../wire/frame.ts';
@@ -27,17 +28,6 @@ export class QdiscStats {
   backlogBytes = 0;
 }
 
-/** A packet on its way. */
-interface Entry {
-  readonly pkt: Packet;
-  /** Bytes on the wire. */
-  readonly len: number;
-  /** When it leaves, microseconds with fractions. */
-  readonly timeUs: number;
-  /** Order of arrival, breaks ties. */
-  readonly order: number;
-}
-
 export class Netem implements Qdisc {
   readonly kind = 'netem';
   readonly options: NetemOptions;
@@ -50,8 +40,8 @@ export class Netem implements Qdisc {
   private readonly corrupt: Chance;
   private readonly reorder: Chance;
   private readonly loss: LossModel | null;
-  private readonly heap: Entry[] = [];
-  private nextOrder = 0;
+  /** By the time at which they leave, microseconds with fractions. */
+  private readonly queue: PriorityQueue<Packet> = new PriorityQueue();
   /** Latest leaving time in the queue: that one leaves last, so it holds until the queue is empty. */
   private lastUs = 0;
   /** Packets since the last one that overtook. */
@@ -81,8 +71,7 @@ export class Netem implements Qdisc {
   }
 
   reset(): void {
-    for (const entry of this.heap) this.dropped(entry.pkt, 'QDISC_DROP', 'reset');
-    this.heap.length = 0;
+    for (const pkt of this.queue.clear()) drop(this.dev.net, pkt, 'QDISC_DROP', 'netem reset');
     this.stats.backlogPackets = 0;
     this.stats.backlogBytes = 0;
     this.timer.clear();
@@ -90,27 +79,110 @@ export class Netem implements Qdisc {
 
   /** Linux `netem_enqueue`. */
   private enqueueOne(pkt: Packet): void {
-    const twice = !this.duplicating && this.duplicate.next();
+    let count = !this.duplicating && this.duplicate.next() ? 2 : 1;
     if (this.loss?.next() === true) {
+      // A marked packet counts as dropped, as on Linux.
       if (this.options.ecn && setCe(pkt)) this.stats.dropped++;
-      else if (!twice) {
-        this.stats.dropped++;
-        this.dropped(pkt, 'QDISC_DROP', 'loss');
-        return;
-      } else return this.enqueueCopy(pkt, true);
+      else count--;
     }
-    const copy = twice ? pkt.clone() : null;
-    if (this.corrupt.next()) this.flipBit(pkt);
-    if (this.heap.length >= this.options.limit) {
+    if (count === 0) {
       this.stats.dropped++;
-      this.stats.overlimits++;
-      this.dropped(pkt, 'QDISC_OVERLIMIT', 'limit');
+      drop(this.dev.net, pkt, 'QDISC_DROP', 'netem loss');
       return;
     }
-    if (copy !== null) this.enqueueCopy(copy, false);
+    const copy = count > 1 ? pkt.clone() : null;
+    if (this.corrupt.next()) this.flipBit(pkt);
+    if (this.queue.size >= this.options.limit) {
+      this.stats.dropped++;
+      this.stats.overlimits++;
+      drop(this.dev.net, pkt, 'QDISC_OVERLIMIT', 'netem limit');
+      return;
+    }
+    if (copy !== null) {
+      // The copy meets loss and delay of its own, but is not duplicated again.
+      this.duplicating = true;
+      this.enqueueOne(copy);
+      this.duplicating = false;
+    }
     this.schedule(pkt);
   }
 
-  /** The second of two goes through all of it again, but is not duplicated. */
-  private enqueueCopy(_pkt: Packet, _only: boolean): void {}
+  private schedule(pkt: Packet): void {
+    const o = this.options;
+    const inGap = o.gap === 0 || this.counter < o.gap - 1;
+    if (!inGap && this.reorder.next()) {
+      this.counter = 0;
+      this.stats.requeues++;
+      this.deliver(pkt);
+      return;
+    }
+    this.counter++;
+    const nowUs = this.dev.net.kernel.nowUs;
+    let fromUs = nowUs;
+    let delay = o.delayUs;
+    if (o.jitterUs > 0) delay += o.jitterUs * jitterAt(o.distribution, this.jitter.next());
+    const len = frameLength(pkt);
+    if (o.rate > 0) {
+      // The wire is busy until the last packet in the queue has left.
+      if (this.queue.size > 0) {
+        fromUs = this.lastUs;
+        delay = Math.max(0, delay - (fromUs - nowUs));
+      }
+      delay += transmitUs(len, o);
+    }
+    const leaveUs = fromUs + delay;
+    if (this.queue.size === 0 || leaveUs > this.lastUs) this.lastUs = leaveUs;
+    this.queue.push(leaveUs, pkt);
+    this.stats.backlogPackets++;
+    this.stats.backlogBytes += len;
+  }
+
+  /** Sends what is due, and sets the timer for the next one. */
+  private dequeue(): void {
+    const nowUs = this.dev.net.kernel.nowUs;
+    while (this.queue.minKey() <= nowUs) {
+      const pkt = this.queue.pop() as Packet;
+      this.stats.backlogPackets--;
+      this.stats.backlogBytes -= frameLength(pkt);
+      this.deliver(pkt);
+    }
+    if (this.queue.size > 0) this.timer.set(Math.ceil(this.queue.minKey()));
+  }
+
+  private deliver(pkt: Packet): void {
+    const dev = this.dev;
+    this.stats.sentPackets++;
+    this.stats.sentBytes += frameLength(pkt);
+    if (dev.up) dev.ops.xmit(pkt, dev);
+    else drop(dev.net, pkt, 'DEV_READY', dev.name);
+  }
+
+  /** A bit that flips on the wire, anywhere in the frame. */
+  private flipBit(pkt: Packet): void {
+    const bytes = frameBytes(pkt);
+    if (bytes.length === 0) return;
+    const bit = this.random.below(bytes.length * 8);
+    bytes[bit >>> 3] = (bytes[bit >>> 3] as number) ^ (1 << (bit & 7));
+    if (pkt.eth !== null) parseFrame(bytes, pkt);
+    else if (pkt.proto === ETH_P_IP) parseIpv4Packet(bytes, pkt);
+    else {
+      pkt.data = [bytes];
+      pkt.len = bytes.length;
+    }
+  }
+}
+
+/** Microseconds that `len` bytes take at the rate (Linux `packet_time_ns`). */
+function transmitUs(len: number, o: NetemOptions): number {
+  let bytes = len + o.packetOverhead;
+  if (o.cellSize > 0) bytes = Math.ceil(bytes / o.cellSize) * (o.cellSize + o.cellOverhead);
+  return Math.max(0, (bytes * 1_000_000) / o.rate);
+}
+
+/** Marks congestion experienced; false if the sender is not capable of it (RFC 3168 §5). */
+function setCe(pkt: Packet): boolean {
+  const ip = pkt.ip;
+  if (ip === null || (ip.tos & 3) === 0) return false;
+  ip.tos |= 3;
+  return true;
 }
