@@ -1,0 +1,210 @@
+/**
+ * `ip` as a function: the words of ip(8) to the calls of `Namespace`, and their results to iproute2's
+ * text or JSON. Options and texts are those of iproute2 6.1.
+ */
+import { errnoText, NetError } from '../../errno.ts';
+import type { Namespace } from '../namespace.ts';
+import { ipAddr } from './addr-words.ts';
+import type { PrintOptions } from './entry.ts';
+import { formatJson } from './entry.ts';
+import { ipLink } from './link-words.ts';
+import { nearestOf } from './nearest.ts';
+import { ipNeigh } from './neigh-words.ts';
+import { ipRoute } from './route-words.ts';
+import { abbreviates, CommandError, EXIT_KERNEL, EXIT_PARSE, EXIT_USAGE, notImplemented, Words } from './words.ts';
+
+/** What a tool printed, and its exit code. */
+export interface ToolResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: number;
+}
+
+/** Where a tool works. */
+export interface ToolContext {
+  /** The namespace that the words are about, unless `-n` names another. */
+  readonly ns: Namespace;
+  /** A namespace by name; undefined: there is none. */
+  readonly findNetns: (name: string) => Namespace | undefined;
+  /** All namespaces, for `ip netns list`. */
+  readonly listNetns: () => readonly Namespace[];
+}
+
+/** What the objects of `ip` work with. */
+export interface IpContext extends ToolContext {
+  readonly options: PrintOptions;
+  /** Prints to standard error and goes on. */
+  readonly warn: (text: string) => void;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type Run = (ctx: IpContext, words: Words) => string;
+
+/** In iproute2's order, which decides what an abbreviation means; null: not implemented. */
+const OBJECTS: readonly (readonly [string, Run | null])[] = [
+  ['address', ipAddr],
+  ['addrlabel', null],
+  ['maddress', null],
+  ['route', ipRoute],
+  ['rule', null],
+  ['neighbor', ipNeigh],
+  ['neighbour', ipNeigh],
+  ['ntable', null],
+  ['ntbl', null],
+  ['link', ipLink],
+  ['l2tp', null],
+  ['fou', null],
+  ['ila', null],
+  ['macsec', null],
+  ['tunnel', null],
+  ['tuntap', null],
+  ['token', null],
+  ['tcpmetrics', null],
+  ['tcp_metrics', null],
+  ['monitor', null],
+  ['xfrm', null],
+  ['mroute', null],
+  ['mrule', null],
+  ['netns', ipNetns],
+  ['netconf', null],
+  ['vrf', null],
+  ['sr', null],
+  ['nexthop', null],
+  ['mptcp', null],
+  ['ioam', null],
+  ['stats', null],
+];
+
+/** Runs `ip` with the words that follow its name. */
+export function runIp(ctx: ToolContext, argv: readonly string[]): ToolResult {
+  let stderr = '';
+  const warn = (text: string): void => {
+    stderr += `${text}\n`;
+  };
+  try {
+    const words = new Words(argv);
+    const { options, ns } = parseOptions(ctx, words);
+    if (words.empty) throw new CommandError(USAGE, EXIT_USAGE);
+    const stdout = findObject(words.next())({ ...ctx, ns, options, warn }, words);
+    return { stdout, stderr, code: 0 };
+  } catch (e) {
+    return failure(e, stderr);
+  }
+}
+
+/** What iproute2 prints for a refusal. */
+export function failure(e: unknown, stderr: string): ToolResult {
+  if (e instanceof CommandError) return { stdout: '', stderr: `${stderr}${e.text}\n`, code: e.code };
+  if (e instanceof NetError)
+    return { stdout: '', stderr: `${stderr}${refusal(e)}\n`, code: EXIT_KERNEL };
+  throw e;
+}
+
+/** `Error: <extack>.`, or `RTNETLINK answers: <errno>` where the kernel gives no sentence. */
+function refusal(e: NetError): string {
+  if (e.detail === '') return `RTNETLINK answers: ${errnoText(e.errno)}`;
+  return `Error: ${e.detail}${e.detail.endsWith('.') ? '' : '.'}`;
+}
+
+const USAGE = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
+where  OBJECT := { address | link | neighbour | netns | route }
+       OPTIONS := { -s[tatistics] | -d[etails] | -o[neline] | -br[ief] | -j[son] | -p[retty] |
+                    -4 | -N[umeric] | -n[etns] NAME }`;
+
+function findObject(word: string): Run {
+  if (abbreviates(word, 'help')) throw new CommandError(USAGE, 0);
+  const names = OBJECTS.filter(([, run]) => run !== null).map(([name]) => name);
+  const found = OBJECTS.find(([name]) => abbreviates(word, name));
+  if (found === undefined)
+    throw new CommandError(
+      `Object "${word}" is unknown, try "ip help".\nDid you mean "ip ${nearestOf(word, names)}"?`,
+      EXIT_PARSE,
+    );
+  if (found[1] === null)
+    throw notImplemented(`ip ${found[0]}`, `the nearest is "ip ${nearestOf(found[0], names)}"`);
+  return found[1];
+}
+
+interface Options {
+  readonly options: PrintOptions;
+  readonly ns: Namespace;
+}
+
+function parseOptions(ctx: ToolContext, words: Words): Options {
+  const o: Mutable<PrintOptions> = {
+    json: false,
+    pretty: false,
+    brief: false,
+    oneline: false,
+    details: false,
+    stats: 0,
+    numeric: false,
+    family: '',
+  };
+  let ns = ctx.ns;
+  while (words.peek.startsWith('-')) {
+    const word = words.next().replace(/^--/, '-');
+    if (word === '-') break;
+    if (abbreviates(word, '-netns')) ns = netnsOption(ctx, words.next());
+    else if (word === '-f' || abbreviates(word, '-family')) familyOption(o, words.next());
+    else printOption(o, word);
+  }
+  return { options: o, ns };
+}
+
+function netnsOption(ctx: ToolContext, name: string): Namespace {
+  const ns = ctx.findNetns(name);
+  if (ns === undefined)
+    throw new CommandError(
+      `Cannot open network namespace "${name}": No such file or directory`,
+      EXIT_USAGE,
+    );
+  return ns;
+}
+
+function familyOption(o: Mutable<PrintOptions>, family: string): void {
+  if (family === 'inet' || family === 'link') o.family = family;
+  else throw notImplemented(`-family ${family}`, 'the families are inet and link');
+}
+
+function printOption(o: Mutable<PrintOptions>, word: string): void {
+  if (word === '-4') o.family = 'inet';
+  else if (word === '-0') o.family = 'link';
+  else if (word === '-6') throw notImplemented('-6', 'IPv4 alone is there');
+  else if (abbreviates(word, '-statistics') || abbreviates(word, '-stats')) o.stats++;
+  else if (abbreviates(word, '-details')) o.details = true;
+  else if (abbreviates(word, '-oneline')) o.oneline = true;
+  else if (abbreviates(word, '-brief') && word.length > 2) o.brief = true;
+  else if (abbreviates(word, '-json')) o.json = true;
+  else if (abbreviates(word, '-pretty')) o.pretty = true;
+  else if (abbreviates(word, '-Numeric')) o.numeric = true;
+  else if (abbreviates(word, '-Version'))
+    throw new CommandError('ip of Warren, after iproute2 6.1', 0);
+  else if (abbreviates(word, '-resolve') || abbreviates(word.replace(/=.*/, ''), '-color')) return;
+  else if (['-batch', '-force', '-timestamp', '-all', '-rcvbuf', '-human', '-iec', '-b'].includes(word))
+    throw notImplemented(`ip ${word}`, 'the options are -s -d -o -br -j -p -4 -N and -n');
+  else throw new CommandError(`Option "${word}" is unknown, try "ip -help".`, EXIT_USAGE);
+}
+
+/** `ip netns list`, `identify` is the namespace itself. */
+function ipNetns(ctx: IpContext, words: Words): string {
+  const word = words.empty ? 'list' : words.next();
+  if (word === 'identify') return `${ctx.ns.name ?? ''}\n`;
+  if (!abbreviates(word, 'list') && !abbreviates(word, 'show') && word !== 'lst')
+    throw notImplemented(`ip netns ${word}`, 'the commands are list and identify; namespaces come and go with the program or the lab');
+  const named = ctx.listNetns().filter((ns) => ns.name !== null);
+  if (ctx.options.json)
+    return `${formatJson(
+      named.map((ns) => {
+        const id = ctx.ns.knownNsid(ns);
+        return id === undefined ? { name: ns.name } : { name: ns.name, id };
+      }),
+      ctx.options.pretty,
+    )}\n`;
+  return named
+    .map((ns) => {
+      const id = ctx.ns.knownNsid(ns);
+      return `${ns.name}${id === undefined ? '' : ` (id: ${id})`}\n`;
+    })
+    .join('');
+}

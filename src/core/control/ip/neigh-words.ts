@@ -1,0 +1,146 @@
+/** `ip neigh add|change|replace|del|get|show|flush` (iproute2 `ip/ipneigh.c`). */
+import { formatIpv4, maskOf, parseMac } from '../../util/address.ts';
+import type { NeighbourInfo } from '../info.ts';
+import { NEIGH_STATES } from '../names.ts';
+import { printList } from './entry.ts';
+import type { IpContext } from './ip.ts';
+import { neighEntry } from './neigh-show.ts';
+import { unknownCommand } from './nearest.ts';
+import {
+  abbreviates,
+  CommandError,
+  EXIT_PARSE,
+  EXIT_USAGE,
+  noDevice,
+  notImplemented,
+  type Prefix,
+  type Words,
+  prefixOf,
+  wrongArgument,
+} from './words.ts';
+
+const COMMANDS: readonly string[] = ['add', 'change', 'replace', 'delete', 'get', 'show', 'flush'];
+
+export function ipNeigh(ctx: IpContext, words: Words): string {
+  if (words.empty) return showNeighbours(ctx, words);
+  const word = words.next();
+  if (abbreviates(word, 'add')) return modify(ctx, words, 'add');
+  if (abbreviates(word, 'change') || word === 'chg') return modify(ctx, words, 'change');
+  if (abbreviates(word, 'replace')) return modify(ctx, words, 'replace');
+  if (abbreviates(word, 'delete')) return modify(ctx, words, 'del');
+  if (abbreviates(word, 'get')) return getNeighbour(ctx, words);
+  if (abbreviates(word, 'show') || word === 'lst' || abbreviates(word, 'list'))
+    return showNeighbours(ctx, words);
+  if (abbreviates(word, 'flush')) return flushNeighbours(ctx, words);
+  throw unknownCommand(word, 'neigh', COMMANDS);
+}
+
+type Verb = 'add' | 'change' | 'replace' | 'del';
+
+interface Parsed {
+  dst: string | undefined;
+  dev: string | undefined;
+  lladdr: string | undefined;
+  state: string;
+}
+
+const STATE_NAMES: readonly string[] = ['NONE', ...NEIGH_STATES.map(([, name]) => name)];
+
+/** The state that `word` names, in capitals (`nud_state_a2n`). */
+function stateWord(word: string): string {
+  const state = word.toUpperCase();
+  if (!STATE_NAMES.includes(state)) throw wrongArgument('nud state is bad', word);
+  return state;
+}
+
+function parse(words: Words): Parsed {
+  const p: Parsed = { dst: undefined, dev: undefined, lladdr: undefined, state: 'PERMANENT' };
+  while (!words.empty) {
+    const word = words.next();
+    if (word === 'lladdr') p.lladdr = words.next();
+    else if (word === 'nud') p.state = stateWord(words.next());
+    else if (word === 'dev') p.dev = words.next();
+    else if (STATE_NAMES.includes(word.toUpperCase()) && word === word.toLowerCase())
+      p.state = word.toUpperCase();
+    else if (['proxy', 'router', 'extern_learn', 'use', 'managed', 'vni', 'protocol'].includes(word))
+      throw notImplemented(`ip neigh … ${word}`, 'the words are lladdr, nud and dev');
+    else p.dst = formatIpv4(prefixOf(word === 'to' ? words.next() : word).addr);
+  }
+  return p;
+}
+
+function modify(ctx: IpContext, words: Words, verb: Verb): string {
+  const p = parse(words);
+  if (p.dst === undefined || p.dev === undefined)
+    throw new CommandError('Device and destination are required arguments.', EXIT_USAGE);
+  if (p.lladdr !== undefined && parseMac(p.lladdr) === undefined)
+    throw new CommandError(`"${p.lladdr}" is invalid lladdr.`, EXIT_PARSE);
+  if (!ctx.ns.link.has(p.dev)) throw noDevice(p.dev);
+  if (verb === 'del') ctx.ns.neigh.del(p.dst, p.dev);
+  else
+    ctx.ns.neigh[verb]({
+      dst: p.dst,
+      dev: p.dev,
+      state: p.state,
+      ...(p.lladdr === undefined ? {} : { lladdr: p.lladdr }),
+    });
+  return '';
+}
+
+function getNeighbour(ctx: IpContext, words: Words): string {
+  const p = parse(words);
+  if (p.dst === undefined || p.dev === undefined)
+    throw new CommandError('Device and address are required arguments.', EXIT_PARSE);
+  if (!ctx.ns.link.has(p.dev)) throw noDevice(p.dev);
+  return printList([neighEntry(ctx.ns.neigh.get(p.dst, p.dev), ctx.options, false)], ctx.options);
+}
+
+interface Selector {
+  to: Prefix | undefined;
+  dev: string | undefined;
+  /** Undefined: the default of the command. */
+  states: string[] | undefined;
+}
+
+function selector(ctx: IpContext, words: Words): Selector {
+  const s: Selector = { to: undefined, dev: undefined, states: undefined };
+  while (!words.empty) {
+    const word = words.next();
+    if (word === 'dev') s.dev = words.next();
+    else if (word === 'nud') {
+      const state = words.next();
+      s.states ??= [];
+      s.states.push(...(state === 'all' ? STATE_NAMES : [stateWord(state)]));
+    } else if (['proxy', 'unused', 'vrf', 'master', 'nomaster', 'protocol'].includes(word))
+      throw notImplemented(`ip neigh show ${word}`, 'the selectors are to, dev and nud');
+    else s.to = prefixOf(word === 'to' ? words.next() : word);
+  }
+  if (s.dev !== undefined && !ctx.ns.link.has(s.dev)) throw noDevice(s.dev);
+  return s;
+}
+
+function isSelected(n: NeighbourInfo, s: Selector, hidden: readonly string[]): boolean {
+  if (s.dev !== undefined && n.dev !== s.dev) return false;
+  if (s.states !== undefined ? !s.states.includes(n.state) : hidden.includes(n.state)) return false;
+  if (s.to === undefined) return true;
+  const mask = maskOf(s.to.len);
+  return (prefixOf(n.dst).addr & mask) === (s.to.addr & mask);
+}
+
+function showNeighbours(ctx: IpContext, words: Words): string {
+  const s = selector(ctx, words);
+  const entries = ctx.ns.neigh
+    .list()
+    .filter((n) => isSelected(n, s, ['NONE', 'NOARP']))
+    .map((n) => neighEntry(n, ctx.options, s.dev !== undefined));
+  return printList(entries, ctx.options);
+}
+
+function flushNeighbours(ctx: IpContext, words: Words): string {
+  if (words.empty) throw new CommandError('Flush requires arguments.', EXIT_PARSE);
+  const s = selector(ctx, words);
+  const n = ctx.ns.neigh.flush((one) => isSelected(one, s, ['NONE', 'NOARP', 'PERMANENT']));
+  if (ctx.options.stats === 0) return '';
+  if (n === 0) return 'Nothing to flush.\n';
+  return `\n*** Round 1, deleting ${n} entries ***\n*** Flush is complete after 1 round ***\n`;
+}
