@@ -34,7 +34,8 @@ class Stream {
   readonly size: number;
   sent = 0;
   received = 0;
-  key: number;
+  readonly key: number;
+
   constructor(key: number, size: number) {
     this.key = key;
     this.size = size;
@@ -66,6 +67,8 @@ interface Flow {
   server: Socket | null;
   readonly up: Stream;
   readonly down: Stream;
+  /** The client has told the server which flow this is. */
+  introduced: boolean;
   clientDone: boolean;
   serverDone: boolean;
 }
@@ -189,6 +192,7 @@ export class Soak {
     const flow: Flow = {
       client,
       server: null,
+      introduced: false,
       up: new Stream(key * 2, 4 + this.random.below(200_000)),
       down: new Stream(key * 2 + 1, 1 + this.random.below(200_000)),
       clientDone: false,
@@ -243,9 +247,14 @@ export class Soak {
   }
 
   private pump(flow: Flow): void {
-    const index = this.flows.indexOf(flow);
-    flow.clientDone ||= this.exchange(flow.client, flow.up, flow.down, index);
-    if (flow.server !== null) flow.serverDone ||= this.exchange(flow.server, flow.down, flow.up, -1);
+    if (!flow.introduced) {
+      const key = flow.up.key / 2;
+      const n = flow.client.send(Uint8Array.of(key >> 24, key >> 16, key >> 8, key));
+      if (n !== 4) return;
+      flow.introduced = true;
+    }
+    flow.clientDone ||= this.exchange(flow.client, flow.up, flow.down);
+    if (flow.server !== null) flow.serverDone ||= this.exchange(flow.server, flow.down, flow.up);
     if (!flow.clientDone || !flow.serverDone) return;
     flow.client.close();
     flow.server?.close();
@@ -253,17 +262,11 @@ export class Soak {
   }
 
   /** Sends and reads what goes; true once everything was sent and the other side's end was read. */
-  private exchange(socket: Socket, out: Stream, into: Stream, head: number): boolean {
+  private exchange(socket: Socket, out: Stream, into: Stream): boolean {
     while (out.sent < out.size) {
-      const first = out.sent === 0 && head >= 0;
-      const bytes = first ? new Uint8Array([head >> 24, head >> 16, head >> 8, head]) : out.chunk(16_384);
-      const n = socket.send(bytes);
+      const n = socket.send(out.chunk(16_384));
       if (n <= 0) break;
-      if (first) {
-        assert.equal(n, 4);
-        out.key -= 0;
-      } else out.sent += n;
-      if (first) head = -1;
+      out.sent += n;
       if (out.sent === out.size) socket.shutdown(1);
     }
     for (;;) {
