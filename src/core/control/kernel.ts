@@ -1,0 +1,190 @@
+/**
+ * The machine as its users see it: makes namespaces and the wires between them. The state itself is
+ * `core`, the kernel of `src/core/kernel.ts`.
+ */
+import type { Env } from '../env.ts';
+import { EEXIST, EINVAL, ENOENT, NetError } from '../errno.ts';
+import { Kernel as Machine } from '../kernel.ts';
+import type { LinkInfo } from './info.ts';
+import type { PeerSpec } from './link.ts';
+import { Namespace } from './namespace.ts';
+
+export interface KernelOptions {
+  /** Clock, wake-up and entropy of the host. */
+  readonly env: Env;
+  /** Same seed, same packets; chosen by `env.random()` when absent. */
+  readonly seed?: number;
+}
+
+/** Runs a function inside a namespace; installed by the layer that knows the host. */
+export type Runner = <T>(ns: Namespace, fn: () => T) => T;
+
+/** One end of `kernel.veth`. */
+export interface VethEnd extends PeerSpec {
+  readonly netns: Namespace;
+  /** `'10.0.0.1/24'`, or several. */
+  readonly address?: string | readonly string[];
+  /** MAC address. */
+  readonly mac?: string;
+}
+
+/** What `kernel.bridge` makes: a bridge in `netns` and its ports. */
+export interface BridgeOptions {
+  readonly netns: Namespace;
+  readonly name: string;
+  /** Names of devices of `netns` that become ports. */
+  readonly ports?: readonly string[];
+  readonly address?: string | readonly string[];
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly up?: boolean;
+  /** Seconds × 100 until an unused entry of the forwarding table goes. */
+  readonly ageingTime?: number;
+}
+
+/** The namespaces of a kernel, as `ip netns` has them. */
+export class NetnsControl {
+  private readonly kernel: Kernel;
+  private readonly byId: Map<number, Namespace> = new Map();
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  /** A new namespace: lo, down, and nothing else. Without a name it is anonymous. */
+  add(name: string | null = null): Namespace {
+    if (name !== null) {
+      if (name === '' || name === '.' || name === '..' || name.includes('/'))
+        throw new NetError(EINVAL, 'netns', `"${name}" is no name for a namespace`);
+      if (this.kernel.core.findNetNs(name) !== undefined)
+        throw new NetError(EEXIST, 'netns', `Cannot create namespace "${name}": File exists`);
+    }
+    const ns = new Namespace(this.kernel, this.kernel.core.addNetNs(name));
+    this.byId.set(ns.net.id, ns);
+    return ns;
+  }
+
+  /** ENOENT: there is none of that name. */
+  get(name: string): Namespace {
+    const ns = this.find(name);
+    if (ns === undefined)
+      throw new NetError(ENOENT, 'netns', `there is no namespace "${name}"`);
+    return ns;
+  }
+
+  find(name: string): Namespace | undefined {
+    const net = this.kernel.core.findNetNs(name);
+    return net === undefined ? undefined : this.byId.get(net.id);
+  }
+
+  /** All that live, in the order in which they were made. */
+  list(): readonly Namespace[] {
+    return [...this.byId.values()];
+  }
+
+  del(name: string): void {
+    this.remove(this.get(name));
+  }
+
+  /** Destroys a namespace: its sockets close, its devices go, and with them their peers. */
+  remove(ns: Namespace): void {
+    if (!this.byId.delete(ns.net.id)) return;
+    ns.net.destroy();
+  }
+
+  /** The face of a namespace that the stack names; undefined when it was not made here. */
+  of(id: number): Namespace | undefined {
+    return this.byId.get(id);
+  }
+}
+
+export class Kernel {
+  /** The stack's own machine: clock, timers, queues. */
+  readonly core: Machine;
+  readonly netns: NetnsControl;
+  /** Set by the layer that can run a function inside a namespace. */
+  runner: Runner | null = null;
+
+  constructor(options: KernelOptions) {
+    this.core = new Machine(options);
+    this.netns = new NetnsControl(this);
+  }
+
+  get seed(): number {
+    return this.core.seed;
+  }
+
+  /** Installs what `namespace.run` uses. */
+  setRunner(runner: Runner): void {
+    this.runner = runner;
+  }
+
+  /**
+   * A wire between two namespaces, or within one: a pair of veth devices with their addresses. When
+   * something is refused, neither is there.
+   */
+  veth(a: VethEnd, b: VethEnd): readonly [LinkInfo, LinkInfo] {
+    a.netns.link.add({ kind: 'veth', ...endSpec(a), peer: { netns: b.netns, ...endSpec(b) } });
+    const nameA = a.name ?? lastName(a.netns);
+    const nameB = b.name ?? peerName(a.netns, nameA, b.netns);
+    try {
+      for (const [end, name] of [
+        [a, nameA],
+        [b, nameB],
+      ] as const)
+        finishEnd(end.netns, name, addressList(end.address), end.up === true);
+    } catch (e) {
+      a.netns.link.del(nameA);
+      throw e;
+    }
+    return [a.netns.link.show(nameA), b.netns.link.show(nameB)];
+  }
+
+  /** A bridge and its ports. When something is refused, it is not there. */
+  bridge(options: BridgeOptions): LinkInfo {
+    const { netns, name } = options;
+    netns.link.add({
+      kind: 'bridge',
+      name,
+      ...(options.mac === undefined ? {} : { address: options.mac }),
+      ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
+      ...(options.ageingTime === undefined ? {} : { bridge: { ageingTime: options.ageingTime } }),
+    });
+    try {
+      for (const port of options.ports ?? []) netns.link.set(port, { master: name });
+      finishEnd(netns, name, addressList(options.address), options.up === true);
+    } catch (e) {
+      netns.link.del(name);
+      throw e;
+    }
+    return netns.link.show(name);
+  }
+}
+
+/** What `link.add` makes of an end; addresses and the up flag come when both ends are there. */
+function endSpec(end: VethEnd): PeerSpec {
+  const { netns: _netns, address: _address, mac, up: _up, ...rest } = end;
+  return mac === undefined ? rest : { ...rest, address: mac };
+}
+
+function addressList(address: string | readonly string[] | undefined): readonly string[] {
+  if (address === undefined) return [];
+  return typeof address === 'string' ? [address] : address;
+}
+
+function finishEnd(ns: Namespace, dev: string, addresses: readonly string[], up: boolean): void {
+  for (const local of addresses) ns.addr.add({ local, dev, broadcast: '+' });
+  if (up) ns.link.set(dev, { up: true });
+}
+
+/** The device that was made last. */
+function lastName(ns: Namespace): string {
+  const links = ns.link.list();
+  return (links[links.length - 1] as LinkInfo).name;
+}
+
+function peerName(a: Namespace, name: string, b: Namespace): string {
+  const peer = a.link.show(name).link;
+  const found = b.link.list().find((l) => l.ifindex === peer?.ifindex);
+  return found?.name ?? '';
+}

@@ -1,0 +1,137 @@
+/**
+ * A namespace as its users see it: shaped like `ip OBJECT VERB`. Calls throw `NetError` with Linux's
+ * number and, in `detail`, the kernel's sentence; a call that is refused has changed nothing.
+ */
+import { NetError } from '../errno.ts';
+import type { DropReason } from '../drop.ts';
+import { MIB_GROUPS, MIB } from '../mib.ts';
+import type { NetNs } from '../net.ts';
+import type { EventSource } from '../event.ts';
+import { AddrControl } from './addr.ts';
+import { BridgeControl } from './bridge.ts';
+import { type CaptureOptions, type CaptureSession, startCapture } from './capture.ts';
+import { runIp } from './ip/ip.ts';
+import type { Kernel } from './kernel.ts';
+import { LinkControl } from './link.ts';
+import { NeighControl } from './neigh.ts';
+import { QdiscControl } from './qdisc.ts';
+import { RouteControl } from './route.ts';
+import { SysctlControl } from './sysctl.ts';
+import { splitWords } from './split-words.ts';
+
+/** Counters of a namespace. */
+export interface NamespaceStats {
+  /** By Linux's names: `mib['Tcp.ActiveOpens']`, as in /proc/net/snmp and /proc/net/netstat. */
+  readonly mib: Readonly<Record<string, number>>;
+  /** Packets that died here, by `skb_drop_reason`. */
+  readonly drops: Readonly<Partial<Record<DropReason, number>>>;
+}
+
+export class Namespace {
+  /** The namespace's state: for the layers above that need more than these calls. */
+  readonly net: NetNs;
+  readonly kernel: Kernel;
+  readonly link: LinkControl;
+  readonly addr: AddrControl;
+  readonly route: RouteControl;
+  readonly neigh: NeighControl;
+  readonly sysctl: SysctlControl;
+  readonly bridge: BridgeControl;
+  readonly qdisc: QdiscControl;
+  /** Ids of other namespaces here (`link-netnsid`), by their number in the kernel. */
+  private readonly nsids: Map<number, number> = new Map();
+
+  /** Made by `kernel.netns.add`. */
+  constructor(kernel: Kernel, net: NetNs) {
+    this.kernel = kernel;
+    this.net = net;
+    this.link = new LinkControl(this);
+    this.addr = new AddrControl(net);
+    this.route = new RouteControl(net);
+    this.neigh = new NeighControl(net);
+    this.sysctl = new SysctlControl(net);
+    this.bridge = new BridgeControl(net);
+    this.qdisc = new QdiscControl(net);
+  }
+
+  /** Null when anonymous. */
+  get name(): string | null {
+    return this.net.name;
+  }
+
+  /** What rtnetlink would multicast: changes of links, addresses, routes, neighbours. */
+  get events(): EventSource {
+    return this.net.events;
+  }
+
+  /** The host name that programs in this namespace see. */
+  get hostname(): string {
+    return this.net.hostname;
+  }
+
+  set hostname(name: string) {
+    this.net.hostname = name;
+  }
+
+  /**
+   * Does what `ip WORDS` does here, and returns what it prints. Words are separated by white space;
+   * quotes keep words together. Throws `NetError` where `ip` fails.
+   */
+  ip(words: string | readonly string[]): string {
+    const argv = typeof words === 'string' ? splitWords(words) : words;
+    const { netns } = this.kernel;
+    const result = runIp(
+      { ns: this, findNetns: (n) => netns.find(n), listNetns: () => netns.list() },
+      argv,
+    );
+    if (result.error !== null) throw result.error;
+    return result.stdout;
+  }
+
+  /**
+   * Runs `fn` with this namespace's sockets, names and timers. It is there with the Node layer only,
+   * which gives the kernel a runner.
+   */
+  run<T>(fn: () => T): T {
+    const { runner } = this.kernel;
+    if (runner === null)
+      throw new NetError(95, 'run', 'namespace.run() needs Node.js: import Kernel from warren');
+    return runner(this, fn);
+  }
+
+  stats(): NamespaceStats {
+    const mib: Record<string, number> = {};
+    for (const [group, names] of Object.entries(MIB_GROUPS)) {
+      for (const name of names) {
+        const index = MIB[`${group}${name}` as keyof typeof MIB];
+        mib[`${group}.${name}`] = this.net.mib[index] ?? 0;
+      }
+    }
+    return { mib, drops: Object.fromEntries(this.net.drops) };
+  }
+
+  /** Records what passes the devices of this namespace; `bytes()` of the result is a pcapng file. */
+  capture(options: CaptureOptions = {}): CaptureSession {
+    return startCapture(this.net, options);
+  }
+
+  /** Removes the namespace with all that is in it. */
+  destroy(): void {
+    this.kernel.netns.remove(this);
+  }
+
+  /** The id of `other` in this namespace, given on first use (Linux `peernet2id_alloc`). */
+  nsidOf(other: NetNs): number {
+    let id = this.nsids.get(other.id);
+    if (id === undefined) {
+      id = this.nsids.size;
+      this.nsids.set(other.id, id);
+    }
+    return id;
+  }
+
+  /** The id of `other` here if it was given one. */
+  knownNsid(other: Namespace): number | undefined {
+    return this.nsids.get(other.net.id);
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * The sysctls of one namespace by their Linux names: values as text, refusals as `/proc/sys` gives
+ * them. What a write changes elsewhere (`ip_forward`, `conf.all`, `conf.default`) follows
+ * `net/ipv4/devinet.c` and `net/core/neighbour.c`.
+ */
+import { EINVAL, ENOENT, EPERM, NetError } from '../errno.ts';
+import type { NetDevice } from '../link/net-device.ts';
+import type { NetNs } from '../net.ts';
+import {
+  IPV4_CONF_NAMES,
+  type Ipv4Conf,
+  NEIGH_CONF_NAMES,
+  type NeighConf,
+  NUMBER_SYSCTLS,
+  type NumberSysctl,
+} from '../sysctl.ts';
+
+/** One sysctl: how it reads and how it is written. */
+interface Variable {
+  readonly get: () => string;
+  /** Absent: read only. Throws EINVAL. */
+  readonly set?: (text: string) => void;
+}
+
+const INT_MIN = -2147483648;
+const INT_MAX = 2147483647;
+
+const CONF = 'net.ipv4.conf.';
+const NEIGH = 'net.ipv4.neigh.';
+
+function invalid(name: string): NetError {
+  return new NetError(EINVAL, 'sysctl', `setting key "${name}": Invalid argument`);
+}
+
+/** Whole numbers separated by white space, or undefined. */
+function numbers(text: string): number[] | undefined {
+  const words = text.trim().split(/\s+/);
+  const list = words.map((w) => (/^-?(0x[0-9a-f]+|\d+)$/i.test(w) ? Number(w) : Number.NaN));
+  return list.some(Number.isNaN) ? undefined : list;
+}
+
+function oneNumber(name: string, text: string, min: number, max: number): number {
+  const list = numbers(text);
+  const value = list?.[0];
+  if (list?.length !== 1 || value === undefined || value < min || value > max) throw invalid(name);
+  return value;
+}
+
+export class SysctlControl {
+  private readonly net: NetNs;
+  /** Names of `congestion control` modules that a socket may use. */
+  private readonly congestionControls: readonly string[];
+  /** Device settings that were written for the device itself: `default` does not reach them. */
+  private readonly own: WeakMap<NetDevice, Set<string>> = new WeakMap();
+
+  constructor(net: NetNs, congestionControls: readonly string[]) {
+    this.net = net;
+    this.congestionControls = congestionControls;
+  }
+
+  /** The value as `sysctl -n` prints it. Slashes may stand for dots. ENOENT: there is no such name. */
+  get(name: string): string {
+    return this.find(name).get();
+  }
+
+  /** Writes; a number is as good as its text. EINVAL: out of range; EPERM: read only. */
+  set(name: string, value: string | number): void {
+    const variable = this.find(name);
+    if (variable.set === undefined)
+      throw new NetError(EPERM, 'sysctl', `setting key "${name}": Operation not permitted`);
+    variable.set(String(value));
+  }
+
+  /** All names and values, sorted; `prefix` narrows to a directory or a name. */
+  list(prefix = ''): ReadonlyMap<string, string> {
+    const wanted = dotted(prefix);
+    const all = this.names().filter(
+      (n) => wanted === '' || n === wanted || n.startsWith(`${wanted}.`),
+    );
+    return new Map(all.sort(byName).map((n) => [n, this.find(n).get()]));
+  }
+
+  private names(): string[] {
+    const names = [...NUMBER_SYSCTLS.map((s) => s.name), ...SPECIAL];
+    const devices = [...this.net.devs].map((d) => slashed(d.name));
+    for (const dir of ['all', 'default', ...devices])
+      names.push(...Object.keys(IPV4_CONF_NAMES).map((n) => `${CONF}${dir}.${n}`));
+    for (const dir of ['default', ...devices])
+      names.push(...Object.keys(NEIGH_CONF_NAMES).map((n) => `${NEIGH}${dir}.${n}`));
+    return names;
+  }
+
+  private find(given: string): Variable {
+    const name = dotted(given);
+    const found =
+      this.number(name) ?? this.special(name) ?? this.conf(name) ?? this.neigh(name) ?? undefined;
+    if (found === undefined)
+      throw new NetError(
+        ENOENT,
+        'sysctl',
+        `cannot stat /proc/sys/${name.replaceAll('.', '/')}: No such file or directory`,
+      );
+    return found;
+  }
+
+  private number(name: string): Variable | undefined {
+    const row = NUMBER_SYSCTLS.find((s) => s.name === name);
+    if (row === undefined) return undefined;
+    return {
+      get: () => String(this.net.sysctl[row.field]),
+      set: (text) => this.setNumber(row, oneNumber(name, text, row.min, row.max)),
+    };
+  }
+
+  private setNumber(row: NumberSysctl, value: number): void {
+    if (row.field === 'ipForward') this.forwardAll(value);
+    else this.net.sysctl[row.field] = value;
+  }
+
+  /** Linux `inet_forward_change`. */
+  private forwardAll(value: number): void {
+    const net = this.net;
+    const on = value === 0 ? 0 : 1;
+    net.sysctl.ipForward = value;
+    net.ipv4ConfAll.forwarding = value;
+    net.ipv4ConfAll.acceptRedirects = 1 - on;
+    net.ipv4ConfDefault.forwarding = value;
+    for (const dev of net.devs) if (dev.ipv4 !== null) dev.ipv4.conf.forwarding = value;
+    net.ipv4.generation++;
+  }
+
+  private conf(name: string): Variable | undefined {
+    const path = split(name, CONF);
+    if (path === undefined) return undefined;
+    const field = IPV4_CONF_NAMES[path.key];
+    const target = this.confOf(path.dir);
+    if (field === undefined || target === undefined) return undefined;
+    return {
+      get: () => String(target.conf[field]),
+      set: (text) => {
+        const value = oneNumber(name, text, INT_MIN, INT_MAX);
+        if (path.dir === 'all' && field === 'forwarding') this.forwardAll(value);
+        else this.writeConf(target, path.dir, field, value);
+      },
+    };
+  }
+
+  private confOf(dir: string): { conf: Ipv4Conf; dev: NetDevice | null } | undefined {
+    if (dir === 'all') return { conf: this.net.ipv4ConfAll, dev: null };
+    if (dir === 'default') return { conf: this.net.ipv4ConfDefault, dev: null };
+    const dev = this.net.devs.find(dir);
+    return dev === undefined || dev.ipv4 === null ? undefined : { conf: dev.ipv4.conf, dev };
+  }
+
+  private writeConf(
+    target: { conf: Ipv4Conf; dev: NetDevice | null },
+    dir: string,
+    field: keyof Ipv4Conf,
+    value: number,
+  ): void {
+    if (field === 'copy') return;
+    target.conf[field] = value;
+    if (target.dev !== null) this.markOwn(target.dev, field);
+    if (dir === 'default') this.copyConfDefault(field, value);
+    this.net.ipv4.generation++;
+  }
+
+  /** Devices without an address follow `default` still (`devinet_copy_dflt_conf`). */
+  private copyConfDefault(field: keyof Ipv4Conf, value: number): void {
+    for (const dev of this.net.devs) {
+      if (dev.ipv4 === null || field === 'copy' || dev.ipv4.addresses.length > 0) continue;
+      if (this.own.get(dev)?.has(field) !== true) dev.ipv4.conf[field] = value;
+    }
+  }
+
+  private markOwn(dev: NetDevice, field: string): void {
+    let fields = this.own.get(dev);
+    if (fields === undefined) {
+      fields = new Set();
+      this.own.set(dev, fields);
+    }
+    fields.add(field);
+  }
+
+  private neigh(name: string): Variable | undefined {
+    const path = split(name, NEIGH);
+    if (path === undefined) return undefined;
+    const field = NEIGH_CONF_NAMES[path.key];
+    const dev = path.dir === 'default' ? undefined : this.net.devs.find(path.dir);
+    const conf = path.dir === 'default' ? this.net.neighConfDefault : dev?.ipv4?.neighConf;
+    if (field === undefined || field === 'copy' || conf === undefined) return undefined;
+    return {
+      get: () => String(conf[field]),
+      set: (text) => {
+        const value = oneNumber(name, text, 0, INT_MAX);
+        conf[field] = value;
+        if (dev !== undefined) this.markOwn(dev, `neigh ${field}`);
+        else this.copyNeighDefault(field, value);
+      },
+    };
+  }
+
+  /** Devices that were not written themselves follow `default` (`neigh_copy_dflt_parms`). */
+  private copyNeighDefault(field: Exclude<keyof NeighConf, 'copy'>, value: number): void {
+    for (const dev of this.net.devs)
+      if (dev.ipv4 !== null && this.own.get(dev)?.has(`neigh ${field}`) !== true)
+        dev.ipv4.neighConf[field] = value;
+  }
+
+  /** Sysctls that are no single number. */
+  private special(name: string): Variable | undefined {
+    const s = this.net.sysctl;
+    switch (name) {
+      case 'net.ipv4.ip_local_port_range':
+        return {
+          get: () => s.ipLocalPortRange.join('\t'),
+          set: (text) => {
+            const [low, high] = pair(name, text, s.ipLocalPortRange);
+            if (low < 1 || high > 65535 || low > high) throw invalid(name);
+            s.ipLocalPortRange = [low, high];
+          },
+        };
+      case 'net.ipv4.ping_group_range':
+        return {
+          get: () => s.pingGroupRange.join('\t'),
+          set: (text) => {
+            const [low, high] = pair(name, text, s.pingGroupRange);
+            if (low < 0 || high < 0) throw invalid(name);
+            // LINUX: a range that is upside down turns ping sockets off.
+            s.pingGroupRange = low > high ? [1, 0] : [low, high];
+          },
+        };
+      case 'net.ipv4.ip_local_reserved_ports':
+        return {
+          get: () => s.ipLocalReservedPorts.map(([a, b]) => (a === b ? `${a}` : `${a}-${b}`)).join(','),
+          set: (text) => {
+            s.ipLocalReservedPorts = portRanges(name, text);
+          },
+        };
+      case 'net.ipv4.tcp_rmem':
+        return {
+          get: () => s.tcpRmem.join('\t'),
+          set: (text) => {
+            s.tcpRmem = triple(name, text, s.tcpRmem);
+          },
+        };
+      case 'net.ipv4.tcp_wmem':
+        return {
+          get: () => s.tcpWmem.join('\t'),
+          set: (text) => {
+            s.tcpWmem = triple(name, text, s.tcpWmem);
+          },
+        };
+      default:
+        return this.congestionControl(name);
+    }
+  }
+
+  private congestionControl(name: string): Variable | undefined {
+    const all = this.congestionControls;
+    if (name === 'net.ipv4.tcp_available_congestion_control') return { get: () => all.join(' ') };
+    if (name !== 'net.ipv4.tcp_congestion_control') return undefined;
+    return {
+      get: () => this.net.sysctl.tcpCongestionControl,
+      set: (text) => {
+        const chosen = text.trim();
+        if (!all.includes(chosen))
+          throw new NetError(ENOENT, 'sysctl', `setting key "${name}": No such file or directory`);
+        this.net.sysctl.tcpCongestionControl = chosen;
+      },
+    };
+  }
+}
+
+const SPECIAL: readonly string[] = [
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.ping_group_range',
+  'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.tcp_rmem',
+  'net.ipv4.tcp_wmem',
+  'net.ipv4.tcp_available_congestion_control',
+  'net.ipv4.tcp_congestion_control',
+];
+
+/** `net/ipv4/conf/eth0.1/x` and `net.ipv4.conf.eth0/1.x` are the same: the first separator rules. */
+function dotted(name: string): string {
+  const first = /[./]/.exec(name)?.[0];
+  if (first !== '/') return name;
+  return name.replace(/[./]/g, (c) => (c === '/' ? '.' : '/'));
+}
+
+/** Dots in a device's name stand as slashes in a sysctl's. */
+function slashed(name: string): string {
+  return name.replaceAll('.', '/');
+}
+
+function split(name: string, prefix: string): { dir: string; key: string } | undefined {
+  if (!name.startsWith(prefix)) return undefined;
+  const m = /^([^.]+)\.([^.]+)$/.exec(name.slice(prefix.length));
+  if (m === null) return undefined;
+  return { dir: (m[1] as string).replaceAll('/', '.'), key: m[2] as string };
+}
+
+function byName(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** LINUX: fewer numbers than there are leave the rest as it was (`proc_dointvec`). */
+function pair(name: string, text: string, old: readonly [number, number]): [number, number] {
+  const list = numbers(text);
+  if (list === undefined || list.length > 2) throw invalid(name);
+  return [list[0] ?? old[0], list[1] ?? old[1]];
+}
+
+function triple(
+  name: string,
+  text: string,
+  old: readonly [number, number, number],
+): [number, number, number] {
+  const list = numbers(text);
+  if (list === undefined || list.length > 3 || list.some((n) => n < 1 || n > INT_MAX))
+    throw invalid(name);
+  return [list[0] ?? old[0], list[1] ?? old[1], list[2] ?? old[2]];
+}
+
+/** `8080,9000-9010` */
+function portRanges(name: string, text: string): [number, number][] {
+  if (text.trim() === '') return [];
+  const ranges = text
+    .trim()
+    .split(',')
+    .map((part): [number, number] => {
+      const m = /^(\d+)(?:-(\d+))?$/.exec(part);
+      const low = Number(m?.[1]);
+      const high = Number(m?.[2] ?? m?.[1]);
+      if (m === null || high > 65535 || low > high) throw invalid(name);
+      return [low, high];
+    });
+  return ranges.sort((a, b) => a[0] - b[0]);
+}

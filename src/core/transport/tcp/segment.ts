@@ -1,0 +1,117 @@
+/**
+ * The two kinds of segment that a connection keeps: one to send, with its marks (Linux `sk_buff` with
+ * `TCP_SKB_CB` on the write and retransmission queues), and one received.
+ */
+import type { Packet, Payload } from '../../packet.ts';
+import { TCP_FIN, TCP_SYN, type TcpHeader } from '../../wire/tcp.ts';
+import { TX_OVERHEAD, rxTruesize } from './constants.ts';
+
+/** A segment of the send queue. May stand for several on the wire (`pcount`). */
+export class TxSegment {
+  seq: number;
+  endSeq: number;
+  /** `TCP_*` flags that it will carry. */
+  flags: number;
+  data: Uint8Array[] = [];
+  /** Bytes in `data`. */
+  len = 0;
+  /** Segments on the wire; 0 while more bytes may be added. */
+  pcount = 0;
+  /** Bytes per segment on the wire when `pcount > 1`. */
+  gsoSize = 0;
+  /** `TCPCB_*` */
+  sacked = 0;
+  /** MSG_EOR: nothing is added behind it. */
+  eor = false;
+  /** Time of the last transmission, TCP clock. */
+  sentUs = 0;
+  /** Delivery-rate sample (Linux `tcp_rate.c`): state of the connection when this was sent. */
+  firstTxUs = 0;
+  deliveredUs = 0;
+  delivered = 0;
+  isAppLimited = false;
+  /** In the order of sending, for RACK (`tcp_tsorted_anchor`). */
+  timePrev: TxSegment | null = null;
+  timeNext: TxSegment | null = null;
+  inTimeList = false;
+  /** Charged to the send buffer. */
+  truesize: number = TX_OVERHEAD;
+
+  constructor(seq: number, flags: number) {
+    this.seq = seq;
+    this.flags = flags;
+    this.endSeq = (seq + ((flags & (TCP_SYN | TCP_FIN)) !== 0 ? 1 : 0)) | 0;
+  }
+}
+
+/** A segment that arrived. Trimming moves `seq` and `data` forward together. */
+export class RxSegment {
+  seq: number;
+  endSeq: number;
+  readonly ack: number;
+  /** `TCP_*` flags */
+  readonly flags: number;
+  readonly hdr: TcpHeader;
+  readonly pkt: Packet;
+  data: Payload;
+  len: number;
+  /** The IP header's ECN bits were CE / ECT(0) / ECT(1) / none (RFC 3168 §5). */
+  readonly ecn: number;
+  /** Charged to the receive buffer. */
+  readonly truesize: number;
+  /** The option carried timestamps, so `hdr.options` may be used to acknowledge it. */
+  queued = false;
+
+  constructor(pkt: Packet, hdr: TcpHeader, ecn: number, ipHeaderLen: number) {
+    const flags = hdr.flags;
+    this.seq = hdr.seq;
+    this.endSeq =
+      (hdr.seq + pkt.len + ((flags & TCP_SYN) !== 0 ? 1 : 0) + ((flags & TCP_FIN) !== 0 ? 1 : 0)) | 0;
+    this.ack = hdr.ack;
+    this.flags = flags;
+    this.hdr = hdr;
+    this.pkt = pkt;
+    this.data = pkt.data;
+    this.len = pkt.len;
+    this.ecn = ecn;
+    this.truesize = rxTruesize(pkt.len + hdr.headerLen() + ipHeaderLen);
+  }
+
+  /** Removes `n` bytes, at most all, from the front. */
+  trimHead(n: number): void {
+    if (n <= 0) return;
+    this.data = sliceFrom(this.data, n);
+    this.len -= n;
+    this.seq = (this.seq + n) | 0;
+  }
+}
+
+/** The payload without its first `n` bytes. */
+export function sliceFrom(data: Payload, n: number): Payload {
+  let skip = n;
+  let i = 0;
+  while (i < data.length && skip >= (data[i] as Uint8Array).length) {
+    skip -= (data[i] as Uint8Array).length;
+    i++;
+  }
+  const rest = data.slice(i);
+  if (skip > 0 && rest.length > 0) rest[0] = (rest[0] as Uint8Array).subarray(skip);
+  return rest;
+}
+
+/** Bytes [from, from + len) of a payload, appended to `out`. */
+export function sliceInto(out: Uint8Array[], data: Payload, from: number, len: number): void {
+  let skip = from;
+  let left = len;
+  for (let i = 0; i < data.length && left > 0; i++) {
+    const slice = data[i] as Uint8Array;
+    if (skip >= slice.length) {
+      skip -= slice.length;
+      continue;
+    }
+    const take = Math.min(left, slice.length - skip);
+    out.push(take === slice.length ? slice : slice.subarray(skip, skip + take));
+    left -= take;
+    skip = 0;
+  }
+}
