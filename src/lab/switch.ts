@@ -2,43 +2,42 @@
  * The wires of a lab, as the process that carries them sees them: each wire is a namespace of its own
  * with a bridge in it and one port for each end. Pulling a cable takes the port down.
  */
-import { bridgeAdd, bridgeAddPort } from '../core/device/bridge.ts';
 import { type TunPort, tunAdd, tunAttach } from '../core/device/tun.ts';
-import { vethAdd } from '../core/device/veth.ts';
-import type { Kernel } from '../core/kernel.ts';
-import { devClose, devOpen } from '../core/link/device-state.ts';
+import type { Kernel } from '../core/control/kernel.ts';
+import type { Namespace } from '../core/control/namespace.ts';
 import type { NetDevice } from '../core/link/net-device.ts';
-import type { NetNs } from '../core/net.ts';
 import { LabError } from './file.ts';
 import type { PlannedInterface, PlannedWire } from './plan.ts';
 
 export class Switch {
   readonly wire: PlannedWire;
-  private readonly net: NetNs;
-  private readonly bridge: NetDevice;
-  private readonly ports: Map<string, NetDevice> = new Map();
+  private readonly kernel: Kernel;
+  private readonly ns: Namespace;
+  /** Name of each node's port. */
+  private readonly ports: Map<string, string> = new Map();
   private readonly pulled: Set<string> = new Set();
 
   constructor(kernel: Kernel, wire: PlannedWire) {
+    this.kernel = kernel;
     this.wire = wire;
-    this.net = kernel.addNetNs(null);
-    this.bridge = made(bridgeAdd(this.net, 'br0', {}));
-    open(this.bridge);
+    this.ns = kernel.netns.add(null);
+    kernel.bridge({ netns: this.ns, name: 'br0', up: true });
   }
 
-  /** Joins a namespace of this process; returns its new interface, which is down and has no address. */
-  joinNamespace(net: NetNs, node: string, planned: PlannedInterface): NetDevice {
-    const pair = vethAdd({ net, name: planned.name }, { net: this.net, name: this.portName(node) });
-    if (typeof pair === 'number') throw new LabError(`${node}: cannot make ${planned.name} (${pair})`);
-    this.plug(node, pair[1]);
-    return pair[0];
+  /** Joins a namespace of this process by a new interface, which is up and has its address. */
+  joinNamespace(netns: Namespace, node: string, planned: PlannedInterface, address: string): void {
+    const name = this.portName(node);
+    this.kernel.veth({ netns, name: planned.name, address, up: true }, { netns: this.ns, name });
+    this.plug(name);
   }
 
   /** Joins something outside this process, which exchanges frames over the port that is returned. */
   joinPort(node: string): TunPort {
-    const tap = made(tunAdd(this.net, this.portName(node), { mode: 'tap' }));
-    const port = made(tunAttach(tap));
-    this.plug(node, tap);
+    const name = this.portName(node);
+    const tap = tunAdd(this.ns.net, name, { mode: 'tap' });
+    const port = typeof tap === 'number' ? tap : tunAttach(tap);
+    if (typeof port === 'number') throw new LabError(`${node}: cannot make a port (${port})`);
+    this.plug(name);
     return port;
   }
 
@@ -49,40 +48,29 @@ export class Switch {
 
   /** The device on this side of the node's cable. */
   port(node: string): NetDevice | undefined {
-    return this.ports.get(node);
+    return this.ns.net.devs.find(this.ports.get(node) ?? '');
   }
 
   pull(node: string): void {
     const port = this.ports.get(node);
     if (port === undefined || this.pulled.has(node)) return;
     this.pulled.add(node);
-    devClose(port);
+    this.ns.link.set(port, { up: false });
   }
 
   plugIn(node: string): void {
     const port = this.ports.get(node);
     if (port === undefined || !this.pulled.delete(node)) return;
-    open(port);
+    this.ns.link.set(port, { up: true });
   }
 
-  private portName(_node: string): string {
-    return `port${this.ports.size + 1}`;
+  private portName(node: string): string {
+    const name = `port${this.ports.size + 1}`;
+    this.ports.set(node, name);
+    return name;
   }
 
-  private plug(node: string, port: NetDevice): void {
-    this.ports.set(node, port);
-    const errno = bridgeAddPort(this.bridge, port);
-    if (errno !== 0) throw new LabError(`${node}: cannot join ${this.wire.name} (${errno})`);
-    open(port);
+  private plug(port: string): void {
+    this.ns.link.set(port, { master: 'br0', up: true });
   }
-}
-
-function made<T>(result: T | number): T {
-  if (typeof result === 'number') throw new LabError(`cannot make a device (${result})`);
-  return result;
-}
-
-function open(dev: NetDevice): void {
-  const errno = devOpen(dev);
-  if (errno !== 0) throw new LabError(`cannot bring up ${dev.name} (${errno})`);
 }

@@ -1,0 +1,126 @@
+/** A device as `ip link show` tells it (Linux `rtnl_fill_ifinfo`). */
+import { isBridge } from '../device/bridge.ts';
+import {
+  IFF_ALLMULTI,
+  IFF_BROADCAST,
+  IFF_LOOPBACK,
+  IFF_MASTER,
+  IFF_MULTICAST,
+  IFF_NOARP,
+  IFF_POINTOPOINT,
+  IFF_PROMISC,
+  IFF_SLAVE,
+  type NetDevice,
+} from '../link/net-device.ts';
+import { formatMac } from '../util/address.ts';
+import type { LinkCounters, LinkInfo, LinkPeer } from './info.ts';
+import type { Namespace } from './namespace.ts';
+
+const ARPHRD_ETHER = 1;
+const ARPHRD_LOOPBACK = 772;
+
+/** In iproute2's order (`print_link_flags`), without what is derived. */
+const FLAGS: readonly (readonly [number, string])[] = [
+  [IFF_LOOPBACK, 'LOOPBACK'],
+  [IFF_BROADCAST, 'BROADCAST'],
+  [IFF_POINTOPOINT, 'POINTOPOINT'],
+  [IFF_MULTICAST, 'MULTICAST'],
+  [IFF_NOARP, 'NOARP'],
+  [IFF_ALLMULTI, 'ALLMULTI'],
+  [IFF_PROMISC, 'PROMISC'],
+  [IFF_MASTER, 'MASTER'],
+  [IFF_SLAVE, 'SLAVE'],
+];
+
+export function linkInfo(ns: Namespace, dev: NetDevice): LinkInfo {
+  const link = peerOf(ns, dev);
+  const isLo = dev.type === ARPHRD_LOOPBACK;
+  const linkType = dev.type === ARPHRD_ETHER ? 'ether' : isLo ? 'loopback' : 'none';
+  return {
+    ifindex: dev.ifindex,
+    name: dev.name,
+    kind: dev.ops.kind,
+    flags: flagNames(dev, link),
+    up: dev.up,
+    carrier: dev.carrier,
+    mtu: dev.mtu,
+    // LINUX: lo has no limits.
+    minMtu: isLo ? 0 : (dev.ops.minMtu ?? 68),
+    maxMtu: isLo ? 0 : (dev.ops.maxMtu ?? 65535),
+    qdisc: qdiscName(dev),
+    operState: operState(dev, link),
+    txQueueLen: dev.txQueueLen,
+    linkType,
+    address: linkType === 'none' ? '' : formatMac(dev.mac),
+    broadcast: linkType === 'none' ? '' : formatMac(dev.broadcast),
+    master: dev.master?.name ?? null,
+    link,
+    alias: dev.alias,
+    promiscuity: (dev.flags & IFF_PROMISC) !== 0 ? 1 : 0,
+    allmulti: (dev.flags & IFF_ALLMULTI) !== 0 ? 1 : 0,
+    carrierChanges: dev.carrierChanges,
+    gsoMaxSize: dev.gsoMaxSize,
+    counters: counters(dev),
+  };
+}
+
+/** A device that was never up has no queue at all (`noop_qdisc`). */
+function qdiscName(dev: NetDevice): string {
+  if (dev.qdisc !== null) return dev.qdisc.kind;
+  return dev.everUp ? 'noqueue' : 'noop';
+}
+
+function flagNames(dev: NetDevice, link: LinkPeer | null): string[] {
+  const names = dev.up && !dev.carrier ? ['NO-CARRIER'] : [];
+  for (const [bit, name] of FLAGS) if ((dev.flags & bit) !== 0) names.push(name);
+  if (dev.up) names.push('UP');
+  if (dev.up && dev.carrier) names.push('LOWER_UP');
+  if (link !== null && link.netnsId === null && !link.up) names.push('M-DOWN');
+  return names;
+}
+
+/** RFC 2863 §3.1.13; a device whose carrier never changed has not told (`rfc2863_policy`). */
+function operState(dev: NetDevice, link: LinkPeer | null): LinkInfo['operState'] {
+  if (!dev.up) return 'DOWN';
+  if (dev.carrier) return hasToldCarrier(dev) ? 'UP' : 'UNKNOWN';
+  const peer = link?.name == null ? undefined : dev.net.devs.find(link.name);
+  return peer !== undefined && !peer.carrier ? 'LOWERLAYERDOWN' : 'DOWN';
+}
+
+function hasToldCarrier(dev: NetDevice): boolean {
+  if (!isBridge(dev)) return dev.carrierChanges > 0;
+  for (const other of dev.net.devs) if (other.master === dev) return true;
+  return false;
+}
+
+/** `IFLA_LINK` and `IFLA_LINK_NETNSID`. */
+function peerOf(ns: Namespace, dev: NetDevice): LinkPeer | null {
+  const other = dev.ops.iflink?.(dev) ?? null;
+  if (other === null || other === dev) return null;
+  const same = other.net === dev.net;
+  return {
+    ifindex: other.ifindex,
+    name: same ? other.name : null,
+    netns: same ? null : other.net.name,
+    netnsId: same ? null : ns.nsidOf(other.net),
+    up: same && other.up,
+  };
+}
+
+function counters(dev: NetDevice): LinkCounters {
+  const s = dev.stats;
+  return {
+    rxBytes: s.rxBytes,
+    rxPackets: s.rxPackets,
+    rxErrors: s.rxErrors,
+    rxDropped: s.rxDropped,
+    rxOverErrors: s.rxOverErrors,
+    multicast: s.multicast,
+    txBytes: s.txBytes,
+    txPackets: s.txPackets,
+    txErrors: s.txErrors,
+    txDropped: s.txDropped,
+    txCarrierErrors: s.txCarrierErrors,
+    collisions: s.collisions,
+  };
+}

@@ -1,0 +1,297 @@
+/**
+ * The variables of a connection (RFC 9293 §3.3.1, Linux `struct tcp_sock` and
+ * `inet_connection_sock`), without behaviour. Sequence numbers are signed 32-bit integers; times are
+ * microseconds of the TCP clock (`clock.ts`), 0 meaning "never".
+ */
+import type { NetNs } from '../../net.ts';
+import type { Route } from '../../network/route/route.ts';
+import type { Timer } from '../../timer.ts';
+import { IPPROTO_TCP } from '../../wire/ipv4.ts';
+import { SOCK_STREAM, Sock } from '../sock.ts';
+import type { BindBucket } from './bind-table.ts';
+import type { CongestionControl } from './congestion.ts';
+import {
+  TCP_ATO_MIN,
+  TCP_CA_OPEN,
+  TCP_CLOSE,
+  TCP_INFINITE_SSTHRESH,
+  TCP_INIT_CWND,
+  TCP_MSS_DEFAULT,
+  TCP_TIMEOUT_INIT,
+} from './constants.ts';
+import type { AcceptQueue } from './accept-queue.ts';
+import { ReceiveQueue } from './receive-queue.ts';
+import type { TxSegment } from './segment.ts';
+import { SegmentQueue } from './segment-queue.ts';
+
+/** SACK blocks, start and end alternating. */
+export type SackBlocks = number[];
+
+export abstract class TcpControlBlock extends Sock {
+  /** `TCP_*` of `constants.ts` */
+  state: number = TCP_CLOSE;
+  /** Key in the table of connections; 0: not there. */
+  hash = 0;
+  bindBucket: BindBucket | null = null;
+  route: Route | null = null;
+  /** bind() chose the address / the port (`SOCK_BINDADDR_LOCK`, `SOCK_BINDPORT_LOCK`). */
+  bindAddrLocked = false;
+  bindPortLocked = false;
+  /** `sock->state` of the file above: 0 unconnected, 1 connecting, 2 connected. */
+  fileState = 0;
+  /** IP id of the next packet. */
+  ipId = 0;
+
+  // Send sequence space.
+  sndUna = 0;
+  sndNxt = 0;
+  /** The peer's window in bytes, scaled. */
+  sndWnd = 0;
+  sndWl1 = 0;
+  /** End of the last small packet sent (Minshall's Nagle variant). */
+  sndSml = 0;
+  sndUp = 0;
+  writeSeq = 0;
+  pushedSeq = 0;
+  maxWindow = 0;
+  iss = 0;
+  // Receive sequence space.
+  rcvNxt = 0;
+  rcvWnd = 0;
+  /** `rcvNxt` when the window was last advertised. */
+  rcvWup = 0;
+  copiedSeq = 0;
+  irs = 0;
+  /** The urgent pointer, and the byte there with flags (`tp->urg_data`). */
+  urgSeq = 0;
+  urgData = 0;
+
+  // Sizes.
+  /** Payload per segment now, without options. */
+  mssCache: number = TCP_MSS_DEFAULT;
+  /** The peer's MSS, lowered by the user's. */
+  mssClamp = 0;
+  /** TCP_MAXSEG; 0: none. */
+  userMss = 0;
+  advmss = 0;
+  /** Path MTU that `mssCache` follows. */
+  pmtuCookie = 0;
+  /** Path MTU reported while the connection was not ready for it. */
+  tcpHeaderLen = 20;
+  gsoSegsGoal = 0;
+
+  // Options agreed upon (`struct tcp_options_received`).
+  tstampOk = false;
+  /** 0: no SACK; else `TCP_SACK_SEEN` and `TCP_DSACK_SEEN`. */
+  sackOk = 0;
+  wscaleOk = false;
+  sndWscale = 0;
+  rcvWscale = 0;
+  /** The segment in hand carried timestamps, and which. */
+  sawTstamp = false;
+  rcvTsval = 0;
+  rcvTsecr = 0;
+  /** RFC 7323 §4.3: TS.Recent, and when it was taken, whole seconds; 0: never. */
+  tsRecent = 0;
+  tsRecentStamp = 0;
+  tsOffset = 0;
+  /** Echo replies must not come from before this (`retrans_stamp` in timestamp ticks is derived). */
+  userTimeoutUs = 0;
+
+  // Timers.
+  rtoUs: number = TCP_TIMEOUT_INIT;
+  rtoMinUs: number;
+  rtoMaxUs: number;
+  delackMaxUs = 200_000;
+  /** `icsk_pending`: what the retransmission timer means now. */
+  pending = 0;
+  readonly retransmitTimer: Timer;
+  delackTimerMaybe: Timer | null = null;
+  keepaliveTimerMaybe: Timer | null = null;
+  compressedAckTimerMaybe: Timer | null = null;
+  retransmits = 0;
+  backoff = 0;
+  probesOut = 0;
+  /** When zero-window probing began. */
+  probesTstamp = 0;
+  synRetries = 0;
+  keepaliveTimeUs = 0;
+  keepaliveIntvlUs = 0;
+  keepaliveProbes = 0;
+  /** TCP_LINGER2 in µs; 0: tcp_fin_timeout; negative: no FIN_WAIT2. */
+  linger2Us = 0;
+  deferAccept = 0;
+
+  // Delayed acknowledgment (`icsk_ack`).
+  ackPending = 0;
+  ackQuick = 0;
+  pingpong = 0;
+  ackRetry = 0;
+  atoUs = 0;
+  ackTimeoutUs = 0;
+  lrcvtime = 0;
+  lastSegSize = 0;
+  rcvMss: number = TCP_MSS_DEFAULT;
+  compressedAck = 0;
+  dupAckCounter = 0;
+  compressedAckRcvNxt = 0;
+
+  // Round-trip time (RFC 6298; Linux keeps them scaled).
+  srttUs = 0;
+  mdevUs: number = TCP_TIMEOUT_INIT;
+  mdevMaxUs = 0;
+  rttvarUs = 0;
+  rttSeq = 0;
+  rttMinUs = -1;
+  rttMinAt = 0;
+  /** Time of the packet or call being handled. */
+  mstamp = 0;
+
+  // Congestion.
+  caState: number = TCP_CA_OPEN;
+  ca: CongestionControl;
+  /** State of the algorithm. */
+  caPriv: object | null = null;
+  sndCwnd: number = TCP_INIT_CWND;
+  sndCwndCnt = 0;
+  sndCwndClamp = -1 >>> 0;
+  sndSsthresh: number = TCP_INFINITE_SSTHRESH;
+  sndCwndStamp = 0;
+  sndCwndUsed = 0;
+  cwndUsageSeq = 0;
+  isCwndLimited = false;
+  maxPacketsOut = 0;
+  priorSsthresh = 0;
+  priorCwnd = 0;
+  prrDelivered = 0;
+  prrOut = 0;
+  highSeq = 0;
+  undoMarker = 0;
+  undoRetrans = -1;
+  retransStamp = 0;
+  frto = false;
+  isSackReneg = false;
+  pacingRate = 0;
+  maxPacingRate = Number.POSITIVE_INFINITY;
+  ecnFlags = 0;
+  ecnCwrDelivered = 0;
+
+  // Packets in flight.
+  packetsOut = 0;
+  retransOut = 0;
+  sackedOut = 0;
+  lostOut = 0;
+  reordering: number;
+  reordSeen = 0;
+  totalRetrans = 0;
+  totalRto = 0;
+  totalRtoRecoveries = 0;
+  totalRtoTimeUs = 0;
+  rtoStamp = 0;
+  delivered = 0;
+  deliveredCe = 0;
+  deliveredUs = 0;
+  firstTxUs = 0;
+  lost = 0;
+  appLimited = 0;
+  rateDelivered = 0;
+  rateIntervalUs = 0;
+  rateAppLimited = false;
+  ackedTotal = 0;
+
+  // Loss recovery.
+  highestSack: TxSegment | null = null;
+  retransmitHint: TxSegment | null = null;
+  timeHead: TxSegment | null = null;
+  timeTail: TxSegment | null = null;
+  tlpHighSeq = 0;
+  tlpRetrans = false;
+  syndataAcked = false;
+  fastAckMode = 0;
+  rackMstamp = 0;
+  rackRttUs = 0;
+  rackEndSeq = 0;
+  rackLastDelivered = 0;
+  rackReoWndSteps = 1;
+  rackReoWndPersist = 0;
+  rackDsackSeen = false;
+  rackAdvanced = false;
+  dsackDups = 0;
+  sackCache: number[] = [];
+
+  // Application side.
+  nonagle = 0;
+  notsentLowat = 0;
+  windowClamp = 0;
+  rcvSsthresh = 0;
+  recvmsgInq = false;
+  /** `sk_write_pending`, `SOCK_NOSPACE` */
+  noSpace = false;
+  /** Bytes charged for what is to be sent. */
+  wmemQueued = 0;
+  rmemAlloc = 0;
+  /** Receive-buffer autotuning (`rcvq_space`, `rcv_rtt_est`). */
+  rcvqCopied = 0;
+  rcvqSpace = 0;
+  rcvqSeq = 0;
+  rcvqTime = 0;
+  rcvRttUs = 0;
+  rcvRttSeq = 0;
+  rcvRttTime = 0;
+  rcvRttLastTsecr = 0;
+  scalingRatio = 128;
+
+  readonly writeQueue: SegmentQueue = new SegmentQueue();
+  readonly rtxQueue: SegmentQueue = new SegmentQueue();
+  readonly receiveQueue: ReceiveQueue = new ReceiveQueue();
+  acceptQueue: AcceptQueue | null = null;
+  /** The listener of a child that was not accepted yet. */
+  listener: TcpControlBlock | null = null;
+  maxAckBacklog = 0;
+
+  // SACK to send (RFC 2018, 2883).
+  sackBlocks: SackBlocks = [];
+  dsackStart = 0;
+  dsackEnd = 0;
+  dsackPending = false;
+
+  // Statistics (`tcp_info`).
+  segsIn = 0;
+  segsOut = 0;
+  dataSegsIn = 0;
+  dataSegsOut = 0;
+  bytesReceived = 0;
+  bytesAcked = 0;
+  bytesSent = 0;
+  bytesRetrans = 0;
+  rcvOooPack = 0;
+  lsndtime = 0;
+  rcvTstamp = 0;
+  lastOowAckUs = 0;
+  challengeCount = 0;
+  challengeStamp = 0;
+  chronoType = 0;
+  chronoStart = 0;
+  readonly chrono: number[] = [0, 0, 0];
+
+  constructor(net: NetNs, family: number, ca: CongestionControl) {
+    super(net, family, SOCK_STREAM, IPPROTO_TCP);
+    const s = net.sysctl;
+    this.ca = ca;
+    this.rcvbuf = s.tcpRmem[1];
+    this.sndbuf = s.tcpWmem[1];
+    this.rtoMinUs = s.tcpRtoMinUs;
+    this.rtoMaxUs = s.tcpRtoMaxMs * 1000;
+    this.reordering = s.tcpReordering;
+    this.atoUs = TCP_ATO_MIN;
+    this.retransmitTimer = net.kernel.timer(() => this.onRetransmitTimer());
+  }
+
+  /** Another socket of the same kind, for a connection that a listener accepts. */
+  abstract newChild(): TcpControlBlock;
+  protected abstract onRetransmitTimer(): void;
+  /** Timers that most sockets never need are made at their first use. */
+  abstract get delackTimer(): Timer;
+  abstract get keepaliveTimer(): Timer;
+  abstract get compressedAckTimer(): Timer;
+}

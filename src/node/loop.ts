@@ -1,0 +1,112 @@
+/**
+ * Events of sockets on Node's event loop. The stack only notes that a handle is ready; the handles are
+ * dispatched here, one by one, outside the stack, and between two callbacks Node's tick queue and
+ * microtasks run, as they do between two callbacks of libuv.
+ */
+import type { AsyncResource } from 'node:async_hooks';
+
+/** Captured before anybody replaces them (virtual time, fake timers). */
+const { setImmediate, setInterval } = globalThis;
+
+/** Something with events to deliver. */
+export interface Ready {
+  /** True while it waits in the queue; written by this file. */
+  queued: boolean;
+  /** Delivers what there is. May throw: what an application's callback threw. */
+  dispatch(): void;
+}
+
+/** Longest interval of Node's timers, milliseconds. */
+const FOREVER = 2 ** 31 - 1;
+
+let queue: Ready[] = [];
+let head = 0;
+let draining = false;
+let scheduled = false;
+let refs = 0;
+let keeper: ReturnType<typeof setInterval> | undefined;
+
+/** Node's own drain of `process.nextTick` and microtasks; checked by `install.ts`. */
+export const drainTicks: () => void =
+  (process as unknown as { _tickCallback?: () => void })._tickCallback ?? (() => undefined);
+
+/** Notes that `handle` has events. Called inside the stack. */
+export function markReady(handle: Ready): void {
+  if (handle.queued) return;
+  handle.queued = true;
+  queue.push(handle);
+  if (!draining && !scheduled) {
+    scheduled = true;
+    setImmediate(drainLater);
+  }
+}
+
+/** True while application callbacks are being dispatched: the kernels' clocks are fresh then. */
+export function isDispatching(): boolean {
+  return draining;
+}
+
+function drainLater(): void {
+  scheduled = false;
+  dispatchReady();
+}
+
+/**
+ * Dispatches every handle that was ready when it began, and those that become ready meanwhile up to
+ * as many again; true if some are left. An exception leaves through it, as from any callback of
+ * Node's, and the rest is dispatched later.
+ */
+export function dispatchReady(): boolean {
+  if (draining) return queue.length > 0;
+  draining = true;
+  let budget = 2 * queue.length;
+  try {
+    while (head < queue.length && budget-- > 0) {
+      const handle = queue[head++] as Ready;
+      handle.queued = false;
+      handle.dispatch();
+    }
+  } finally {
+    draining = false;
+    if (head === queue.length) {
+      queue.length = 0;
+      head = 0;
+    } else {
+      queue = queue.slice(head);
+      head = 0;
+      if (!scheduled) {
+        scheduled = true;
+        setImmediate(drainLater);
+      }
+    }
+  }
+  return queue.length > 0;
+}
+
+/** Calls an application's callback in the asynchronous context of `resource`; then drains the ticks. */
+export function makeCallback<A, B>(
+  resource: AsyncResource,
+  fn: (a: A, b: B) => void,
+  a: A,
+  b: B,
+): void {
+  resource.runInAsyncScope(fn, undefined, a, b);
+  drainTicks();
+}
+
+/** Keeps the event loop alive until `release` is called as often as `hold`. */
+export function hold(): void {
+  if (refs++ > 0) return;
+  if (keeper === undefined) keeper = setInterval(() => undefined, FOREVER);
+  else keeper.ref();
+}
+
+/** Ends one `hold`. */
+export function release(): void {
+  if (--refs === 0) keeper?.unref();
+}
+
+/** True while something holds the event loop. */
+export function isHeld(): boolean {
+  return refs > 0;
+}
