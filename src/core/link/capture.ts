@@ -37,7 +37,7 @@ export interface CaptureOptions {
 }
 
 /** What has taps: a device, a namespace or the kernel. */
-type TapOwner = Pick<NetDevice, 'taps'> | Pick<NetNs, 'taps'> | Pick<Kernel, 'taps'>;
+export type TapOwner = Pick<NetDevice, 'taps'> | Pick<NetNs, 'taps'> | Pick<Kernel, 'taps'>;
 
 /** An interface of the file. */
 interface Described {
@@ -50,26 +50,32 @@ interface Described {
 export class Capture implements PacketTap {
   /** Packets written. */
   packets = 0;
-  private readonly owner: TapOwner;
+  private readonly owners: readonly TapOwner[];
   private readonly sink: CaptureSink;
   private readonly options: CaptureOptions;
   private readonly snaplen: number;
   private readonly interfaces: Map<NetDevice, Described> = new Map();
   private nextInterface = 0;
 
-  /** @param owner whose frames: `dev`, `net` or `kernel` */
-  constructor(owner: TapOwner, sink: CaptureSink, options: CaptureOptions = {}) {
-    this.owner = owner;
+  /** @param owner whose frames: a device, a namespace, the kernel, or a list of these */
+  constructor(
+    owner: TapOwner | readonly TapOwner[],
+    sink: CaptureSink,
+    options: CaptureOptions = {},
+  ) {
+    this.owners = 'taps' in owner ? [owner] : owner;
     this.sink = sink;
     this.options = options;
     this.snaplen = options.snaplen ?? SNAPLEN;
     sink(pcapngSection('Warren'));
-    owner.taps = owner.taps === null ? [this] : [...owner.taps, this];
+    for (const o of this.owners) o.taps = o.taps === null ? [this] : [...o.taps, this];
   }
 
   close(): void {
-    const taps = this.owner.taps?.filter((t) => t !== this) ?? [];
-    this.owner.taps = taps.length === 0 ? null : taps;
+    for (const o of this.owners) {
+      const taps = o.taps?.filter((t) => t !== this) ?? [];
+      o.taps = taps.length === 0 ? null : taps;
+    }
   }
 
   tap(pkt: Packet, dev: NetDevice, outgoing: boolean): void {

@@ -1,6 +1,6 @@
 /** TCP's clock: microseconds, never 0, and the timestamps option's milliseconds (RFC 7323 §5.4). */
 import type { NetNs } from '../../net.ts';
-import type { TcpControlBlock } from './control-block.ts';
+import type { TcpSock } from './sock.ts';
 
 /** Added to the kernel's clock, so that 0 can mean "never". */
 const BOOT_US = 300_000_000;
@@ -26,6 +26,6 @@ export function ticksOf(us: number): number {
 }
 
 /** Notes the time of what is being handled (Linux `tcp_mstamp_refresh`). */
-export function mstampRefresh(sk: TcpControlBlock): void {
+export function mstampRefresh(sk: TcpSock): void {
   sk.mstamp = tcpClockUs(sk.net);
 }

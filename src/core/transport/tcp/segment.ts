@@ -59,7 +59,7 @@ export class RxSegment {
   readonly ecn: number;
   /** Charged to the receive buffer. */
   readonly truesize: number;
-  /** The option carried timestamps, so `hdr.options` may be used to acknowledge it. */
+  /** A queue holds it: whoever handled it may not drop it. */
   queued = false;
 
   constructor(pkt: Packet, hdr: TcpHeader, ecn: number, ipHeaderLen: number) {

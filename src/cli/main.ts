@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+/** The command `warren`: picks the verb; all the work is in its own file. Exit codes as in docs/lab.md. */
+import { readFileSync } from 'node:fs';
+import { nearest } from '../core/util/nearest.ts';
+import { NetError } from '../core/errno.ts';
+import { LabError } from '../lab/file.ts';
+
+const USAGE = `usage: warren VERB …
+
+  up [FILE|FOLDER]                 bring a lab up; stays until Ctrl-C
+  ps                               what is up
+  exec NODE -- COMMAND…            run a command in a node
+  ping A B                         ping from node A to node B
+  ip|ss|tc|bridge|sysctl -n NODE … Linux's words, in a node
+  cut A B | cut A NETWORK          pull a cable
+  heal [A B | A NETWORK]           plug it in again; without words: all of them
+  netem NODE [TOWARDS] 'WORDS'|off impair what leaves a node, in tc-netem's words
+  capture [-n NODE] [-i NETWORK] -w FILE
+  logs NODE                        what a node printed
+  down                             take the lab down
+
+  -l LAB      which lab, where several are up
+  --version   --help
+`;
+
+const VERBS = [
+  'up', 'ps', 'exec', 'ping', 'ip', 'ss', 'tc', 'bridge', 'sysctl', 'traceroute',
+  'cut', 'heal', 'netem', 'capture', 'logs', 'down',
+] as const;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [verb, ...rest] = argv;
+  if (verb === undefined || verb === '--help' || verb === '-h' || verb === 'help') {
+    (verb === undefined ? process.stderr : process.stdout).write(USAGE);
+    return verb === undefined ? 2 : 0;
+  }
+  if (verb === '--version' || verb === '-V') {
+    const file = new URL('../../package.json', import.meta.url);
+    const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+    process.stdout.write(`warren ${version}\n`);
+    return 0;
+  }
+  if (verb === 'up') {
+    const { up } = await import('./up.ts');
+    return up(rest);
+  }
+  if ((VERBS as readonly string[]).includes(verb) || verb === '-l') {
+    const { remote } = await import('./remote.ts');
+    return remote(argv);
+  }
+  const near = nearest(verb, VERBS);
+  const hint = near === undefined ? 'see warren --help' : `did you mean "${near}"?`;
+  process.stderr.write(`warren: "${verb}" is not a verb; ${hint}\n`);
+  return 2;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof LabError) && !(error instanceof NetError)) throw error;
+  process.stderr.write(`warren: ${error.message}\n`);
+  process.exitCode = 2;
+}

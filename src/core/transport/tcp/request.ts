@@ -1,0 +1,61 @@
+/**
+ * A connection request: a SYN was answered, the third segment is awaited (Linux `struct
+ * tcp_request_sock`). Small, because a flood makes many; a socket is made only when the handshake ends.
+ */
+import type { Route } from '../../network/route/route.ts';
+import type { Timer } from '../../timer.ts';
+import { TCP_NEW_SYN_RECV } from './constants.ts';
+import type { TcpSock } from './sock.ts';
+
+export class RequestSock {
+  readonly state: number = TCP_NEW_SYN_RECV;
+  hash = 0;
+  readonly saddr: number;
+  readonly sport: number;
+  readonly daddr: number;
+  readonly dport: number;
+  readonly boundDevIf: number;
+  readonly listener: TcpSock;
+  /** Sequence numbers of both sides (`rcv_isn`, `snt_isn`). */
+  readonly rcvIsn: number;
+  sntIsn = 0;
+  rcvNxt: number;
+  mss = 0;
+  tstampOk = false;
+  sackOk = false;
+  wscaleOk = false;
+  sndWscale = 0;
+  rcvWscale = 0;
+  ecnOk = false;
+  tsRecent = 0;
+  tsOffset = 0;
+  /** Time of the first SYN-ACK, TCP clock; 0 with a cookie. */
+  sntSynack = 0;
+  windowClamp = 0;
+  rcvWnd = 0;
+  tos = 0;
+  /** SYN-ACKs sent again, and times the timer ran out (`num_retrans`, `num_timeout`). */
+  numRetrans = 0;
+  numTimeout = 0;
+  /** The third segment came, but was not accepted (TCP_DEFER_ACCEPT, full accept queue). */
+  acked = false;
+  lastOowAckUs = 0;
+  timeoutUs = 0;
+  timer: Timer | null = null;
+  route: Route | null = null;
+
+  constructor(
+    listener: TcpSock,
+    addr: { saddr: number; sport: number; daddr: number; dport: number; boundDevIf: number },
+    rcvIsn: number,
+  ) {
+    this.listener = listener;
+    this.saddr = addr.saddr;
+    this.sport = addr.sport;
+    this.daddr = addr.daddr;
+    this.dport = addr.dport;
+    this.boundDevIf = addr.boundDevIf;
+    this.rcvIsn = rcvIsn;
+    this.rcvNxt = (rcvIsn + 1) | 0;
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * What is left of a connection in TIME-WAIT, or of an orphan in FIN_WAIT2 (Linux `struct
+ * tcp_timewait_sock`): enough to answer late segments and to keep the port.
+ */
+import type { Timer } from '../../timer.ts';
+import type { BindBucket } from './bind-table.ts';
+import { TCP_TIME_WAIT } from './constants.ts';
+
+export class TimeWaitSock {
+  readonly state: number = TCP_TIME_WAIT;
+  hash = 0;
+  readonly saddr: number;
+  readonly sport: number;
+  readonly daddr: number;
+  readonly dport: number;
+  readonly boundDevIf: number;
+  rcvSaddr = 0;
+  reuseAddr = false;
+  reusePort = false;
+  /** `TCP_TIME_WAIT` or `TCP_FIN_WAIT2` */
+  substate: number = TCP_TIME_WAIT;
+  rcvNxt = 0;
+  sndNxt = 0;
+  rcvWnd = 0;
+  rcvWscale = 0;
+  tsRecent = 0;
+  /** Whole seconds; 0: no timestamps. */
+  tsRecentStamp = 0;
+  tsOffset = 0;
+  lastOowAckUs = 0;
+  /** When it entered the present substate, TCP clock. */
+  entryUs = 0;
+  tos = 0;
+  mark = 0;
+  ttl = -1;
+  bindBucket: BindBucket | null = null;
+  timer: Timer | null = null;
+  readonly cookie: number;
+
+  constructor(
+    addr: { saddr: number; sport: number; daddr: number; dport: number; boundDevIf: number },
+    cookie: number,
+  ) {
+    this.saddr = addr.saddr;
+    this.sport = addr.sport;
+    this.daddr = addr.daddr;
+    this.dport = addr.dport;
+    this.boundDevIf = addr.boundDevIf;
+    this.cookie = cookie;
+  }
+}
