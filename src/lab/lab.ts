@@ -3,7 +3,7 @@
  * from a plan; `down` leaves nothing behind.
  */
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { Kernel } from '../core/kernel.ts';
+import { Kernel } from '../core/control/kernel.ts';
 import { Capture } from '../core/link/capture.ts';
 import type { NetDevice } from '../core/link/net-device.ts';
 import { RealTimeEnv } from '../node/env.ts';
@@ -14,6 +14,13 @@ import type { LabPlan, PlannedNode } from './plan.ts';
 import { nearest } from '../core/util/nearest.ts';
 import { ProcessNode } from './process-node.ts';
 import { Switch } from './switch.ts';
+
+/** A capture that writes its file. */
+export interface RunningCapture {
+  /** Frames so far. */
+  packets(): number;
+  stop(): Promise<void>;
+}
 
 export interface LabOptions {
   /** Folder of the lab file: paths in it start there. */
@@ -30,7 +37,7 @@ export class Lab {
   readonly switches: ReadonlyMap<string, Switch>;
   readonly startedAt: number = Date.now();
   private readonly options: LabOptions;
-  private readonly captures: Set<{ stop(): Promise<void> }> = new Set();
+  private readonly captures: Set<RunningCapture> = new Set();
 
   constructor(plan: LabPlan, options: LabOptions) {
     if (plan.clock === 'virtual')
@@ -106,11 +113,12 @@ export class Lab {
   }
 
   /** Writes every frame of the lab's wires, or of one node's, to a pcapng file until stopped. */
-  capture(file: string, only: { node?: string | undefined; wire?: string | undefined }): { stop(): Promise<void> } {
+  capture(file: string, only: { node?: string | undefined; wire?: string | undefined }): RunningCapture {
     const devices = this.captureDevices(only);
     const stream = createWriteStream(file);
     const capture = new Capture(this.kernel, devices, (bytes) => void stream.write(bytes));
-    const running = {
+    const running: RunningCapture = {
+      packets: () => capture.packets,
       stop: async (): Promise<void> => {
         capture.stop();
         this.captures.delete(running);

@@ -40,7 +40,7 @@ function input(target: FuzzTarget, random: Random): Uint8Array {
     random.fill(bytes);
     return bytes;
   }
-  let bytes = pick(target.seeds, random).slice();
+  let bytes: Uint8Array = pick(target.seeds, random).slice();
   for (let left = random.below(4); left >= 0; left--) bytes = damage(bytes, target, random);
   return bytes;
 }

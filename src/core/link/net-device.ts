@@ -114,6 +114,8 @@ export class NetDevice {
   alias = '';
   /** How often the carrier changed: /sys/class/net/IF/carrier_changes. */
   carrierChanges = 0;
+  /** Was up once: it has a real queue, `noqueue` or another, instead of `noop`. */
+  everUp = false;
   /** Received packets that wait for `Kernel.run` (Linux `softnet_data.input_pkt_queue`). */
   readonly backlog: Packet[] = [];
   /** First unread index of `backlog`. */

@@ -1,0 +1,166 @@
+/** What can be asked of a lab that is up: the verbs of the command, words in, text out. */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { nearest } from '../core/util/nearest.ts';
+import { formatIpv4 } from '../core/util/address.ts';
+import { parseNetem } from '../core/control/netem-words.ts';
+import type { CommandIo } from './curl.ts';
+import { LabError } from './file.ts';
+import type { Lab } from './lab.ts';
+import { formatTable } from './table.ts';
+
+/** Where the words were typed, and how the lab is taken down. */
+export interface VerbContext {
+  readonly cwd: string;
+  down(): void;
+}
+
+type Verb = (lab: Lab, args: readonly string[], io: CommandIo, at: VerbContext) => Promise<number>;
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  ps: async (lab, _args, io) => {
+    io.out(`${listNodes(lab)}\n`);
+    return 0;
+  },
+  exec: (lab, args, io) => {
+    const [node, dashes, ...command] = args;
+    if (node === undefined || dashes !== '--' || command.length === 0)
+      throw new LabError('usage: warren exec NODE -- COMMAND…');
+    return lab.node(node).command(command, io);
+  },
+  ping: (lab, args, io) => {
+    const [from, ...rest] = args;
+    if (from === undefined || rest.length === 0) throw new LabError('usage: warren ping A B [options]');
+    return lab.node(from).command(['ping', ...rest], io);
+  },
+  traceroute: (lab, args, io) => {
+    const [from, ...rest] = args;
+    if (from === undefined || rest.length === 0) throw new LabError('usage: warren traceroute A B');
+    return lab.node(from).command(['traceroute', ...rest], io);
+  },
+  ip: (lab, args, io) => inNode(lab, 'ip', args, io),
+  ss: (lab, args, io) => inNode(lab, 'ss', args, io),
+  tc: (lab, args, io) => inNode(lab, 'tc', args, io),
+  bridge: (lab, args, io) => inNode(lab, 'bridge', args, io),
+  sysctl: (lab, args, io) => inNode(lab, 'sysctl', args, io),
+  cut: async (lab, args) => {
+    const [a, b, more] = withoutArrow(args);
+    if (a === undefined || b === undefined || more !== undefined)
+      throw new LabError('usage: warren cut A B, or: warren cut A NETWORK');
+    lab.cut(a, b);
+    return 0;
+  },
+  heal: async (lab, args) => {
+    const [a, b, more] = withoutArrow(args);
+    if (a === undefined) lab.healAll();
+    else if (b === undefined || more !== undefined)
+      throw new LabError('usage: warren heal [A B], or: warren heal A NETWORK');
+    else lab.heal(a, b);
+    return 0;
+  },
+  netem,
+  capture,
+  logs: async (lab, args, io) => {
+    const [name] = args;
+    if (name === undefined) throw new LabError('usage: warren logs NODE');
+    for (const line of lab.node(name).log.lines) io.out(`${line}\n`);
+    return 0;
+  },
+  down: async (_lab, _args, _io, at) => {
+    at.down();
+    return 0;
+  },
+};
+
+/** Runs one command line; resolves with its exit code, throws `LabError` for wrong words. */
+export function runVerb(
+  lab: Lab,
+  argv: readonly string[],
+  io: CommandIo,
+  at: VerbContext,
+): Promise<number> {
+  const [verb = '', ...args] = argv;
+  const run = VERBS[verb];
+  if (run === undefined || !Object.hasOwn(VERBS, verb)) {
+    const near = nearest(verb, Object.keys(VERBS));
+    const hint = near === undefined ? 'see warren --help' : `did you mean "${near}"?`;
+    throw new LabError(`"${verb}" is not a verb; ${hint}`);
+  }
+  return run(lab, args, io, at);
+}
+
+/** The table of what is up. */
+export function listNodes(lab: Lab): string {
+  const rows = [...lab.nodes.values()].map((node) => {
+    const addresses = node.plan.interfaces.map((i) => `${formatIpv4(i.address)}/${i.prefixLen}`);
+    const state = node.exit === undefined ? node.state : `exited (${node.exit})`;
+    const kind = node.plan.router ? 'router' : 'host';
+    return [node.plan.name, kind, state, node.program, 'real', addresses.join(' ') || '-'];
+  });
+  return formatTable([['NODE', 'KIND', 'STATE', 'PROGRAM', 'CLOCK', 'ADDRESSES'], ...rows]);
+}
+
+/** `ip -n NODE …`: the node is named by -n, as iproute2 has it. */
+function inNode(lab: Lab, tool: string, args: readonly string[], io: CommandIo): Promise<number> {
+  const at = args.findIndex((a) => a === '-n' || a === '--node');
+  const name = args[at + 1];
+  if (at < 0 || name === undefined)
+    throw new LabError(`which node? warren ${tool} -n NODE …; the nodes are ${[...lab.nodes.keys()].join(', ')}`);
+  return lab.node(name).command([tool, ...args.slice(0, at), ...args.slice(at + 2)], io);
+}
+
+async function netem(lab: Lab, args: readonly string[], io: CommandIo): Promise<number> {
+  const [node, ...rest] = args;
+  const words = rest.at(-1);
+  const towards = rest.length > 1 ? rest[0] : undefined;
+  if (node === undefined || words === undefined || rest.length > 2)
+    throw new LabError("usage: warren netem NODE [TOWARDS] 'delay 100ms loss 1%', or off");
+  const dev = lab.interfaceOf(node, towards);
+  if (words === 'off') return lab.node(node).command(['tc', 'qdisc', 'del', 'dev', dev, 'root'], io);
+  parseNetem(words);
+  const argv = ['tc', 'qdisc', 'replace', 'dev', dev, 'root', 'netem', ...words.split(/\s+/)];
+  return lab.node(node).command(argv, io);
+}
+
+async function capture(
+  lab: Lab,
+  args: readonly string[],
+  io: CommandIo,
+  at: VerbContext,
+): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      node: { type: 'string', short: 'n' },
+      interface: { type: 'string', short: 'i' },
+      write: { type: 'string', short: 'w' },
+      count: { type: 'string', short: 'c' },
+    },
+  });
+  if (values.write === undefined)
+    throw new LabError('usage: warren capture [-n NODE] [-i NETWORK] -w FILE');
+  const limit = values.count === undefined ? Number.POSITIVE_INFINITY : Number(values.count);
+  const running = lab.capture(resolve(at.cwd, values.write), {
+    node: values.node,
+    wire: values.interface,
+  });
+  io.err(`capturing to ${values.write}; Ctrl-C ends it\n`);
+  await new Promise<void>((done) => {
+    io.signal.addEventListener('abort', () => done(), { once: true });
+    if (Number.isFinite(limit)) {
+      const poll = setInterval(() => {
+        if (running.packets() < limit && !io.signal.aborted) return;
+        clearInterval(poll);
+        done();
+      }, 20);
+    }
+  });
+  io.err(`${running.packets()} packets captured\n`);
+  await running.stop();
+  return 0;
+}
+
+/** `cut a <-> b` is `cut a b`. */
+function withoutArrow(args: readonly string[]): readonly string[] {
+  return args.filter((a) => a !== '<->');
+}

@@ -1,0 +1,91 @@
+/**
+ * Bytes on their way into a stream socket: as much as the socket takes at once, and the rest when it
+ * says that there is room, as libuv's write queue does.
+ */
+import { EAGAIN } from '../core/errno.ts';
+import type { Socket } from '../core/socket/socket.ts';
+import { uvErrno } from './uv.ts';
+
+/** Tells how a queued write ended: 0 or a negative number of libuv. */
+export type WriteDone = (status: number) => void;
+
+class PendingWrite {
+  readonly data: Uint8Array;
+  offset: number;
+  readonly done: WriteDone;
+
+  constructor(data: Uint8Array, offset: number, done: WriteDone) {
+    this.data = data;
+    this.offset = offset;
+    this.done = done;
+  }
+}
+
+export class SendQueue {
+  /** Bytes that the socket has not taken yet (`writeQueueSize`). */
+  size = 0;
+  private readonly socket: Socket;
+  private pending: PendingWrite[] = [];
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+  }
+
+  get length(): number {
+    return this.pending.length;
+  }
+
+  /**
+   * Sends what goes at once. Returns 0 when that was all of it, 1 when the rest waits and `done` will
+   * be called, a negative number of libuv when the socket refuses.
+   */
+  write(data: Uint8Array, done: WriteDone): number {
+    let offset = 0;
+    if (this.pending.length === 0) {
+      const sent = sendAll(this.socket, data, 0);
+      if (sent < 0) return uvErrno(sent);
+      if (sent === data.length) return 0;
+      offset = sent;
+    }
+    this.pending.push(new PendingWrite(data, offset, done));
+    this.size += data.length - offset;
+    return 1;
+  }
+
+  /** The socket has room. Completed writes are told through their `done`. */
+  flush(): void {
+    while (this.pending.length > 0) {
+      const write = this.pending[0] as PendingWrite;
+      const sent = sendAll(this.socket, write.data, write.offset);
+      if (sent < 0) {
+        this.fail(uvErrno(sent));
+        return;
+      }
+      write.offset += sent;
+      this.size -= sent;
+      if (write.offset < write.data.length) return;
+      this.pending.shift();
+      write.done(0);
+    }
+  }
+
+  /** Ends all that waits with `status`. */
+  fail(status: number): void {
+    const pending = this.pending;
+    this.pending = [];
+    this.size = 0;
+    for (const write of pending) write.done(status);
+  }
+}
+
+/** Bytes that the socket took of `data` from `start` on; a negated Linux number if it refuses. */
+function sendAll(socket: Socket, data: Uint8Array, start: number): number {
+  let offset = start;
+  while (offset < data.length) {
+    const n = socket.send(offset === 0 ? data : data.subarray(offset));
+    if (n === -EAGAIN) break;
+    if (n < 0) return offset > start ? offset - start : n;
+    offset += n;
+  }
+  return offset - start;
+}
