@@ -108,9 +108,8 @@ class Ping implements RunningApp {
   private readonly options: PingOptions;
   private readonly io: AppIo;
   private readonly icmp: IcmpSocket;
-  private readonly source: { address: number; device: string };
+  private readonly source: Probe;
   private readonly ident: number;
-  private readonly mtu: number;
   private readonly sentAt: Map<number, number> = new Map();
   private readonly answered: Set<number> = new Set();
   private readonly tally: Tally = {
@@ -136,9 +135,7 @@ class Ping implements RunningApp {
     this.target = target;
     this.options = options;
     this.io = io;
-    const probe = probeRoute(ns, dst, options);
-    this.source = probe;
-    this.mtu = probe.mtu;
+    this.source = probeRoute(ns, dst, options);
     this.ident = ns.kernel.core.random('ping').below(65536);
     this.icmp = new IcmpSocket(ns, (m) => this.receive(m));
     this.configure();
@@ -165,6 +162,7 @@ class Ping implements RunningApp {
 
   start(): void {
     const { size, source, deadlineS } = this.options;
+    if (this.source.isBroadcast) this.io.err('WARNING: pinging broadcast address\n');
     const from =
       source === '' ? '' : ` from ${formatIpv4(this.source.address)} ${this.source.device}:`;
     this.io.out(
@@ -211,7 +209,7 @@ class Ping implements RunningApp {
     this.tally.errors++;
     this.io.err(
       result === -EMSGSIZE
-        ? `ping: local error: message too long, mtu=${this.mtu}\n`
+        ? `ping: local error: message too long, mtu=${this.source.mtu}\n`
         : `ping: sendmsg: ${errnoText(result)}\n`,
     );
     this.endWhenDone();
@@ -333,12 +331,19 @@ function roundTrip(us: number): string {
   return us >= 1000 ? ms.toFixed(2) : ms.toFixed(3);
 }
 
+interface Probe {
+  readonly address: number;
+  readonly device: string;
+  readonly isBroadcast: boolean;
+  readonly mtu: number;
+}
+
 /** What a connected datagram socket tells: source address and path MTU; its errors are ping's. */
 function probeRoute(
   ns: Namespace,
   dst: number,
   options: PingOptions,
-): { address: number; device: string; mtu: number } {
+): Probe {
   const probe = Socket.create(ns.net, AF_INET, SOCK_DGRAM);
   if (typeof probe === 'number') throw new NetError(probe, 'socket');
   try {
@@ -353,12 +358,19 @@ function probeRoute(
         );
       } else check(probe.bind({ family: AF_INET, addr: address, port: 0 }), 'bind');
     }
-    if (options.broadcast) probe.setsockopt(SOL_SOCKET, SO_BROADCAST, 1);
-    check(probe.connect({ family: AF_INET, addr: dst, port: 1025 }), 'connect');
+    const to = { family: AF_INET, addr: dst, port: 1025 } as const;
+    let connected = probe.connect(to);
+    const isBroadcast = connected === -EACCES && options.broadcast;
+    if (isBroadcast) {
+      probe.setsockopt(SOL_SOCKET, SO_BROADCAST, 1);
+      connected = probe.connect(to);
+    }
+    check(connected, 'connect');
     const mtu = probe.getsockopt(SOL_IP, IP_MTU);
     return {
       address: probe.getsockname().addr,
       device,
+      isBroadcast,
       mtu: typeof mtu === 'number' && mtu > 0 ? mtu : 1500,
     };
   } finally {

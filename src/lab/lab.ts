@@ -116,11 +116,11 @@ export class Lab {
   capture(file: string, only: { node?: string | undefined; wire?: string | undefined }): RunningCapture {
     const devices = this.captureDevices(only);
     const stream = createWriteStream(file);
-    const capture = new Capture(this.kernel, devices, (bytes) => void stream.write(bytes));
+    const capture = new Capture(devices, (bytes) => void stream.write(bytes));
     const running: RunningCapture = {
       packets: () => capture.packets,
       stop: async (): Promise<void> => {
-        capture.stop();
+        capture.close();
         this.captures.delete(running);
         await finished(stream);
       },

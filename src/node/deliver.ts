@@ -44,7 +44,7 @@ function deliver(handle: TcpHandle, slices: readonly Uint8Array[]): void {
       return;
     }
     const chunk = chunks[i] as Uint8Array;
-    if (handle.tls === undefined && !handle._consumed && isPlain(handle)) {
+    if (!handle.nativelyRead) {
       const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
       makeCallback(handle.resource, push, handle, bytes);
     } else {
@@ -54,21 +54,74 @@ function deliver(handle: TcpHandle, slices: readonly Uint8Array[]): void {
   }
 }
 
-/** Does Node's own socket read this handle, and nobody else? */
-function isPlain(handle: TcpHandle): boolean {
-  const owner = ownerOf(handle);
-  return owner !== undefined && owner._handle === (handle as object) && !isNativelyRead(handle);
-}
-
-/** HTTP/2 replaces the handle's `onread` by a native listener without telling. */
-function isNativelyRead(_handle: TcpHandle): boolean {
-  return false;
-}
-
 /** One chunk of many small slices; large ones are left as they are. */
 function joined(slices: readonly Uint8Array[]): readonly Uint8Array[] {
   if (slices.length === 1) return slices;
   let total = 0;
   for (const slice of slices) total += slice.length;
   return total / slices.length >= JOIN_BELOW ? slices : [Buffer.concat(slices, total)];
+}
+
+function ownerOf(handle: TcpHandle): Owner | undefined {
+  return (handle as unknown as Record<symbol, Owner | undefined>)[internals().owner];
+}
+
+/** What Node's `onStreamRead` does with received bytes. */
+function push(handle: TcpHandle, bytes: Buffer): void {
+  const socket = ownerOf(handle);
+  if (socket === undefined) return;
+  const inside = internals();
+  (socket[inside.updateTimer] as () => void).call(socket);
+  if (socket.destroyed) return;
+  const more =
+    socket[inside.buffer] === null
+      ? socket.push(bytes)
+      : fillUserBuffer(handle, socket, bytes, inside);
+  if (more) return;
+  handle.reading = false;
+  if (!socket.destroyed) handle.readStop();
+}
+
+/** The `onread` option: the socket's own buffer is filled again and again; false: it wants no more. */
+function fillUserBuffer(
+  handle: TcpHandle,
+  socket: Owner,
+  bytes: Buffer,
+  inside: Internals,
+): boolean {
+  let offset = 0;
+  while (offset < bytes.length) {
+    const buffer = socket[inside.buffer] as Uint8Array;
+    const n = Math.min(buffer.length, bytes.length - offset);
+    buffer.set(bytes.subarray(offset, offset + n));
+    offset += n;
+    const callback = socket[inside.bufferCallback] as (n: number, buffer: Uint8Array) => unknown;
+    const more = callback.call(socket, n, buffer) !== false;
+    const generate = socket[inside.bufferGenerator] as (() => unknown) | null;
+    const next = generate === null ? undefined : generate();
+    if (next instanceof Uint8Array) socket[inside.buffer] = next;
+    if ((!more || !handle.receiving) && offset < bytes.length)
+      handle.unread = [bytes.subarray(offset)];
+    if (!more) return false;
+    if (!handle.receiving) return true;
+  }
+  return true;
+}
+
+/** The peer has sent all; the native stream tells whoever listens. */
+export function deliverEof(handle: TcpHandle): void {
+  handle.emitEOF();
+  drainTicks();
+}
+
+/** A failed read destroys the socket, or the TLS socket above it. */
+export function deliverError(handle: TcpHandle, errno: number): void {
+  const socket = (handle.tls as NetSocket | undefined) ?? ownerOf(handle);
+  if (socket !== undefined) makeCallback(handle.resource, fail, socket, errno);
+}
+
+function fail(socket: NetSocket, errno: number): void {
+  const update = (socket as Owner)[internals().updateTimer];
+  if (typeof update === 'function') update.call(socket);
+  socket.destroy(uvException(errno, 'read'));
 }

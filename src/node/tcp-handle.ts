@@ -71,8 +71,8 @@ export class TcpHandle extends JsStreamBase implements Ready {
   unread: Uint8Array[] = [];
   receiving = false;
   closed = false;
-  /** A native consumer gave its own buffer (`onread` option over TLS). */
-  nativeBuffer = false;
+  /** Received bytes go through the native stream instead of straight to the socket. */
+  nativelyRead = false;
   rxBytes = 0;
   txBytes = 0;
   private socket: Socket | undefined = undefined;
@@ -101,7 +101,9 @@ export class TcpHandle extends JsStreamBase implements Ready {
     if (socket !== undefined) this.adopt(socket);
   }
 
-  get isStream(): boolean {
+  /** Only those who are about to read natively ask: TLS, HTTP/2, the HTTP server's parser. */
+  get isStreamBase(): boolean {
+    this.nativelyRead = true;
     return true;
   }
 
@@ -125,7 +127,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
 
   // ---- addresses
 
-  private open(family: number): number {
+  private openSocket(family: number): number {
     if (this.socket !== undefined) return 0;
     const socket = Socket.create(this.net, family, SOCK_STREAM);
     if (typeof socket === 'number') return socket;
@@ -143,7 +145,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
   }
 
   private bindTo(address: string, port: number, family: number, flags: number): number {
-    const opened = this.open(family);
+    const opened = this.openSocket(family);
     if (opened < 0) return uv(opened === -EAFNOSUPPORT ? 'EINVAL' : 'ENOMEM');
     const to = toSockAddr(address, port | 0, family);
     if (typeof to === 'number') return uvErrno(to);
@@ -175,7 +177,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
   }
 
   /** There are no file descriptors in here. */
-  open_fd(): number {
+  open(): number {
     return uv('ENOTSUP');
   }
 
@@ -270,7 +272,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
 
   listen(backlog: number): number {
     if (this.delayedError !== 0) return this.delayedError;
-    const err = this.open(AF_INET) || (this.socket as Socket).listen(backlog);
+    const err = this.openSocket(AF_INET) || (this.socket as Socket).listen(backlog);
     if (err < 0) return uvErrno(err);
     this.listening = true;
     this.updateHold();
@@ -301,7 +303,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
     if (this.delayedError === 0) {
       const to = toSockAddr(address, port, family);
       if (typeof to === 'number') return uvErrno(to);
-      const opened = this.open(family);
+      const opened = this.openSocket(family);
       if (opened < 0) return uvErrno(opened);
       touchClock(this.net);
       const err = (this.socket as Socket).connect(to);
@@ -374,11 +376,6 @@ export class TcpHandle extends JsStreamBase implements Ready {
   private stopReceiving(): void {
     this.receiving = false;
     this.updateHold();
-  }
-
-  override useUserBuffer(bytes: Uint8Array): void {
-    this.nativeBuffer = true;
-    super.useUserBuffer(bytes);
   }
 
   /** At most 64 KiB from the socket, as one read of libuv takes; a number when there is nothing. */

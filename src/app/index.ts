@@ -1,0 +1,3 @@
+/** Programs on top of the core: `warren/app`. */
+export { type AppIo, ping, type RunningApp } from './ping.ts';
+export { tracepath, traceroute } from './traceroute.ts';
