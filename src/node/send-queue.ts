@@ -12,12 +12,11 @@ export type WriteDone = (status: number) => void;
 class PendingWrite {
   readonly data: Uint8Array;
   offset: number;
-  readonly done: WriteDone;
+  done: WriteDone | undefined = undefined;
 
-  constructor(data: Uint8Array, offset: number, done: WriteDone) {
+  constructor(data: Uint8Array, offset: number) {
     this.data = data;
     this.offset = offset;
-    this.done = done;
   }
 }
 
@@ -36,10 +35,10 @@ export class SendQueue {
   }
 
   /**
-   * Sends what goes at once. Returns 0 when that was all of it, 1 when the rest waits and `done` will
-   * be called, a negative number of libuv when the socket refuses.
+   * Sends what goes at once. Returns 0 when that was all of it, 1 when the rest waits and `whenDone`
+   * must be called next, a negative number of libuv when the socket refuses.
    */
-  write(data: Uint8Array, done: WriteDone): number {
+  write(data: Uint8Array): number {
     let offset = 0;
     if (this.pending.length === 0) {
       const sent = sendAll(this.socket, data, 0);
@@ -47,9 +46,15 @@ export class SendQueue {
       if (sent === data.length) return 0;
       offset = sent;
     }
-    this.pending.push(new PendingWrite(data, offset, done));
+    this.pending.push(new PendingWrite(data, offset));
     this.size += data.length - offset;
     return 1;
+  }
+
+  /** Says whom to tell when the write that was queued last is done. */
+  whenDone(done: WriteDone): void {
+    const last = this.pending[this.pending.length - 1];
+    if (last !== undefined) last.done = done;
   }
 
   /** The socket has room. Completed writes are told through their `done`. */
@@ -65,7 +70,7 @@ export class SendQueue {
       this.size -= sent;
       if (write.offset < write.data.length) return;
       this.pending.shift();
-      write.done(0);
+      write.done?.(0);
     }
   }
 
@@ -74,7 +79,7 @@ export class SendQueue {
     const pending = this.pending;
     this.pending = [];
     this.size = 0;
-    for (const write of pending) write.done(status);
+    for (const write of pending) write.done?.(status);
   }
 }
 

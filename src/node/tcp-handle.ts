@@ -12,7 +12,7 @@ import { AF_INET, AF_INET6, SOCK_STREAM } from '../core/transport/sock.ts';
 import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
 import { deliverEof, deliverError, receive } from './deliver.ts';
 import { JsStreamBase } from './js-stream.ts';
-import { hold, makeCallback, markReady, type Ready, release } from './loop.ts';
+import { drainTicks, hold, makeCallback, markReady, type Ready, release } from './loop.ts';
 import { SendQueue, type WriteDone } from './send-queue.ts';
 import {
   IP_TOS,
@@ -61,8 +61,6 @@ export class TcpHandle extends JsStreamBase implements Ready {
   queued = false;
   /** Written by Node's sockets; ours is `receiving`. */
   reading = false;
-  /** Written by Node's HTTP server when its parser reads from the handle itself. */
-  _consumed = false;
   /** Written by `net.Server`. */
   onconnection: ((status: number, client: TcpHandle | undefined) => void) | undefined = undefined;
   /** The TLS socket that sits on this handle. */
@@ -91,6 +89,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
   private readonly nativeWrites: { req: object; status: number }[] = [];
   private nativeShutdown: { req: object; status: number } | undefined = undefined;
   private closeCallback: ((this: TcpHandle) => void) | undefined = undefined;
+  private closeTold = false;
   /** Requests under way: each keeps the event loop alive whatever `unref` said. */
   private requests = 0;
 
@@ -104,6 +103,15 @@ export class TcpHandle extends JsStreamBase implements Ready {
   /** Only those who are about to read natively ask: TLS, HTTP/2, the HTTP server's parser. */
   get isStreamBase(): boolean {
     this.nativelyRead = true;
+    return true;
+  }
+
+  /**
+   * Asked by the HTTP server alone, right after `isStreamBase`: true keeps its parser from reading
+   * natively, which costs a copy and a native call more than a push.
+   */
+  get _consumed(): boolean {
+    this.nativelyRead = false;
     return true;
   }
 
@@ -279,6 +287,11 @@ export class TcpHandle extends JsStreamBase implements Ready {
     return 0;
   }
 
+  /** Makes the coming `listen` fail, where Node's own step below would have. */
+  failListen(errno: number): void {
+    this.delayedError = errno;
+  }
+
   private acceptSome(): void {
     for (let i = 0; i < ACCEPTS && !this.closed; i++) {
       const accepted = (this.socket as Socket).accept();
@@ -404,30 +417,34 @@ export class TcpHandle extends JsStreamBase implements Ready {
 
   // ---- sending
 
-  /** 0: all taken; 1: `done` will be called; negative: refused. */
-  send(data: Uint8Array, done: WriteDone): number {
+  /** 0: all taken; 1: not yet, call `whenSent`; negative: refused. */
+  send(data: Uint8Array): number {
     const queue = this.sendQueue;
     if (queue === undefined || this.closed) return uv('EBADF');
     touchClock(this.net);
-    const result = queue.write(data, (status) => {
+    const result = queue.write(data);
+    if (result >= 0) this.txBytes += data.length;
+    return result;
+  }
+
+  /** Says whom to tell when the write that `send` answered with 1 is done. */
+  whenSent(done: WriteDone): void {
+    this.begin();
+    this.sendQueue?.whenDone((status) => {
       this.end();
       done(status);
     });
-    if (result < 0) return result;
-    this.txBytes += data.length;
-    if (result === 1) this.begin();
-    return result;
   }
 
   /** Called by native consumers, which must not be answered before this returns. */
   onwrite(req: object, chunks: Uint8Array[]): number {
     const data = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
-    const result = this.send(data, (status) => this.finishNative(req, status));
+    const result = this.send(data);
     if (result < 0) return result;
     if (result === 0) {
       this.begin();
       process.nextTick(finishNow, this, req);
-    }
+    } else this.whenSent((status) => this.finishNative(req, status));
     return 0;
   }
 
@@ -494,14 +511,21 @@ export class TcpHandle extends JsStreamBase implements Ready {
   // ---- events
 
   dispatch(): void {
-    if (this.connectRequest !== undefined && !this.closed) this.finishConnect();
-    while (this.nativeWrites.length > 0) {
-      const { req, status } = this.nativeWrites.shift() as { req: object; status: number };
-      this.end();
-      this.finishWrite(req, status);
+    let finished = false;
+    try {
+      this.dispatchEvents();
+      finished = true;
+    } finally {
+      // An application's callback threw: what is left comes in a later turn.
+      if (!finished) markReady(this);
     }
+  }
+
+  private dispatchEvents(): void {
+    if (this.connectRequest !== undefined && !this.closed) this.finishConnect();
+    this.finishNativeWrites();
     if (this.closed) {
-      this.finishClose();
+      if (!this.closeTold) this.finishClose();
       return;
     }
     if (this.listening) {
@@ -517,6 +541,15 @@ export class TcpHandle extends JsStreamBase implements Ready {
     }
     this.finishShutdowns(0);
     if (this.receiving) receive(this);
+  }
+
+  private finishNativeWrites(): void {
+    while (this.nativeWrites.length > 0) {
+      const { req, status } = this.nativeWrites.shift() as { req: object; status: number };
+      this.end();
+      this.finishWrite(req, status);
+      drainTicks();
+    }
   }
 
   // ---- closing
@@ -564,13 +597,10 @@ export class TcpHandle extends JsStreamBase implements Ready {
     const queue = this.sendQueue;
     if (queue !== undefined && queue.length > 0) queue.fail(uv('ECANCELED'));
     this.finishShutdowns(uv('ECANCELED'));
-    while (this.nativeWrites.length > 0) {
-      const { req, status } = this.nativeWrites.shift() as { req: object; status: number };
-      this.end();
-      this.finishWrite(req, status);
-    }
+    this.finishNativeWrites();
     const callback = this.closeCallback;
     this.closeCallback = undefined;
+    this.closeTold = true;
     this.end();
     if (typeof callback === 'function')
       makeCallback(this.resource, () => callback.call(this), undefined, undefined);

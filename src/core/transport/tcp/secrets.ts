@@ -40,7 +40,8 @@ export class Secrets {
 
   /** @param c 0 or 1: which of the two cookie keys */
   cookie(c: number, saddr: number, daddr: number, ports: number, count: number): number {
-    return this.hash(8 + 2 * c, saddr, daddr, ports ^ Math.imul(count, 0x9e3779b1));
+    const k = 8 + 2 * c;
+    return this.hash(k, this.hash(k, saddr, daddr, ports), count, 1);
   }
 
   /** HalfSipHash-2-4 of three words under the key at `k`. */

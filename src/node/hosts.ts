@@ -1,0 +1,42 @@
+/** Names that a namespace knows: its own `/etc/hosts`, which the lab fills. */
+import { isIP } from 'node:net';
+import type { NetNs } from '../core/net.ts';
+
+const tables: WeakMap<NetNs, ReadonlyMap<string, readonly string[]>> = new WeakMap();
+
+/** Sets the names of `net`: for each its addresses, IPv4 or IPv6 in text, in order of preference. */
+export function setHosts(net: NetNs, hosts: ReadonlyMap<string, readonly string[]>): void {
+  tables.set(net, new Map([...hosts].map(([name, list]) => [name.toLowerCase(), [...list]])));
+}
+
+/** What `setHosts` set. */
+export function hostsOf(net: NetNs): ReadonlyMap<string, readonly string[]> {
+  return tables.get(net) ?? new Map<string, readonly string[]>();
+}
+
+export interface HostAddress {
+  readonly address: string;
+  readonly family: number;
+}
+
+/** The addresses of `name` in `net` of a family (0: any); none: not found. */
+export function resolveHost(net: NetNs, name: string, family: number): HostAddress[] {
+  const key = name.toLowerCase().replace(/\.$/, '');
+  const found = tables.get(net)?.get(key) ?? builtIn(net, key);
+  return found
+    .map((address) => ({ address, family: isIP(address) }))
+    .filter((a) => family === 0 || a.family === family);
+}
+
+/** Every system knows itself. RFC 6761 §6.3: `localhost` and names below it. */
+function builtIn(net: NetNs, name: string): readonly string[] {
+  const isLocal =
+    name === 'localhost' || name.endsWith('.localhost') || name === net.hostname.toLowerCase();
+  return isLocal ? ['127.0.0.1'] : [];
+}
+
+/** The first name of `address` in `net`. */
+export function nameOf(net: NetNs, address: string): string | undefined {
+  for (const [name, list] of hostsOf(net)) if (list.includes(address)) return name;
+  return address.startsWith('127.') ? 'localhost' : undefined;
+}

@@ -1,0 +1,423 @@
+/**
+ * The handle of a UDP socket inside a namespace: the methods of Node's `UDP`, over a socket of the
+ * stack, as libuv does them (`src/unix/udp.c`).
+ */
+import { AsyncResource } from 'node:async_hooks';
+import { EAFNOSUPPORT, EAGAIN } from '../core/errno.ts';
+import type { NetNs } from '../core/net.ts';
+import { Socket } from '../core/socket/socket.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNSPEC,
+  type Received,
+  SOCK_DGRAM,
+  type SockAddrIn,
+} from '../core/transport/sock.ts';
+import { formatIpv4, parseIpv4 } from '../core/util/address.ts';
+import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
+import { hold, makeCallback, markReady, type Ready, release } from './loop.ts';
+import * as so from './socket-option.ts';
+import { touchClock } from './touch-clock.ts';
+import { uv, uvErrno } from './uv.ts';
+
+/** Datagrams per event, as `uv__udp_recvmsg`. */
+const READS = 32;
+/** Largest datagram of IPv4. */
+const MAX_DATAGRAM = 65536;
+/** `UV_UDP_REUSEADDR`, `UV_UDP_REUSEPORT` */
+const FLAG_REUSEADDR = 4;
+const FLAG_REUSEPORT = 8;
+
+interface SendRequest {
+  oncomplete?: (status: number, sent: number) => void;
+}
+
+/** Sender of a datagram as Node tells it. */
+interface RemoteInfo {
+  readonly address: string;
+  readonly family: string;
+  readonly port: number;
+  size: number;
+}
+
+/** Where `bufferSize` puts its error. */
+interface ErrorContext {
+  errno?: number;
+  code?: string;
+  message?: string;
+  syscall?: string;
+}
+
+class PendingSend {
+  readonly req: SendRequest;
+  readonly data: Uint8Array;
+  readonly to: SockAddrIn | null;
+  readonly resource: AsyncResource;
+
+  constructor(req: SendRequest, data: Uint8Array, to: SockAddrIn | null) {
+    this.req = req;
+    this.data = data;
+    this.to = to;
+    this.resource = new AsyncResource('UDPSENDWRAP');
+  }
+}
+
+export class UdpHandle implements Ready {
+  queued = false;
+  /** Resolves names for `node:dgram`. */
+  lookup: unknown;
+  /** Written by `node:dgram`. */
+  onmessage:
+    | ((nread: number, handle: UdpHandle, data: Buffer | undefined, from?: RemoteInfo) => void)
+    | undefined = undefined;
+  onerror: unknown = undefined;
+  readonly net: NetNs;
+  readonly resource: AsyncResource;
+  private readonly family: number;
+  private socket: Socket | undefined = undefined;
+  private receiving = false;
+  private closed = false;
+  private referenced = true;
+  private holding = false;
+  private readonly pending: PendingSend[] = [];
+  private closeCallback: (() => void) | undefined = undefined;
+  private closing = false;
+
+  constructor(net: NetNs, family: number, lookup: unknown) {
+    this.net = net;
+    this.family = family;
+    this.lookup = lookup;
+    this.resource = new AsyncResource('UDPWRAP', { requireManualDestroy: true });
+  }
+
+  get fd(): number {
+    return uv('EBADF');
+  }
+
+  private open(): number {
+    if (this.socket !== undefined) return 0;
+    const socket = Socket.create(this.net, this.family, SOCK_DGRAM);
+    if (typeof socket === 'number') return socket;
+    socket.onEvent = () => markReady(this);
+    this.socket = socket;
+    return 0;
+  }
+
+  // ---- addresses
+
+  bind(address: string, port: number, flags = 0): number {
+    const opened = this.open();
+    if (opened < 0) return uv(opened === -EAFNOSUPPORT ? 'EINVAL' : 'ENOMEM');
+    const to = toSockAddr(address, port | 0, this.family);
+    if (typeof to === 'number') return uvErrno(to);
+    const socket = this.socket as Socket;
+    if ((flags & FLAG_REUSEADDR) !== 0) socket.setsockopt(so.SOL_SOCKET, so.SO_REUSEADDR, 1);
+    if ((flags & FLAG_REUSEPORT) !== 0) socket.setsockopt(so.SOL_SOCKET, so.SO_REUSEPORT, 1);
+    return status(socket.bind(to));
+  }
+
+  bind6(address: string, port: number, flags = 0): number {
+    return this.bind(address, port, flags);
+  }
+
+  connect(address: string, port: number): number {
+    const bound = this.autoBind();
+    if (bound !== 0) return bound;
+    const to = toSockAddr(address, port, this.family);
+    return typeof to === 'number' ? uvErrno(to) : status((this.socket as Socket).connect(to));
+  }
+
+  connect6(address: string, port: number): number {
+    return this.connect(address, port);
+  }
+
+  disconnect(): number {
+    if (this.socket === undefined) return uv('ENOTCONN');
+    return status(this.socket.connect({ family: AF_UNSPEC }));
+  }
+
+  /** A socket that sends without having been bound gets any address and a free port. */
+  private autoBind(): number {
+    if (this.socket !== undefined) return 0;
+    return this.bind(this.family === AF_INET6 ? '::' : '0.0.0.0', 0);
+  }
+
+  getsockname(out: AddressInfo): number {
+    if (this.socket === undefined) return uv('EBADF');
+    fillAddress(out, this.socket.getsockname());
+    return 0;
+  }
+
+  getpeername(out: AddressInfo): number {
+    if (this.socket === undefined) return uv('EBADF');
+    const peer = this.socket.getpeername();
+    if (typeof peer === 'number') return uvErrno(peer);
+    fillAddress(out, peer);
+    return 0;
+  }
+
+  // ---- sending
+
+  /**
+   * `(req, list, count, port, address, hasCallback)`, or `(req, list, count, hasCallback)` when
+   * connected. Bytes sent plus one, 0 when it waits, negative when refused.
+   */
+  send(req: SendRequest, list: readonly Uint8Array[], _count: number, ...to: unknown[]): number {
+    const bound = this.autoBind();
+    if (bound !== 0) return bound;
+    let target: SockAddrIn | null = null;
+    if (to.length > 1) {
+      const addr = toSockAddr(String(to[1]), Number(to[0]), this.family);
+      if (typeof addr === 'number') return uvErrno(addr);
+      target = addr as SockAddrIn;
+    }
+    const data = list.length === 1 ? bytesOf(list[0] as Uint8Array) : Buffer.concat(list.map(bytesOf));
+    if (this.pending.length === 0) {
+      touchClock(this.net);
+      const sent = (this.socket as Socket).sendto(data, 0, target);
+      if (sent >= 0) return sent + 1;
+      if (sent !== -EAGAIN) return uvErrno(sent);
+    }
+    this.pending.push(new PendingSend(req, Buffer.from(data), target));
+    this.updateHold();
+    return 0;
+  }
+
+  send6(req: SendRequest, list: readonly Uint8Array[], count: number, ...to: unknown[]): number {
+    return this.send(req, list, count, ...to);
+  }
+
+  getSendQueueSize(): number {
+    return this.pending.reduce((sum, p) => sum + p.data.length, 0);
+  }
+
+  getSendQueueCount(): number {
+    return this.pending.length;
+  }
+
+  private flush(): void {
+    for (let next = this.pending[0]; next !== undefined; next = this.pending[0]) {
+      const sent = this.closed
+        ? uv('ECANCELED')
+        : (this.socket as Socket).sendto(next.data, 0, next.to);
+      if (sent === -EAGAIN && !this.closed) return;
+      this.pending.shift();
+      this.updateHold();
+      const { req, resource } = next;
+      const result = this.closed || sent >= 0 ? sent : uvErrno(sent);
+      makeCallback(resource, completeSend, req, result);
+    }
+  }
+
+  // ---- receiving
+
+  recvStart(): number {
+    const bound = this.autoBind();
+    if (bound !== 0) return bound;
+    this.receiving = true;
+    this.updateHold();
+    markReady(this);
+    return 0;
+  }
+
+  recvStop(): number {
+    this.receiving = false;
+    this.updateHold();
+    return 0;
+  }
+
+  private receive(): void {
+    for (let i = 0; i < READS; i++) {
+      if (!this.receiving || this.closed) return;
+      const got = (this.socket as Socket).recv(MAX_DATAGRAM);
+      if (got === -EAGAIN) return;
+      makeCallback(this.resource, deliver, this, got);
+    }
+    if (this.receiving) markReady(this);
+  }
+
+  // ---- options
+
+  private option(level: number, name: number, value: number | object): number {
+    if (this.socket === undefined) return uv('EBADF');
+    return status(this.socket.setsockopt(level, name, value));
+  }
+
+  setBroadcast(on: number): number {
+    return this.option(so.SOL_SOCKET, so.SO_BROADCAST, on);
+  }
+
+  setTTL(ttl: number): number {
+    if (ttl < 1 || ttl > 255) return uv('EINVAL');
+    return this.option(so.IPPROTO_IP, so.IP_TTL, ttl);
+  }
+
+  setMulticastTTL(ttl: number): number {
+    return this.option(so.IPPROTO_IP, so.IP_MULTICAST_TTL, ttl);
+  }
+
+  setMulticastLoopback(on: number): number {
+    return this.option(so.IPPROTO_IP, so.IP_MULTICAST_LOOP, on);
+  }
+
+  setMulticastInterface(address: string): number {
+    const addr = parseIpv4(address);
+    if (addr === undefined || this.family !== AF_INET) return uv('EINVAL');
+    return this.option(so.IPPROTO_IP, so.IP_MULTICAST_IF, { address: addr, ifindex: 0 });
+  }
+
+  addMembership(group: string, address?: string): number {
+    return this.membership(so.IP_ADD_MEMBERSHIP, group, address);
+  }
+
+  dropMembership(group: string, address?: string): number {
+    return this.membership(so.IP_DROP_MEMBERSHIP, group, address);
+  }
+
+  addSourceSpecificMembership(source: string, group: string, address?: string): number {
+    return this.membership(so.IP_ADD_SOURCE_MEMBERSHIP, group, address, source);
+  }
+
+  dropSourceSpecificMembership(source: string, group: string, address?: string): number {
+    return this.membership(so.IP_DROP_SOURCE_MEMBERSHIP, group, address, source);
+  }
+
+  /** `struct ip_mreqn` or `struct ip_mreq_source`. libuv binds first (`uv__udp_maybe_deferred_bind`). */
+  private membership(name: number, group: string, address?: string, source?: string): number {
+    const multicast = parseIpv4(group);
+    const local = address ? parseIpv4(address) : 0;
+    const from = source === undefined ? 0 : parseIpv4(source);
+    if (multicast === undefined || local === undefined || from === undefined) return uv('EINVAL');
+    if (this.socket === undefined) {
+      const bound = this.bind('0.0.0.0', 0, FLAG_REUSEADDR);
+      if (bound !== 0) return bound;
+    }
+    const request = { multiaddr: multicast, address: local, ifindex: 0 };
+    return this.option(so.IPPROTO_IP, name, source === undefined ? request : { ...request, source: from });
+  }
+
+  /** 0 reads. The kernel doubles what is asked for (socket(7)), and libuv tells what the kernel holds. */
+  bufferSize(size: number, isReceive: boolean, context: ErrorContext): number | undefined {
+    const name = isReceive ? so.SO_RCVBUF : so.SO_SNDBUF;
+    let err = this.socket === undefined ? uv('EBADF') : 0;
+    if (err === 0 && size > 0x7fffffff) err = uv('EINVAL');
+    if (err === 0 && size !== 0) err = this.option(so.SOL_SOCKET, name, size);
+    if (err !== 0) {
+      context.errno = err;
+      context.code = err === uv('EBADF') ? 'EBADF' : 'EINVAL';
+      context.message = err === uv('EBADF') ? 'bad file descriptor' : 'invalid argument';
+      context.syscall = isReceive ? 'uv_recv_buffer_size' : 'uv_send_buffer_size';
+      return undefined;
+    }
+    const held = (this.socket as Socket).getsockopt(so.SOL_SOCKET, name);
+    return size === 0 && typeof held === 'number' ? held : 0;
+  }
+
+  // ---- references
+
+  ref(): void {
+    this.referenced = true;
+    this.updateHold();
+  }
+
+  unref(): void {
+    this.referenced = false;
+    this.updateHold();
+  }
+
+  hasRef(): boolean {
+    return this.referenced;
+  }
+
+  getAsyncId(): number {
+    return this.resource.asyncId();
+  }
+
+  getProviderType(): number {
+    return 0;
+  }
+
+  private updateHold(): void {
+    const requests = this.pending.length > 0 || this.closing;
+    const want = requests || (this.referenced && this.receiving && !this.closed);
+    if (want === this.holding) return;
+    this.holding = want;
+    if (want) hold();
+    else release();
+  }
+
+  // ---- events
+
+  dispatch(): void {
+    let finished = false;
+    try {
+      this.flush();
+      if (this.closed) this.finishClose();
+      else if (this.receiving) this.receive();
+      finished = true;
+    } finally {
+      // An application's callback threw: what is left comes in a later turn.
+      if (!finished) markReady(this);
+    }
+  }
+
+  close(callback?: () => void): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.closing = true;
+    this.receiving = false;
+    this.closeCallback = callback;
+    if (this.socket !== undefined) {
+      touchClock(this.net);
+      this.socket.onEvent = null;
+      this.socket.close();
+    }
+    this.updateHold();
+    markReady(this);
+  }
+
+  private finishClose(): void {
+    const callback = this.closeCallback;
+    this.closeCallback = undefined;
+    this.closing = false;
+    this.updateHold();
+    if (typeof callback === 'function')
+      makeCallback(this.resource, () => callback.call(this), undefined, undefined);
+    this.resource.emitDestroy();
+  }
+}
+
+function status(result: number): number {
+  return result < 0 ? uvErrno(result) : 0;
+}
+
+/** The bytes of any view. */
+function bytesOf(view: Uint8Array): Uint8Array {
+  return view instanceof Uint8Array
+    ? view
+    : new Uint8Array((view as DataView).buffer, (view as DataView).byteOffset, (view as DataView).byteLength);
+}
+
+function completeSend(req: SendRequest, result: number): void {
+  req.oncomplete?.(result < 0 ? result : 0, result < 0 ? 0 : result);
+}
+
+function deliver(handle: UdpHandle, got: Received | number): void {
+  if (typeof got === 'number') {
+    handle.onmessage?.(uvErrno(got), handle, undefined, undefined);
+    return;
+  }
+  const [only] = got.data;
+  const data =
+    got.data.length === 1 && only !== undefined
+      ? Buffer.from(only.buffer, only.byteOffset, only.length)
+      : Buffer.concat(got.data);
+  const from = got.from;
+  handle.onmessage?.(data.length, handle, data, {
+    address: formatIpv4(from?.addr ?? 0),
+    family: 'IPv4',
+    port: from?.port ?? 0,
+    size: data.length,
+  });
+}

@@ -1,0 +1,188 @@
+/** `tc qdisc` (iproute2): the netem of devices. */
+import { NetError } from '../core/index.ts';
+import {
+  abbreviates,
+  CommandError,
+  EXIT_PARSE,
+  EXIT_USAGE,
+  noDevice,
+  notImplemented,
+  Words,
+} from '../core/control/ip/words.ts';
+import { failure, type ToolContext, type ToolResult } from '../core/control/ip/ip.ts';
+import { formatJson } from '../core/control/ip/entry.ts';
+import { nearestOf } from '../core/control/ip/nearest.ts';
+import type { QdiscInfo } from '../core/control/qdisc.ts';
+
+const OBJECTS: readonly string[] = ['class', 'filter', 'chain', 'action', 'monitor', 'exec'];
+const COMMANDS: readonly string[] = ['add', 'change', 'replace', 'delete', 'show'];
+const KINDS: readonly string[] = [
+  'bfifo',
+  'cake',
+  'cbq',
+  'codel',
+  'ets',
+  'fq',
+  'fq_codel',
+  'hfsc',
+  'htb',
+  'ingress',
+  'clsact',
+  'mqprio',
+  'pfifo',
+  'pfifo_fast',
+  'pie',
+  'prio',
+  'red',
+  'sfq',
+  'tbf',
+];
+
+const NO_ATTRIBUTES: readonly string[] = [
+  'handle',
+  'parent',
+  'ingress',
+  'clsact',
+  'ingress_block',
+  'egress_block',
+  'estimator',
+  'stab',
+];
+
+interface Options {
+  stats: boolean;
+  json: boolean;
+  pretty: boolean;
+}
+
+/** Runs `tc` with the words that follow its name. */
+export function tcTool(ctx: ToolContext, argv: readonly string[]): ToolResult {
+  try {
+    const words = new Words(argv);
+    const { options, ns } = parseOptions(ctx, words);
+    const object = words.empty ? '' : words.next();
+    if (object === '') throw new CommandError('Usage: tc [ OPTIONS ] qdisc { COMMAND | help }', EXIT_USAGE);
+    if (!abbreviates(object, 'qdisc')) {
+      if (OBJECTS.some((o) => abbreviates(object, o)))
+        throw notImplemented(`tc ${object}`, 'the nearest is "tc qdisc"');
+      throw new CommandError(
+        `Object "${object}" is unknown, try "tc help".\nDid you mean "tc qdisc"?`,
+        EXIT_USAGE,
+      );
+    }
+    return { stdout: qdisc({ ...ctx, ns }, words, options), stderr: '', code: 0 };
+  } catch (e) {
+    // What netem's own words refuse is the parser's, not the kernel's.
+    const ofWords = e instanceof NetError && e.syscall === 'netem';
+    return failure(ofWords ? new CommandError(e.detail, EXIT_PARSE) : e, '');
+  }
+}
+
+function parseOptions(ctx: ToolContext, words: Words): { options: Options; ns: ToolContext['ns'] } {
+  const options: Options = { stats: false, json: false, pretty: false };
+  let { ns } = ctx;
+  while (words.peek.startsWith('-')) {
+    const word = words.next();
+    if (abbreviates(word, '-statistics')) options.stats = true;
+    else if (abbreviates(word, '-json')) options.json = true;
+    else if (abbreviates(word, '-pretty')) options.pretty = true;
+    else if (abbreviates(word, '-netns')) {
+      const name = words.next();
+      const found = ctx.findNetns(name);
+      if (found === undefined)
+        throw new CommandError(
+          `Cannot open network namespace "${name}": No such file or directory`,
+          EXIT_USAGE,
+        );
+      ns = found;
+    } else if (!abbreviates(word, '-details'))
+      throw new CommandError(`Option "${word}" is unknown, try "tc -help".`, EXIT_USAGE);
+  }
+  return { options, ns };
+}
+
+function qdisc(ctx: ToolContext, words: Words, options: Options): string {
+  if (words.empty) return show(ctx, words, options);
+  const word = words.next();
+  if (abbreviates(word, 'add')) return modify(ctx, words, 'add');
+  if (abbreviates(word, 'change')) return modify(ctx, words, 'change');
+  if (abbreviates(word, 'replace')) return modify(ctx, words, 'replace');
+  if (abbreviates(word, 'delete')) return modify(ctx, words, 'del');
+  if (abbreviates(word, 'list') || abbreviates(word, 'show') || word === 'lst')
+    return show(ctx, words, options);
+  throw new CommandError(
+    `Command "${word}" is unknown, try "tc qdisc help".\nDid you mean "tc qdisc ${nearestOf(word, COMMANDS)}"?`,
+    EXIT_USAGE,
+  );
+}
+
+function modify(ctx: ToolContext, words: Words, verb: 'add' | 'change' | 'replace' | 'del'): string {
+  let dev: string | undefined;
+  let root = false;
+  let kind: string | undefined;
+  let netem: readonly string[] = [];
+  while (!words.empty && kind === undefined) {
+    const word = words.next();
+    if (word === 'dev') dev = words.next();
+    else if (word === 'root') root = true;
+    else if (NO_ATTRIBUTES.includes(word))
+      throw notImplemented(`tc qdisc … ${word}`, 'a device here has one queue, its root');
+    else kind = word;
+  }
+  netem = words.rest();
+  if (dev !== undefined && !ctx.ns.link.has(dev)) throw noDevice(dev);
+  if (dev === undefined) throw new CommandError('Command line is not complete. Try option "help"', EXIT_PARSE);
+  if (verb === 'del') {
+    if (!root) throw new NetError(22, 'rtnetlink', 'Cannot delete qdisc with handle of zero.');
+    ctx.ns.qdisc.del(dev);
+    return '';
+  }
+  if (!root) throw new NetError(2, 'rtnetlink', 'Handle cannot be zero.');
+  if (kind === undefined) throw new NetError(2, 'rtnetlink', 'Qdisc kind must be specified.');
+  if (kind !== 'netem') {
+    if (KINDS.includes(kind)) throw notImplemented(`qdisc ${kind}`, 'the nearest is "netem"');
+    throw new NetError(2, 'rtnetlink', 'Specified qdisc kind is unknown.');
+  }
+  ctx.ns.qdisc[verb](dev, netem.join(' '));
+  return '';
+}
+
+function show(ctx: ToolContext, words: Words, options: Options): string {
+  let dev: string | undefined;
+  while (!words.empty) {
+    const word = words.next();
+    if (word === 'dev') dev = words.next();
+    else if (word !== 'root')
+      throw notImplemented(`tc qdisc show ${word}`, 'the selectors are dev and root');
+  }
+  if (dev !== undefined && !ctx.ns.link.has(dev)) throw noDevice(dev);
+  const list = ctx.ns.qdisc
+    .list()
+    .filter((q) => (dev === undefined ? q.kind !== 'noop' : q.dev === dev));
+  if (options.json)
+    return `${formatJson(
+      list.map((q) => ({
+        kind: q.kind,
+        handle: handleOf(q),
+        ...(dev === undefined ? { dev: q.dev } : {}),
+        root: true,
+        refcnt: 2,
+        options: q.words === '' ? {} : { netem: q.words },
+      })),
+      options.pretty,
+    )}\n`;
+  return list.map((q) => line(q, dev === undefined, options.stats)).join('');
+}
+
+/** LINUX: handles count from 8001: on; a queue that nobody asked for has 0:. */
+function handleOf(q: QdiscInfo): string {
+  return q.kind === 'noqueue' || q.kind === 'noop' ? '0:' : '8001:';
+}
+
+function line(q: QdiscInfo, withDev: boolean, stats: boolean): string {
+  const dev = withDev ? `dev ${q.dev} ` : '';
+  const text = `qdisc ${q.kind} ${handleOf(q)} ${dev}root refcnt 2 ${q.words}\n`;
+  if (!stats) return text;
+  const s = q.stats;
+  return `${text} Sent ${s?.sentBytes ?? 0} bytes ${s?.sentPackets ?? 0} pkt (dropped ${s?.dropped ?? 0}, overlimits ${s?.overlimits ?? 0} requeues ${s?.requeues ?? 0}) \n backlog ${s?.backlogBytes ?? 0}b ${s?.backlogPackets ?? 0}p requeues ${s?.requeues ?? 0}\n`;
+}
