@@ -56,6 +56,7 @@ export class Kernel {
     this.seed = options.seed ?? options.env.random();
     this.nowUs = options.env.nowUs();
     this.timers = new TimerQueue((atUs) => this.requestWake(atUs));
+    options.env.attach?.(this);
   }
 
   /** Makes a namespace: lo, down, and nothing else (E8). Without a name it is anonymous. */

@@ -11,6 +11,7 @@ import type { NetDevice, PacketTap } from './link/net-device.ts';
 import { NeighbourTable } from './link/neighbour.ts';
 import { loopbackSetup } from './device/loopback.ts';
 import { MIB_MAX, type Mib } from './mib.ts';
+import { ARP_PROTOCOL } from './network/ipv4/arp.ts';
 import { Ipv4State } from './network/ipv4/state.ts';
 import { Ipv4Conf, NeighConf, Sysctl } from './sysctl.ts';
 import { PingState } from './transport/ping/state.ts';
@@ -36,7 +37,7 @@ export class NetNs {
   taps: PacketTap[] | null = null;
 
   /** IPv4 neighbours (ARP). */
-  readonly arp: NeighbourTable = new NeighbourTable(this);
+  readonly arp: NeighbourTable = new NeighbourTable(this, ARP_PROTOCOL);
   readonly ipv4: Ipv4State = new Ipv4State(this);
   readonly tcp: TcpState = new TcpState(this);
   readonly udp: UdpState = new UdpState(this);

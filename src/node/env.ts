@@ -17,6 +17,8 @@ const ROUNDS = 32;
 const TURN_US = 1000;
 /** Nearer than this, Node's timers of a millisecond are too coarse, and the loop spins instead. */
 const SPIN_US = 1000;
+/** Turns in a row that keep the loop alive though no socket does: what was sent last still arrives. */
+const UNHELD_TURNS = 1000;
 
 export class RealTimeEnv implements Env {
   readonly epochUs: number;
@@ -29,6 +31,8 @@ export class RealTimeEnv implements Env {
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** When the timer fires; Infinity: there is none. */
   private timerUs = Number.POSITIVE_INFINITY;
+  /** Turns in a row while nothing of ours held the event loop. */
+  private unheldTurns = 0;
   private readonly turn: () => void;
 
   constructor() {
@@ -37,7 +41,7 @@ export class RealTimeEnv implements Env {
     this.turn = () => this.runTurn();
   }
 
-  /** Says which kernel to wake. */
+  /** Called by the kernel. */
   attach(kernel: Kernel): void {
     this.kernel = kernel;
     this.schedule();
@@ -61,12 +65,14 @@ export class RealTimeEnv implements Env {
     if (this.kernel === undefined || this.immediate || this.wakeUs === Number.POSITIVE_INFINITY)
       return;
     const waitUs = this.wakeUs - this.nowUs();
-    if (waitUs < SPIN_US && isHeld()) {
+    if (waitUs < SPIN_US && (isHeld() || this.unheldTurns < UNHELD_TURNS)) {
       this.immediate = true;
+      if (!isHeld()) this.unheldTurns++;
       setImmediate(this.turn);
       return;
     }
-    // Nothing of ours holds the loop: an immediate would, or would not run at all when unreferenced.
+    this.unheldTurns = 0;
+    // Nothing holds the loop: an immediate would, and for ever if two sockets without reference talk.
     const waitMs = Math.max(1, Math.floor(waitUs / 1000));
     const fireUs = this.wakeUs - waitUs + waitMs * 1000;
     if (this.timerUs <= fireUs) return;

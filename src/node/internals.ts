@@ -103,9 +103,10 @@ function findJsStream(): Internals['JSStream'] {
 function findDgramState(): symbol {
   const socket = createSocket('udp4');
   const state = symbolOf(socket, 'state symbol');
-  const ok = (socket as unknown as Record<symbol, { handle?: { lookup?: unknown } }>)[state];
+  const inner = (socket as unknown as Record<symbol, { handle?: { lookup?: unknown } }>)[state];
+  const isThere = inner?.handle?.lookup !== undefined;
   socket.close();
-  if (ok?.handle?.lookup === undefined) throw missing('handle in the state of a dgram socket');
+  if (!isThere) throw missing('handle in the state of a dgram socket');
   return state;
 }
 

@@ -9,32 +9,34 @@ import { EADDRINUSE, EAFNOSUPPORT, EAGAIN, ECONNREFUSED, EINPROGRESS } from '../
 import type { NetNs } from '../core/net.ts';
 import { Socket } from '../core/socket/socket.ts';
 import { AF_INET, AF_INET6, SOCK_STREAM } from '../core/transport/sock.ts';
-import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
-import { deliverEof, deliverError, receive } from './deliver.ts';
-import { JsStreamBase } from './js-stream.ts';
-import { drainTicks, hold, makeCallback, markReady, type Ready, release } from './loop.ts';
-import { SendQueue, type WriteDone } from './send-queue.ts';
 import {
   IP_TOS,
-  IPPROTO_IP,
-  IPPROTO_TCP,
-  SHUT_WR,
   SO_ERROR,
   SO_KEEPALIVE,
   SO_LINGER,
   SO_REUSEADDR,
   SO_REUSEPORT,
+  SOL_IP,
   SOL_SOCKET,
+  SOL_TCP,
   TCP_KEEPCNT,
   TCP_KEEPIDLE,
   TCP_KEEPINTVL,
   TCP_NODELAY,
-} from './socket-option.ts';
+} from '../core/transport/sockopt-names.ts';
+import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
+import { deliverEof, deliverError, receive } from './deliver.ts';
+import { JsStreamBase } from './js-stream.ts';
+import { drainTicks, hold, makeCallback, markReady, type Ready, release } from './loop.ts';
+import { SendQueue, type WriteDone } from './send-queue.ts';
+import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
 import { touchClock } from './touch-clock.ts';
 import { uv, uvErrno } from './uv.ts';
 
 /** Connections accepted per event, so that a flood leaves the other handles their turn. */
 const ACCEPTS = 16;
+/** shutdown(2) */
+const SHUT_WR = 1;
 /** `UV_TCP_REUSEPORT` */
 const FLAG_REUSEPORT = 2;
 
@@ -78,7 +80,6 @@ export class TcpHandle extends JsStreamBase implements Ready {
   private referenced = true;
   private holding = false;
   private listening = false;
-  private family = AF_INET;
   /** EADDRINUSE of a bind, told by listen or connect as libuv does. */
   private delayedError = 0;
   private connectRequest: ConnectRequest | undefined = undefined;
@@ -131,6 +132,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
     this.socket = socket;
     this.sendQueue = new SendQueue(socket);
     socket.onEvent = () => markReady(this);
+    addOpenHandle(this);
   }
 
   // ---- addresses
@@ -139,7 +141,6 @@ export class TcpHandle extends JsStreamBase implements Ready {
     if (this.socket !== undefined) return 0;
     const socket = Socket.create(this.net, family, SOCK_STREAM);
     if (typeof socket === 'number') return socket;
-    this.family = family;
     this.adopt(socket);
     return 0;
   }
@@ -198,7 +199,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
   }
 
   setNoDelay(enable: boolean): number {
-    return this.option(IPPROTO_TCP, TCP_NODELAY, enable ? 1 : 0);
+    return this.option(SOL_TCP, TCP_NODELAY, enable ? 1 : 0);
   }
 
   /** Seconds, as Node gives them; libuv probes every second, ten times, unless told otherwise. */
@@ -206,19 +207,19 @@ export class TcpHandle extends JsStreamBase implements Ready {
     const err = this.option(SOL_SOCKET, SO_KEEPALIVE, enable ? 1 : 0);
     if (err !== 0 || !enable || delay === 0) return err;
     return (
-      this.option(IPPROTO_TCP, TCP_KEEPIDLE, delay) ||
-      this.option(IPPROTO_TCP, TCP_KEEPINTVL, interval ?? 1) ||
-      this.option(IPPROTO_TCP, TCP_KEEPCNT, count ?? 10)
+      this.option(SOL_TCP, TCP_KEEPIDLE, delay) ||
+      this.option(SOL_TCP, TCP_KEEPINTVL, interval ?? 1) ||
+      this.option(SOL_TCP, TCP_KEEPCNT, count ?? 10)
     );
   }
 
   setTypeOfService(tos: number): number {
-    return this.option(IPPROTO_IP, IP_TOS, tos);
+    return this.option(SOL_IP, IP_TOS, tos);
   }
 
   getTypeOfService(): number {
     if (this.socket === undefined) return uv('EBADF');
-    const tos = this.socket.getsockopt(IPPROTO_IP, IP_TOS);
+    const tos = this.socket.getsockopt(SOL_IP, IP_TOS);
     return typeof tos !== 'number' ? 0 : tos < 0 ? uvErrno(tos) : tos;
   }
 
@@ -581,6 +582,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
     this.unread = [];
     this.closeCallback = callback;
     if (this.socket !== undefined) {
+      removeOpenHandle(this);
       touchClock(this.net);
       this.socket.onEvent = null;
       this.socket.close();

@@ -14,10 +14,11 @@ import {
   SOCK_DGRAM,
   type SockAddrIn,
 } from '../core/transport/sock.ts';
+import * as so from '../core/transport/sockopt-names.ts';
 import { formatIpv4, parseIpv4 } from '../core/util/address.ts';
 import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
 import { hold, makeCallback, markReady, type Ready, release } from './loop.ts';
-import * as so from './socket-option.ts';
+import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
 import { touchClock } from './touch-clock.ts';
 import { uv, uvErrno } from './uv.ts';
 
@@ -25,6 +26,9 @@ import { uv, uvErrno } from './uv.ts';
 const READS = 32;
 /** Largest datagram of IPv4. */
 const MAX_DATAGRAM = 65536;
+/** `include/uapi/linux/in.h` */
+const IP_ADD_SOURCE_MEMBERSHIP = 39;
+const IP_DROP_SOURCE_MEMBERSHIP = 40;
 /** `UV_UDP_REUSEADDR`, `UV_UDP_REUSEPORT` */
 const FLAG_REUSEADDR = 4;
 const FLAG_REUSEPORT = 8;
@@ -100,6 +104,7 @@ export class UdpHandle implements Ready {
     const socket = Socket.create(this.net, this.family, SOCK_DGRAM);
     if (typeof socket === 'number') return socket;
     socket.onEvent = () => markReady(this);
+    addOpenHandle(this);
     this.socket = socket;
     return 0;
   }
@@ -250,21 +255,21 @@ export class UdpHandle implements Ready {
 
   setTTL(ttl: number): number {
     if (ttl < 1 || ttl > 255) return uv('EINVAL');
-    return this.option(so.IPPROTO_IP, so.IP_TTL, ttl);
+    return this.option(so.SOL_IP, so.IP_TTL, ttl);
   }
 
   setMulticastTTL(ttl: number): number {
-    return this.option(so.IPPROTO_IP, so.IP_MULTICAST_TTL, ttl);
+    return this.option(so.SOL_IP, so.IP_MULTICAST_TTL, ttl);
   }
 
   setMulticastLoopback(on: number): number {
-    return this.option(so.IPPROTO_IP, so.IP_MULTICAST_LOOP, on);
+    return this.option(so.SOL_IP, so.IP_MULTICAST_LOOP, on);
   }
 
   setMulticastInterface(address: string): number {
     const addr = parseIpv4(address);
     if (addr === undefined || this.family !== AF_INET) return uv('EINVAL');
-    return this.option(so.IPPROTO_IP, so.IP_MULTICAST_IF, { address: addr, ifindex: 0 });
+    return this.option(so.SOL_IP, so.IP_MULTICAST_IF, { address: addr, ifindex: 0 });
   }
 
   addMembership(group: string, address?: string): number {
@@ -276,11 +281,11 @@ export class UdpHandle implements Ready {
   }
 
   addSourceSpecificMembership(source: string, group: string, address?: string): number {
-    return this.membership(so.IP_ADD_SOURCE_MEMBERSHIP, group, address, source);
+    return this.membership(IP_ADD_SOURCE_MEMBERSHIP, group, address, source);
   }
 
   dropSourceSpecificMembership(source: string, group: string, address?: string): number {
-    return this.membership(so.IP_DROP_SOURCE_MEMBERSHIP, group, address, source);
+    return this.membership(IP_DROP_SOURCE_MEMBERSHIP, group, address, source);
   }
 
   /** `struct ip_mreqn` or `struct ip_mreq_source`. libuv binds first (`uv__udp_maybe_deferred_bind`). */
@@ -294,7 +299,7 @@ export class UdpHandle implements Ready {
       if (bound !== 0) return bound;
     }
     const request = { multiaddr: multicast, address: local, ifindex: 0 };
-    return this.option(so.IPPROTO_IP, name, source === undefined ? request : { ...request, source: from });
+    return this.option(so.SOL_IP, name, source === undefined ? request : { ...request, source: from });
   }
 
   /** 0 reads. The kernel doubles what is asked for (socket(7)), and libuv tells what the kernel holds. */
@@ -369,6 +374,7 @@ export class UdpHandle implements Ready {
     this.receiving = false;
     this.closeCallback = callback;
     if (this.socket !== undefined) {
+      removeOpenHandle(this);
       touchClock(this.net);
       this.socket.onEvent = null;
       this.socket.close();

@@ -6,6 +6,8 @@
 import { EOPNOTSUPP } from '../errno.ts';
 import type { NetNs } from '../net.ts';
 import type { Payload } from '../packet.ts';
+import type { ErrorQueue } from './error-queue.ts';
+import { DEFAULT_RARE_OPTIONS, RareOptions } from './rare-options.ts';
 
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;
@@ -116,7 +118,7 @@ export abstract class Sock {
   rcvbufLocked = false;
   sndbufLocked = false;
   rcvlowat = 1;
-  /** Microseconds; 0: for ever. Used by whoever makes calls block. */
+  /** Microseconds; 0: for ever; negative: not at all. Used by whoever makes calls block. */
   rcvTimeoutUs = 0;
   sndTimeoutUs = 0;
   /** SO_MARK, SO_PRIORITY */
@@ -130,6 +132,16 @@ export abstract class Sock {
   freebind = false;
   transparent = false;
   bindAddressNoPort = false;
+  /** IP_LOCAL_PORT_RANGE: lowest port | highest port << 16; 0 in a half: the namespace's bound. */
+  localPortRange = 0;
+  /** Ancillary data that a receiver asked for: `CMSG_*` of `ancillary.ts`. */
+  cmsgFlags = 0;
+  /** The user who made it: SO_REUSEPORT is shared among sockets of one user only. */
+  uid = 0;
+  /** Options that few sockets set; null: all have their defaults. */
+  rareMaybe: RareOptions | null = null;
+  /** IP_RECVERR: errors that wait for MSG_ERRQUEUE; null: none ever came. */
+  errorQueue: ErrorQueue | null = null;
   /** Closed by the application: nobody will read or write any more (`SOCK_DEAD`). */
   orphan = false;
   /** SO_COOKIE-like number, unique in the kernel; orders listings. */
@@ -180,6 +192,20 @@ export abstract class Sock {
   abstract getOption(name: number): OptionValue;
   /** SIOCINQ, SIOCOUTQ … by number. */
   abstract ioctl(request: number): number;
+
+  /** An option or address changed that a cached route depends on (Linux `sk_dst_reset`). */
+  resetRoute(): void {}
+
+  /** For reading: the options that few sockets set. */
+  get rare(): Readonly<RareOptions> {
+    return this.rareMaybe ?? DEFAULT_RARE_OPTIONS;
+  }
+
+  /** For writing. */
+  ownRare(): RareOptions {
+    this.rareMaybe ??= new RareOptions();
+    return this.rareMaybe;
+  }
 
   listen(_backlog: number): number {
     return -EOPNOTSUPP;

@@ -1,3 +1,90 @@
-/** Not built yet. */
+/** What IPv4 keeps in a namespace: tables, caches, what was learnt, fragments, limits (Linux `struct netns_ipv4`). */
+import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
-export class Ipv4State { generation = 0; constructor(_net: NetNs) {} }
+import { RouteCache } from '../route/cache.ts';
+import type { RouteException } from '../route/exception.ts';
+import { FibTable, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../route/fib.ts';
+import { routeOutput } from '../route/output.ts';
+import { IcmpLimits } from './icmp-limit.ts';
+import { IdentGenerator } from './ident.ts';
+import { Reassembly } from './reassembly.ts';
+
+export class Ipv4State {
+  /** Grows with every change that could make a kept route wrong; `Route.generation` is compared with it. */
+  generation = 1;
+  /** The kernel's sentence about the last refused change; '' when it has none. */
+  extack = '';
+  readonly outputCache: RouteCache = new RouteCache();
+  readonly inputCache: RouteCache = new RouteCache();
+  readonly exceptions: Map<number, RouteException> = new Map();
+  readonly icmpLimits: IcmpLimits;
+  readonly ident: IdentGenerator;
+  readonly reassembly: Reassembly;
+  private readonly net: NetNs;
+  private readonly tables: Map<number, FibTable> = new Map();
+  private order: readonly FibTable[] = [];
+
+  constructor(net: NetNs) {
+    this.net = net;
+    this.icmpLimits = new IcmpLimits(net);
+    this.ident = new IdentGenerator(net);
+    this.reassembly = new Reassembly(net);
+  }
+
+  /** Null while no address was ever given. */
+  get localTable(): FibTable | null {
+    return this.tables.get(RT_TABLE_LOCAL) ?? null;
+  }
+
+  findTable(id: number): FibTable | undefined {
+    return this.tables.get(id);
+  }
+
+  /** Makes the table when it is not there (`fib_new_table`). */
+  table(id: number): FibTable {
+    let table = this.tables.get(id);
+    if (table === undefined) {
+      table = new FibTable(id);
+      this.tables.set(id, table);
+      this.order = [RT_TABLE_LOCAL, RT_TABLE_MAIN, RT_TABLE_DEFAULT].flatMap(
+        (n) => this.tables.get(n) ?? [],
+      );
+    }
+    return table;
+  }
+
+  allTables(): IterableIterator<FibTable> {
+    return this.tables.values();
+  }
+
+  /** Tables in the order of the default rules: local, main, default. */
+  lookupOrder(): readonly FibTable[] {
+    return this.order;
+  }
+
+  /** Makes every kept route of this namespace, and of no other, be asked for anew. */
+  changed(): void {
+    this.generation++;
+  }
+
+  /** Is this the address of one of our devices? */
+  isOwnAddress(addr: number): boolean {
+    for (const dev of this.net.devs)
+      if (dev.ipv4?.addresses.some((a) => a.local === addr) === true) return true;
+    return false;
+  }
+
+  /** The device by which packets to `dst` from `src` leave; null when none would. */
+  deviceTowards(dst: number, src: number): NetDevice | null {
+    const route = routeOutput(this.net, dst, src, 0, 0);
+    return typeof route === 'number' ? null : route.dev;
+  }
+
+  destroy(): void {
+    this.reassembly.destroy();
+    this.tables.clear();
+    this.order = [];
+    this.exceptions.clear();
+    this.changed();
+  }
+}

@@ -46,6 +46,9 @@ export class Route {
   /** Initial receive window metric, segments; 0: none. */
   initrwnd = 0;
 
+  /** The sender is directly on the link on which the packet came in: it may be sent a redirect. */
+  onLinkSource = false;
+
   constructor(
     type: number,
     dev: NetDevice,

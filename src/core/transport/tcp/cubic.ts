@@ -12,6 +12,7 @@ import {
   tcpSlowStart,
 } from './congestion.ts';
 import { TCP_CA_LOSS } from './constants.ts';
+import { count, countBy } from './count.ts';
 import { tcpInSlowStart } from './flight.ts';
 import type { TcpSock } from './sock.ts';
 
@@ -138,15 +139,14 @@ function hystartAckDelay(sk: TcpSock): number {
 function hystartUpdate(sk: TcpSock, ca: Cubic, delayUs: number): void {
   if (seqGt(sk.sndUna, ca.endSeq)) hystartReset(sk, ca);
   if (sk.sndCwnd < HYSTART_LOW_WINDOW) return;
-  const mib = sk.net.mib;
   const now = sk.mstamp;
   if (now - ca.lastAckUs <= HYSTART_ACK_DELTA_US) {
     ca.lastAckUs = now;
     const threshold = (ca.delayMinUs + hystartAckDelay(sk)) >> 1;
     if (now - ca.roundStartUs > threshold) {
       ca.found = true;
-      mib[MIB.TcpExtTCPHystartTrainDetect]++;
-      mib[MIB.TcpExtTCPHystartTrainCwnd] += sk.sndCwnd;
+      count(sk.net, MIB.TcpExtTCPHystartTrainDetect);
+      countBy(sk.net, MIB.TcpExtTCPHystartTrainCwnd, sk.sndCwnd);
       sk.sndSsthresh = sk.sndCwnd;
     }
   }
@@ -158,8 +158,8 @@ function hystartUpdate(sk: TcpSock, ca: Cubic, delayUs: number): void {
   const thresh = Math.min(Math.max(ca.delayMinUs >> 3, HYSTART_DELAY_MIN), HYSTART_DELAY_MAX);
   if (ca.currRttUs > ca.delayMinUs + thresh) {
     ca.found = true;
-    mib[MIB.TcpExtTCPHystartDelayDetect]++;
-    mib[MIB.TcpExtTCPHystartDelayCwnd] += sk.sndCwnd;
+    count(sk.net, MIB.TcpExtTCPHystartDelayDetect);
+    countBy(sk.net, MIB.TcpExtTCPHystartDelayCwnd, sk.sndCwnd);
     sk.sndSsthresh = sk.sndCwnd;
   }
 }

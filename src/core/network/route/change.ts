@@ -1,0 +1,315 @@
+/**
+ * Changes of the tables: adding, replacing and deleting routes with Linux's checks (`fib_create_info`,
+ * `fib_table_insert`, `fib_table_delete`), and what devices and addresses do to them (`fib_sync_*`).
+ * Refusals are `-errno`, with the kernel's sentence in `net.ipv4.extack`.
+ */
+import { EEXIST, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ENOENT, ESRCH } from '../../errno.ts';
+import type { NetDevice } from '../../link/net-device.ts';
+import type { NetNs } from '../../net.ts';
+import { maskOf } from '../../util/address.ts';
+import type { KernelRoute } from '../ipv4/device.ts';
+import { inetAddrType } from './addr-type.ts';
+import {
+  FibNexthop,
+  FibRoute,
+  type FibTable,
+  NO_METRICS,
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RT_SCOPE_NOWHERE,
+  RTNH_F_DEAD,
+  RTNH_F_LINKDOWN,
+  RTNH_F_ONLINK,
+  RTPROT_KERNEL,
+  type RouteMetrics,
+} from './fib.ts';
+import { fibLookup, typeErrno } from './lookup.ts';
+import { RTN_BROADCAST, RTN_LOCAL, RTN_THROW, RTN_UNICAST } from './route.ts';
+
+/** One way of a route as it is asked for. */
+export interface NexthopSpec {
+  /** 0: directly on the link. */
+  readonly gateway: number;
+  /** null: where the gateway is. */
+  readonly dev: NetDevice | null;
+  readonly weight: number;
+  readonly onlink: boolean;
+}
+
+/** A route as it is asked for (`struct fib_config`). */
+export interface RouteSpec {
+  readonly table: number;
+  readonly dst: number;
+  readonly prefixLen: number;
+  readonly tos: number;
+  readonly priority: number;
+  readonly type: number;
+  readonly scope: number;
+  readonly protocol: number;
+  readonly prefsrc: number;
+  /** None for types that refuse. */
+  readonly nexthops: readonly NexthopSpec[];
+  readonly metrics: RouteMetrics;
+}
+
+/** `NLM_F_*` of a new route. */
+export interface InsertMode {
+  readonly create: boolean;
+  readonly exclusive: boolean;
+  readonly replace: boolean;
+  readonly append: boolean;
+}
+
+/** `ip route add|append|prepend|replace|change`. */
+export function fibAdd(net: NetNs, spec: RouteSpec, mode: InsertMode): number {
+  net.ipv4.extack = '';
+  if ((spec.dst & ~maskOf(spec.prefixLen)) !== 0)
+    return refuse(net, EINVAL, 'Invalid prefix for given prefix length');
+  const made = makeRoute(net, spec);
+  if (typeof made === 'number') return made;
+  const table = net.ipv4.table(spec.table);
+  const same = table.at(spec.dst, spec.prefixLen).filter((r) => samePreference(r, made));
+  const [first] = same;
+  const twin = same.find((r) => isTwin(r, made));
+  if (first !== undefined) {
+    if (mode.exclusive) return -EEXIST;
+    if (mode.replace) {
+      if (twin !== undefined && twin !== first) return -EEXIST;
+      table.replace(first, made);
+      announce(net, 'newroute', made);
+      return 0;
+    }
+    if (twin !== undefined) return -EEXIST;
+  }
+  if (!mode.create) return -ENOENT;
+  table.insert(made, mode.append);
+  announce(net, 'newroute', made);
+  return 0;
+}
+
+/** What `fibDel` looks for: absent fields match anything. */
+export interface RouteMatch {
+  readonly table: number;
+  readonly dst: number;
+  readonly prefixLen: number;
+  readonly tos?: number;
+  readonly priority?: number;
+  readonly type?: number;
+  readonly scope?: number;
+  readonly protocol?: number;
+  readonly prefsrc?: number;
+  readonly gateway?: number;
+  readonly dev?: NetDevice;
+}
+
+/** `ip route del`: the first route that matches; `-ESRCH` when none does. */
+export function fibDel(net: NetNs, match: RouteMatch): number {
+  net.ipv4.extack = '';
+  if ((match.dst & ~maskOf(match.prefixLen)) !== 0)
+    return refuse(net, EINVAL, 'Invalid prefix for given prefix length');
+  const table = net.ipv4.findTable(match.table);
+  if (table === undefined) return refuse(net, ESRCH, 'FIB table does not exist');
+  const route = table.at(match.dst, match.prefixLen).find((r) => matches(r, match));
+  if (route === undefined) return -ESRCH;
+  removeRoute(net, table, route);
+  return 0;
+}
+
+/** Removes one route that is known (`ip route flush`). */
+export function fibRemove(net: NetNs, route: FibRoute): void {
+  const table = net.ipv4.findTable(route.table);
+  if (table !== undefined) removeRoute(net, table, route);
+}
+
+/** A route that follows from an address; one that is there already stays (`fib_magic`). */
+export function kernelRouteAdd(dev: NetDevice, r: KernelRoute): void {
+  const { net } = dev;
+  const table = net.ipv4.table(r.table);
+  const made = kernelRoute(dev, r);
+  const twin = table.at(r.dst, r.prefixLen).some((x) => samePreference(x, made) && isTwin(x, made));
+  if (twin) return;
+  table.insert(made, true);
+  announce(net, 'newroute', made);
+}
+
+export function kernelRouteDel(dev: NetDevice, r: KernelRoute): void {
+  const { net } = dev;
+  const table = net.ipv4.findTable(r.table);
+  const route = table
+    ?.at(r.dst, r.prefixLen)
+    .find((x) => x.protocol === RTPROT_KERNEL && x.type === r.type && x.nexthops[0]?.dev === dev);
+  if (table !== undefined && route !== undefined) removeRoute(net, table, route);
+}
+
+/** A device went down, or away (`gone`): ways through it die (`fib_sync_down_dev`). */
+export function fibSyncDownDev(dev: NetDevice, gone: boolean): void {
+  eachRoute(dev.net, (table, route) => {
+    let touched = false;
+    for (const nh of route.nexthops) {
+      // Local routes outlive a device that is only down: its addresses still answer.
+      if (nh.dev !== dev || (!gone && nh.scope === RT_SCOPE_NOWHERE)) continue;
+      nh.flags |= RTNH_F_DEAD;
+      touched = true;
+    }
+    if (touched && route.isDead()) removeRoute(dev.net, table, route);
+  });
+  dev.net.ipv4.changed();
+}
+
+/** The carrier went: ways through the device are marked, and used only if nothing says otherwise. */
+export function fibSyncLinkDown(dev: NetDevice): void {
+  eachRoute(dev.net, (_table, route) => {
+    for (const nh of route.nexthops)
+      if (nh.dev === dev && nh.scope !== RT_SCOPE_NOWHERE) nh.flags |= RTNH_F_LINKDOWN;
+  });
+  dev.net.ipv4.changed();
+}
+
+/** The device is up, perhaps with carrier, again (`fib_sync_up`). */
+export function fibSyncUp(dev: NetDevice): void {
+  eachRoute(dev.net, (_table, route) => {
+    for (const nh of route.nexthops) {
+      if (nh.dev !== dev) continue;
+      if (dev.up) nh.flags &= ~RTNH_F_DEAD;
+      if (dev.carrier) nh.flags &= ~RTNH_F_LINKDOWN;
+      else if (nh.scope !== RT_SCOPE_NOWHERE) nh.flags |= RTNH_F_LINKDOWN;
+    }
+  });
+  dev.net.ipv4.changed();
+}
+
+/** An address is gone: routes that prefer it as their source go too (`fib_sync_down_addr`). */
+export function fibSyncDownAddr(net: NetNs, local: number): void {
+  eachRoute(net, (table, route) => {
+    if (route.prefsrc === local) removeRoute(net, table, route);
+  });
+}
+
+function eachRoute(net: NetNs, visit: (table: FibTable, route: FibRoute) => void): void {
+  for (const table of net.ipv4.allTables()) for (const route of table.list()) visit(table, route);
+}
+
+function removeRoute(net: NetNs, table: FibTable, route: FibRoute): void {
+  table.remove(route);
+  announce(net, 'delroute', route);
+}
+
+function announce(net: NetNs, kind: 'newroute' | 'delroute', route: FibRoute): void {
+  net.ipv4.changed();
+  net.events.emit(kind, route);
+}
+
+function kernelRoute(dev: NetDevice, r: KernelRoute): FibRoute {
+  const scope = r.scope === RT_SCOPE_HOST ? RT_SCOPE_NOWHERE : RT_SCOPE_HOST;
+  const flags = dev.carrier || r.scope === RT_SCOPE_HOST ? 0 : RTNH_F_LINKDOWN;
+  return new FibRoute({
+    ...r,
+    tos: 0,
+    protocol: RTPROT_KERNEL,
+    nexthops: [new FibNexthop(dev, 0, 1, scope, flags)],
+    metrics: NO_METRICS,
+  });
+}
+
+function samePreference(a: FibRoute, b: FibRoute): boolean {
+  return a.tos === b.tos && a.priority === b.priority;
+}
+
+/** The same in all that `fib_info` compares. */
+function isTwin(a: FibRoute, b: FibRoute): boolean {
+  return (
+    a.type === b.type &&
+    a.scope === b.scope &&
+    a.prefsrc === b.prefsrc &&
+    a.protocol === b.protocol &&
+    a.nexthops.length === b.nexthops.length &&
+    a.nexthops.every((n, i) => {
+      const o = b.nexthops[i];
+      return n.dev === o?.dev && n.gateway === o.gateway && n.weight === o.weight;
+    }) &&
+    a.metrics.mtu === b.metrics.mtu &&
+    a.metrics.advmss === b.metrics.advmss
+  );
+}
+
+function matches(r: FibRoute, m: RouteMatch): boolean {
+  const same = (want: number | undefined, is: number): boolean => want === undefined || want === is;
+  return (
+    same(m.tos, r.tos) &&
+    same(m.priority, r.priority) &&
+    same(m.type, r.type) &&
+    same(m.scope, r.scope) &&
+    same(m.protocol, r.protocol) &&
+    same(m.prefsrc, r.prefsrc) &&
+    (m.gateway === undefined || r.nexthops.some((n) => n.gateway === m.gateway)) &&
+    (m.dev === undefined || r.nexthops.some((n) => n.dev === m.dev))
+  );
+}
+
+/** The checks of `fib_create_info`, in its order. */
+function makeRoute(net: NetNs, spec: RouteSpec): FibRoute | number {
+  const refusing = typeErrno(spec.type) !== 0 || spec.type === RTN_THROW;
+  if (spec.type !== RTN_LOCAL && spec.scope > RT_SCOPE_LINK && !refusing)
+    return refuse(net, EINVAL, 'Invalid scope');
+  const nexthops: FibNexthop[] = [];
+  if (refusing) {
+    if (spec.nexthops.length > 0)
+      return refuse(net, EINVAL, 'Gateway, device and multipath can not be specified for this route type');
+  } else {
+    if (spec.nexthops.length === 0) return -ENODEV;
+    for (const n of spec.nexthops) {
+      const nh = makeNexthop(net, spec, n);
+      if (typeof nh === 'number') return nh;
+      nexthops.push(nh);
+    }
+  }
+  if (spec.prefsrc !== 0 && !isValidSource(net, spec)) return refuse(net, EINVAL, 'Invalid prefsrc address');
+  return new FibRoute({ ...spec, nexthops });
+}
+
+function isValidSource(net: NetNs, spec: RouteSpec): boolean {
+  if (spec.type === RTN_LOCAL && spec.dst === spec.prefsrc) return true;
+  return inetAddrType(net, spec.prefsrc) === RTN_LOCAL;
+}
+
+/** Linux `fib_check_nh`. */
+function makeNexthop(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | number {
+  if (n.gateway === 0) return makeDirect(net, spec, n);
+  if (n.onlink) {
+    if (spec.scope >= RT_SCOPE_LINK) return refuse(net, EINVAL, 'Nexthop has invalid scope');
+    if (n.dev === null) return refuse(net, ENODEV, 'Nexthop device required for onlink');
+    if (inetAddrType(net, n.gateway) !== RTN_UNICAST) return refuse(net, EINVAL, 'Nexthop has invalid gateway');
+    if (!n.dev.up) return refuse(net, ENETDOWN, 'Nexthop device is not up');
+    return new FibNexthop(n.dev, n.gateway, n.weight, RT_SCOPE_LINK, RTNH_F_ONLINK | linkFlag(n.dev));
+  }
+  const scope = Math.max(spec.scope + 1, RT_SCOPE_LINK);
+  const oif = n.dev?.ifindex ?? 0;
+  const way = fibLookup(net, { dst: n.gateway, tos: 0, scope, oif });
+  if (typeof way === 'number') return refuse(net, -way, 'Nexthop has invalid gateway');
+  const { route, nexthop } = way;
+  if ((route.type !== RTN_UNICAST && route.type !== RTN_LOCAL) || nexthop === null)
+    return refuse(net, EINVAL, 'Nexthop has invalid gateway');
+  const dev = nexthop.dev;
+  if (!dev.up) return refuse(net, ENETDOWN, 'Nexthop device is not up');
+  if (route.type === RTN_LOCAL && spec.type === RTN_UNICAST)
+    return refuse(net, EINVAL, 'Nexthop has invalid gateway');
+  return new FibNexthop(dev, n.gateway, n.weight, route.scope, linkFlag(dev));
+}
+
+function makeDirect(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | number {
+  if (n.dev === null) return -ENODEV;
+  if (!n.dev.up) return refuse(net, ENETDOWN, 'Device for nexthop is not up');
+  if (spec.type === RTN_UNICAST && spec.scope < RT_SCOPE_LINK && spec.nexthops.length > 1)
+    return refuse(net, ENETUNREACH, 'Nexthop has invalid gateway');
+  const scope = spec.type === RTN_LOCAL || spec.type === RTN_BROADCAST ? RT_SCOPE_NOWHERE : RT_SCOPE_HOST;
+  return new FibNexthop(n.dev, 0, n.weight, scope, linkFlag(n.dev));
+}
+
+function linkFlag(dev: NetDevice): number {
+  return dev.carrier ? 0 : RTNH_F_LINKDOWN;
+}
+
+function refuse(net: NetNs, errno: number, detail: string): number {
+  net.ipv4.extack = detail;
+  return -errno;
+}

@@ -1,0 +1,129 @@
+/**
+ * Where a packet of our own goes, and with which source address (Linux `ip_route_output_key_hash_rcu`). The
+ * last decisions of a namespace are kept in a small table.
+ */
+import { EINVAL, ENETUNREACH, ENODEV } from '../../errno.ts';
+import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
+import type { NetNs } from '../../net.ts';
+import { INADDR_LOOPBACK, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
+import { inetSelectAddr } from '../ipv4/select-addr.ts';
+import { inetAddrType } from './addr-type.ts';
+import { findException } from './exception.ts';
+import { type FibResult, NO_METRICS, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
+import { fibLookup } from './lookup.ts';
+import { Route, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from './route.ts';
+
+/** The route, with `src` filled in, or `-errno`. `src`, `oif`: 0 for any. */
+export function routeOutput(
+  net: NetNs,
+  dst: number,
+  src: number,
+  oif: number,
+  tos: number,
+): Route | number {
+  const cached = net.ipv4.outputCache.find(dst, src, oif, tos, net.ipv4.generation);
+  if (cached !== null && (cached.pmtu === 0 || net.kernel.nowUs < cached.pmtuExpiresUs)) return cached;
+  const route = decide(net, dst, src, oif, tos);
+  if (typeof route !== 'number') net.ipv4.outputCache.add(dst, src, oif, tos, route);
+  return route;
+}
+
+function decide(net: NetNs, dst: number, src: number, oif: number, tos: number): Route | number {
+  let out: NetDevice | null = null;
+  let source = src;
+  if (source !== 0) {
+    if (isMulticast(source) || source === -1 || isZeronet(source)) return -EINVAL;
+    const owner = deviceOf(net, source);
+    // Without a device to say otherwise, group packets leave by the device that has their source.
+    if (oif === 0 && (isMulticast(dst) || dst === -1)) {
+      if (owner === null) return -ENETUNREACH;
+      return makeOutput(net, null, owner, dst, source);
+    }
+    if (owner === null && inetAddrType(net, source) !== RTN_LOCAL) return -EINVAL;
+  }
+  if (oif !== 0) {
+    out = net.devs.findIndex(oif) ?? null;
+    if (out === null) return -ENODEV;
+    if (!out.up || out.ipv4 === null) return -ENETUNREACH;
+    if (isMulticast(dst) || dst === -1) {
+      if (source === 0) source = inetSelectAddr(out, 0, RT_SCOPE_LINK);
+      return makeOutput(net, null, out, dst, source);
+    }
+    if (dst === 0 && source === 0) source = inetSelectAddr(out, 0, RT_SCOPE_HOST);
+  }
+  let target = dst;
+  if (target === 0) {
+    target = source === 0 ? INADDR_LOOPBACK : source;
+    if (source === 0) source = INADDR_LOOPBACK;
+    return makeLocal(net, target, source);
+  }
+  const found = fibLookup(net, { dst: target, tos, scope: RT_SCOPE_UNIVERSE, oif });
+  if (typeof found === 'number') {
+    // With a device given, the destination is taken to be on its link.
+    if (out === null || found !== -ENETUNREACH) return found;
+    if (source === 0) source = inetSelectAddr(out, 0, RT_SCOPE_LINK);
+    return makeOutput(net, null, out, target, source);
+  }
+  if (found.route.type === RTN_LOCAL) {
+    if (source === 0) source = found.route.prefsrc !== 0 && !isLoopback(target) ? target : target;
+    return makeLocal(net, target, source);
+  }
+  const dev = found.nexthop?.dev ?? net.loopback;
+  if (source === 0) source = preferredSource(found, dev, target);
+  return makeOutput(net, found, dev, target, source);
+}
+
+/** Linux `fib_result_prefsrc`. */
+function preferredSource(found: FibResult, dev: NetDevice, dst: number): number {
+  if (found.route.prefsrc !== 0) return found.route.prefsrc;
+  const gateway = found.nexthop?.gateway ?? 0;
+  return inetSelectAddr(dev, gateway === 0 ? dst : gateway, found.route.scope);
+}
+
+function makeLocal(net: NetNs, _dst: number, source: number): Route | number {
+  if (!net.loopback.up) return -ENETUNREACH;
+  return new Route(RTN_LOCAL, net.loopback, 0, source, 0, 0, net.ipv4.generation);
+}
+
+/** Linux `__mkroute_output`. */
+function makeOutput(
+  net: NetNs,
+  found: FibResult | null,
+  dev: NetDevice,
+  dst: number,
+  source: number,
+): Route | number {
+  const localnet = (dev.ipv4?.conf.routeLocalnet ?? 0) !== 0 || net.ipv4ConfAll.routeLocalnet !== 0;
+  if (isLoopback(source) && (dev.flags & IFF_LOOPBACK) === 0 && !localnet) return -EINVAL;
+  if (isZeronet(dst)) return -EINVAL;
+  let type = found?.route.type ?? RTN_UNICAST;
+  if (dst === -1) type = RTN_BROADCAST;
+  else if (isMulticast(dst)) type = RTN_MULTICAST;
+  const metrics = found?.route.metrics ?? NO_METRICS;
+  const exception = type === RTN_UNICAST ? findException(net, dst) : undefined;
+  const gateway = type === RTN_UNICAST ? (found?.nexthop?.gateway ?? 0) : 0;
+  const route = new Route(
+    type,
+    dev,
+    exception !== undefined && exception.gateway !== 0 ? exception.gateway : gateway,
+    source,
+    metrics.mtu,
+    metrics.advmss,
+    net.ipv4.generation,
+  );
+  route.initcwnd = metrics.initcwnd;
+  route.initrwnd = metrics.initrwnd;
+  if (exception !== undefined && exception.pmtu !== 0 && !metrics.mtuLock) {
+    route.pmtu = exception.pmtu;
+    route.pmtuLocked = exception.locked;
+    route.pmtuExpiresUs = exception.expiresUs;
+  }
+  return route;
+}
+
+/** The device that has this address; lo for all of 127/8 (`__ip_dev_find`). */
+function deviceOf(net: NetNs, addr: number): NetDevice | null {
+  for (const dev of net.devs)
+    if (dev.ipv4?.addresses.some((a) => a.local === addr) === true) return dev;
+  return null;
+}

@@ -1,0 +1,78 @@
+/** Ancillary data of received datagrams (Linux `ip_cmsg_recv_offset`, `sock_recv_cmsgs`). */
+import { type Packet, PACKET_HOST } from '../packet.ts';
+import { routeOutput } from '../network/route/output.ts';
+import { AF_INET, type ControlMessage, type Sock } from './sock.ts';
+import {
+  IP_PKTINFO,
+  IP_RECVOPTS,
+  IP_RECVORIGDSTADDR,
+  IP_TOS,
+  IP_TTL,
+  SO_TIMESTAMP,
+  SO_TIMESTAMPNS,
+  SOL_IP,
+  SOL_SOCKET,
+} from './sockopt-names.ts';
+
+/** Bits of `Sock.cmsgFlags`. */
+export const CMSG_PKTINFO = 0x01;
+export const CMSG_TTL = 0x02;
+export const CMSG_TOS = 0x04;
+export const CMSG_RECVOPTS = 0x08;
+export const CMSG_ORIGDST = 0x40;
+export const CMSG_TIMESTAMP = 0x1000;
+export const CMSG_TIMESTAMPNS = 0x2000;
+
+export const NO_CONTROL: readonly ControlMessage[] = Object.freeze([]);
+
+/** `struct in_pktinfo`, the value of IP_PKTINFO; addresses are signed 32-bit integers. */
+export interface PacketInfo {
+  readonly ifindex: number;
+  /** The local address to answer from. */
+  readonly specDst: number;
+  /** Destination in the packet's header. */
+  readonly addr: number;
+}
+
+/** What `sk` asked for about `pkt`. */
+export function controlOf(sk: Sock, pkt: Packet): readonly ControlMessage[] {
+  const flags = sk.cmsgFlags;
+  if (flags === 0) return NO_CONTROL;
+  const out: ControlMessage[] = [];
+  if ((flags & (CMSG_TIMESTAMP | CMSG_TIMESTAMPNS)) !== 0) out.push(timestamp(sk, pkt));
+  const { ip } = pkt;
+  if (ip === null) return out;
+  const add = (type: number, value: unknown): void => {
+    out.push({ level: SOL_IP, type, value });
+  };
+  if ((flags & CMSG_PKTINFO) !== 0) add(IP_PKTINFO, packetInfo(sk, pkt));
+  if ((flags & CMSG_TTL) !== 0) add(IP_TTL, ip.ttl);
+  if ((flags & CMSG_TOS) !== 0) add(IP_TOS, ip.tos);
+  if ((flags & CMSG_RECVOPTS) !== 0 && ip.options !== null) add(IP_RECVOPTS, ip.options);
+  if ((flags & CMSG_ORIGDST) !== 0) {
+    const port = pkt.udp === null ? 0 : pkt.udp.dport;
+    add(IP_RECVORIGDSTADDR, { family: AF_INET, addr: ip.dst, port });
+  }
+  return out;
+}
+
+/** The value is the time of arrival in microseconds since 1970, SO_TIMESTAMPNS's in nanoseconds. */
+function timestamp(sk: Sock, pkt: Packet): ControlMessage {
+  const { kernel } = sk.net;
+  const us = kernel.env.epochUs + (pkt.timeUs === 0 ? kernel.nowUs : pkt.timeUs);
+  if ((sk.cmsgFlags & CMSG_TIMESTAMPNS) !== 0)
+    return { level: SOL_SOCKET, type: SO_TIMESTAMPNS, value: us * 1000 };
+  return { level: SOL_SOCKET, type: SO_TIMESTAMP, value: us };
+}
+
+function packetInfo(sk: Sock, pkt: Packet): PacketInfo {
+  const { ip, dev } = pkt;
+  const addr = ip === null ? 0 : ip.dst;
+  let specDst = addr;
+  if (ip !== null && pkt.pktType !== PACKET_HOST) {
+    // Broadcast and multicast: the address that an answer would have (`fib_compute_spec_dst`).
+    const back = routeOutput(sk.net, ip.src, 0, 0, 0);
+    specDst = typeof back === 'number' ? 0 : back.src;
+  }
+  return { ifindex: dev === null ? 0 : dev.ifindex, specDst, addr };
+}

@@ -1,0 +1,111 @@
+/**
+ * The error queue of a socket (Linux `sk_error_queue`, `net/ipv4/ip_sockglue.c`: `ip_icmp_error`,
+ * `ip_local_error`, `ip_recv_error`): what MSG_ERRQUEUE reads when IP_RECVERR is set.
+ */
+import { EAGAIN } from '../errno.ts';
+import { NO_PAYLOAD } from '../packet.ts';
+import type { IcmpError } from '../protocols.ts';
+import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED } from '../wire/icmp.ts';
+import { AF_INET, EPOLLERR, MSG_ERRQUEUE, MSG_TRUNC, type Received, type Sock } from './sock.ts';
+import { IP_RECVERR, SOL_IP } from './sockopt-names.ts';
+
+/** `ee_origin` */
+export const SO_EE_ORIGIN_LOCAL = 1;
+export const SO_EE_ORIGIN_ICMP = 2;
+
+/** Entries kept; Linux's bound is the receive buffer, which the small ones fill at about this many. */
+const LIMIT = 256;
+
+/** `struct sock_extended_err`, the value of the control message IP_RECVERR. */
+export interface ExtendedError {
+  /** Positive errno. */
+  readonly errno: number;
+  /** `SO_EE_ORIGIN_*` */
+  readonly origin: number;
+  readonly type: number;
+  readonly code: number;
+  /** Next-hop MTU for EMSGSIZE. */
+  readonly info: number;
+  /** Who sent the ICMP error (SO_EE_OFFENDER); 0 for a local one. Signed 32-bit integer. */
+  readonly offender: number;
+}
+
+interface ErrorEntry {
+  readonly error: ExtendedError;
+  /** Destination of the packet that failed. */
+  readonly addr: number;
+  readonly port: number;
+  /** What the failed packet carried, as far as it was quoted. */
+  readonly data: Uint8Array | null;
+}
+
+export class ErrorQueue {
+  readonly entries: ErrorEntry[] = [];
+}
+
+function push(sk: Sock, entry: ErrorEntry): void {
+  sk.errorQueue ??= new ErrorQueue();
+  if (sk.errorQueue.entries.length >= LIMIT) return;
+  sk.errorQueue.entries.push(entry);
+}
+
+/** Notes an ICMP error; `at` is where the payload begins in `error.bytes` (`ip_icmp_error`). */
+export function queueIcmpError(
+  sk: Sock,
+  error: IcmpError,
+  errno: number,
+  from: number,
+  port: number,
+  at: number,
+): void {
+  const isFragNeeded = error.type === ICMP_DEST_UNREACH && error.code === ICMP_FRAG_NEEDED;
+  const info = isFragNeeded ? error.info : 0;
+  const { type, code } = error;
+  push(sk, {
+    error: { errno, origin: SO_EE_ORIGIN_ICMP, type, code, info, offender: from },
+    addr: error.dst,
+    port,
+    data: error.bytes.length > at ? error.bytes.subarray(at) : null,
+  });
+}
+
+/** Notes that a packet could not even be sent (`ip_local_error`); nothing without IP_RECVERR. */
+export function queueLocalError(
+  sk: Sock,
+  errno: number,
+  addr: number,
+  port: number,
+  info: number,
+): void {
+  if (!sk.recverr) return;
+  const error = { errno, origin: SO_EE_ORIGIN_LOCAL, type: 0, code: 0, info, offender: 0 };
+  push(sk, { error, addr, port, data: null });
+  sk.wake(EPOLLERR);
+}
+
+/** MSG_ERRQUEUE (`ip_recv_error`): the oldest error, -EAGAIN when there is none. */
+export function receiveError(sk: Sock, max: number): Received | number {
+  const queue = sk.errorQueue;
+  const entry = queue?.entries.shift();
+  if (queue === null || entry === undefined) return -EAGAIN;
+  const next = queue.entries[0];
+  // SO_ERROR follows the queue (`sock_dequeue_err_skb`).
+  if (next !== undefined && next.error.origin === SO_EE_ORIGIN_ICMP) sk.err = next.error.errno;
+  else if (entry.error.origin === SO_EE_ORIGIN_ICMP) sk.err = 0;
+  if (next !== undefined) sk.wake(EPOLLERR);
+  const { data } = entry;
+  const fullLen = data === null ? 0 : data.length;
+  const len = Math.min(max, fullLen);
+  return {
+    data: data === null || len === 0 ? NO_PAYLOAD : [data.subarray(0, len)],
+    len,
+    fullLen,
+    from: { family: AF_INET, addr: entry.addr, port: entry.port },
+    flags: MSG_ERRQUEUE | (len < fullLen ? MSG_TRUNC : 0),
+    control: [{ level: SOL_IP, type: IP_RECVERR, value: entry.error }],
+  };
+}
+
+export function hasQueuedErrors(sk: Sock): boolean {
+  return sk.errorQueue !== null && sk.errorQueue.entries.length > 0;
+}

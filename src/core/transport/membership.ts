@@ -1,0 +1,109 @@
+/**
+ * Multicast groups of a socket (RFC 1112 §6.1; Linux `ip_mc_join_group`, `ip_mc_leave_group`,
+ * `ip_mc_sf_allow`). What is kept here: who joined what, and which MACs a device accepts. Reports to
+ * routers (IGMP) are not sent.
+ */
+import {
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EINVAL,
+  ENOBUFS,
+  ENODEV,
+} from '../errno.ts';
+import type { NetDevice } from '../link/net-device.ts';
+import type { NetNs } from '../net.ts';
+import { routeOutput } from '../network/route/output.ts';
+import { isMulticast, multicastMac } from '../util/address.ts';
+import type { Sock } from './sock.ts';
+
+/** `struct ip_mreqn`: the interface by index or by address; neither: where the group's route leads. */
+export interface GroupRequest {
+  /** Signed 32-bit integer. */
+  readonly group: number;
+  readonly address?: number;
+  readonly ifindex?: number;
+}
+
+/** The device that has `addr` (Linux `ip_dev_find`). */
+export function deviceOf(net: NetNs, addr: number): NetDevice | undefined {
+  for (const dev of net.devs)
+    if (dev.ipv4 !== null && dev.ipv4.addresses.some((a) => a.local === addr)) return dev;
+  return undefined;
+}
+
+/** Linux `ip_mc_find_dev` */
+function findDevice(net: NetNs, request: GroupRequest): NetDevice | undefined {
+  if (request.ifindex !== undefined && request.ifindex !== 0)
+    return net.devs.findIndex(request.ifindex);
+  if (request.address !== undefined && request.address !== 0) return deviceOf(net, request.address);
+  const route = routeOutput(net, request.group, 0, 0, 0);
+  return typeof route === 'number' ? undefined : route.dev;
+}
+
+/** IP_ADD_MEMBERSHIP */
+export function joinGroup(sk: Sock, request: GroupRequest): number {
+  const { net } = sk;
+  const { group } = request;
+  if (!isMulticast(group)) return -EINVAL;
+  const dev = findDevice(net, request);
+  if (dev === undefined || dev.ipv4 === null) return -ENODEV;
+  const { memberships } = sk.rare;
+  if (memberships.some((m) => m.group === group && m.ifindex === dev.ifindex)) return -EADDRINUSE;
+  if (memberships.length >= net.sysctl.igmpMaxMemberships) return -ENOBUFS;
+  const member = { group, ifindex: dev.ifindex, address: request.address ?? 0 };
+  sk.ownRare().memberships = [...memberships, member];
+  hold(dev, group);
+  return 0;
+}
+
+/** IP_DROP_MEMBERSHIP */
+export function leaveGroup(sk: Sock, request: GroupRequest): number {
+  const { group, ifindex = 0, address = 0 } = request;
+  const { memberships } = sk.rare;
+  if (ifindex === 0 && address === 0 && findDevice(sk.net, request) === undefined) return -ENODEV;
+  const found = memberships.find(
+    (m) =>
+      m.group === group &&
+      (ifindex !== 0 ? m.ifindex === ifindex : address === 0 || m.address === address),
+  );
+  if (found === undefined) return -EADDRNOTAVAIL;
+  sk.ownRare().memberships = memberships.filter((m) => m !== found);
+  letGo(sk.net, found.ifindex, group);
+  return 0;
+}
+
+/** The socket closes (`ip_mc_drop_socket`). */
+export function leaveAllGroups(sk: Sock): void {
+  const { memberships } = sk.rare;
+  if (memberships.length === 0) return;
+  for (const m of memberships) letGo(sk.net, m.ifindex, m.group);
+  sk.ownRare().memberships = [];
+}
+
+/** May `sk` have what came to `group` through `ifindex` (`ip_mc_sf_allow`)? */
+export function acceptsGroup(sk: Sock, group: number, ifindex: number): boolean {
+  const { rareMaybe } = sk;
+  if (rareMaybe === null || !isMulticast(group)) return true;
+  const { memberships } = rareMaybe;
+  for (let i = 0; i < memberships.length; i++) {
+    const m = memberships[i];
+    if (m !== undefined && m.group === group && m.ifindex === ifindex) return true;
+  }
+  return rareMaybe.mcAll;
+}
+
+/** One more wants `group` from `dev` (`ip_mc_inc_group`, `dev_mc_add`). */
+function hold(dev: NetDevice, group: number): void {
+  dev.multicastMacs ??= new Map();
+  const mac = multicastMac(group);
+  dev.multicastMacs.set(mac, (dev.multicastMacs.get(mac) ?? 0) + 1);
+}
+
+function letGo(net: NetNs, ifindex: number, group: number): void {
+  const macs = net.devs.findIndex(ifindex)?.multicastMacs;
+  if (macs === undefined || macs === null) return;
+  const mac = multicastMac(group);
+  const count = (macs.get(mac) ?? 0) - 1;
+  if (count > 0) macs.set(mac, count);
+  else macs.delete(mac);
+}

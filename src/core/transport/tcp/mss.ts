@@ -1,0 +1,105 @@
+/**
+ * How large segments are (RFC 9293 §3.7.1, RFC 6691; Linux `tcp_mtu_to_mss`, `tcp_sync_mss`,
+ * `tcp_current_mss`), and how many of them make one GSO packet (`tcp_xmit_size_goal`).
+ */
+import { IPV4_HLEN } from '../../wire/ipv4.ts';
+import { TCP_HLEN } from '../../wire/tcp.ts';
+import { tcpEstablishedOptionsLen } from './options.ts';
+import { routeOf } from './route-cache.ts';
+import type { TcpSock } from './sock.ts';
+
+/** `MAX_TCP_HEADER` of Linux and one: what a GSO packet leaves for headers. */
+const GSO_HEADER_ROOM = 321;
+/** `sk_pacing_shift`: a TSO burst is about 1 ms at the pacing rate. */
+const PACING_SHIFT = 10;
+/** net.ipv4.tcp_tso_rtt_log */
+const TSO_RTT_LOG = 9;
+const GSO_MAX_SEGS = 65535;
+/** `MAX_TCP_WINDOW / 2`-like bound for peers with tiny windows. */
+const TCP_MSS_DEFAULT = 536;
+
+/** MSS without options that fits `mtu` (`__tcp_mtu_to_mss` and `tcp_mtu_to_mss`). */
+export function tcpMtuToMss(sk: TcpSock, mtu: number): number {
+  let mss = mtu - IPV4_HLEN - TCP_HLEN;
+  if (sk.mssClamp !== 0 && mss > sk.mssClamp) mss = sk.mssClamp;
+  mss = Math.max(mss, sk.net.sysctl.tcpMinSndMss);
+  return mss - (sk.tcpHeaderLen - TCP_HLEN);
+}
+
+/** Follows a new path MTU (`tcp_sync_mss`); returns the MSS. */
+export function tcpSyncMss(sk: TcpSock, pmtu: number): number {
+  let mss = tcpMtuToMss(sk, pmtu);
+  mss = tcpBoundToHalfWnd(sk, mss);
+  sk.pmtuCookie = pmtu;
+  sk.mssCache = mss;
+  return mss;
+}
+
+/** RFC 1122 §4.2.3.4: no more than half of the largest window that the peer ever offered. */
+export function tcpBoundToHalfWnd(sk: TcpSock, pktsize: number): number {
+  const cutoff = sk.maxWindow > TCP_MSS_DEFAULT ? sk.maxWindow >> 1 : sk.maxWindow;
+  if (cutoff !== 0 && pktsize > cutoff) return Math.max(cutoff, 68 - sk.tcpHeaderLen);
+  return pktsize;
+}
+
+/** Payload per segment now: follows the route's MTU and the options of the moment (`tcp_current_mss`). */
+export function tcpCurrentMss(sk: TcpSock): number {
+  let mss = sk.mssCache;
+  const route = routeOf(sk);
+  if (route !== null) {
+    const mtu = route.mtu(sk.net.kernel.nowUs);
+    if (mtu !== sk.pmtuCookie) mss = tcpSyncMss(sk, mtu);
+  }
+  const headerLen = TCP_HLEN + tcpEstablishedOptionsLen(sk);
+  // mssCache allows for the options that every segment has; SACK blocks come on top.
+  if (headerLen !== sk.tcpHeaderLen) mss -= headerLen - sk.tcpHeaderLen;
+  return mss;
+}
+
+/** Our MSS for the peer, from the route (`tcp_advertise_mss`; `ipv4_default_advmss`). */
+export function tcpAdvertiseMss(sk: TcpSock): number {
+  const route = sk.route;
+  if (route !== null) {
+    const metric = route.advmss !== 0 ? route.advmss : defaultAdvmss(sk, route.mtuMetric !== 0 ? route.mtuMetric : route.dev.mtu);
+    if (metric < sk.advmss || sk.advmss === 0) sk.advmss = metric;
+  }
+  return sk.advmss;
+}
+
+/** MSS that a device's or route's MTU allows, within net.ipv4.route.min_adv_mss and 65495. */
+export function defaultAdvmss(sk: TcpSock, mtu: number): number {
+  const mss = Math.max(mtu - IPV4_HLEN - TCP_HLEN, sk.net.sysctl.minAdvMss);
+  return Math.min(mss, 65535 - IPV4_HLEN - TCP_HLEN);
+}
+
+/** Largest GSO payload that the route's device takes; 0: none (`sk_gso_max_size`). */
+function gsoMaxSize(sk: TcpSock): number {
+  const route = sk.route;
+  const max = route === null ? 0 : Math.min(route.dev.gsoMaxSize, 65536);
+  return max === 0 ? 0 : max - GSO_HEADER_ROOM;
+}
+
+/** Segments that one packet should stand for (`tcp_tso_autosize`, `tcp_tso_segs`). */
+export function tcpTsoSegs(sk: TcpSock, mss: number): number {
+  const max = gsoMaxSize(sk);
+  if (max === 0) return 1;
+  let bytes = Math.floor(sk.pacingRate / 2 ** PACING_SHIFT);
+  const r = sk.rttMinUs < 0 ? 32 : sk.rttMinUs >> TSO_RTT_LOG;
+  if (r < 32) bytes += max >>> r;
+  bytes = Math.min(bytes, max);
+  const segs = Math.max(Math.floor(bytes / mss), sk.net.sysctl.tcpMinTsoSegs);
+  return Math.max(1, Math.min(segs, GSO_MAX_SEGS, Math.max(1, Math.floor(max / mss))));
+}
+
+/** Bytes that a segment of the send queue may gather (`tcp_xmit_size_goal`). */
+export function tcpXmitSizeGoal(sk: TcpSock, mss: number, largeAllowed: boolean): number {
+  const max = gsoMaxSize(sk);
+  if (!largeAllowed || max === 0) return mss;
+  const goal = tcpBoundToHalfWnd(sk, max);
+  let size = sk.gsoSegsGoal * mss;
+  if (goal < size || goal >= size + mss) {
+    sk.gsoSegsGoal = Math.min(Math.floor(goal / mss), GSO_MAX_SEGS);
+    size = sk.gsoSegsGoal * mss;
+  }
+  return Math.max(size, mss);
+}

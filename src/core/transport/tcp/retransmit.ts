@@ -1,0 +1,116 @@
+/** Sending again (RFC 6298, RFC 6675; Linux `tcp_retransmit_skb`, `tcp_xmit_retransmit_queue`). */
+import { EAGAIN, EHOSTUNREACH, EINVAL } from '../../errno.ts';
+import { MIB } from '../../mib.ts';
+import { seqLt } from '../../util/seq.ts';
+import { TCP_CWR, TCP_ECE, TCP_SYN } from '../../wire/tcp.ts';
+import { mstampRefresh } from './clock.ts';
+import {
+  ICSK_TIME_REO_TIMEOUT,
+  ICSK_TIME_RETRANS,
+  TCP_CA_LOSS,
+  TCPCB_EVER_RETRANS,
+  TCPCB_LOST,
+  TCPCB_SACKED_ACKED,
+  TCPCB_SACKED_RETRANS,
+} from './constants.ts';
+import { count, countBy } from './count.ts';
+import { tcpInCwndReduction, tcpPacketsInFlight, tcpWndEnd } from './flight.ts';
+import { tcpCurrentMss, tcpTsoSegs } from './mss.ts';
+import { rebuildRoute } from './route-cache.ts';
+import type { TxSegment } from './segment.ts';
+import { adjustPcount, fragmentSent, setTsoSegs, trimHead, tryCollapse } from './send-queue.ts';
+import type { TcpSock } from './sock.ts';
+import { resetXmitTimer } from './timer-arm.ts';
+import { tcpTransmitSegment } from './transmit.ts';
+
+/** Sends at most `segs` segments of `seg` again; 0 or `-errno` (`__tcp_retransmit_skb`). */
+export function retransmitOnly(sk: TcpSock, seg: TxSegment, segs: number): number {
+  const net = sk.net;
+  if (seqLt(seg.seq, sk.sndUna)) {
+    const gone = (sk.sndUna - seg.seq) | 0;
+    if ((seg.flags & TCP_SYN) !== 0) {
+      seg.flags &= ~TCP_SYN;
+      seg.seq = (seg.seq + 1) | 0;
+      if (gone > 1) trimHead(sk, seg, gone - 1);
+    } else if (seqLt(seg.endSeq, sk.sndUna)) return -EINVAL;
+    else trimHead(sk, seg, gone);
+  }
+  if (rebuildRoute(sk) < 0) return -EHOSTUNREACH;
+  const mss = tcpCurrentMss(sk);
+  let avail = (tcpWndEnd(sk) - seg.seq) | 0;
+  if (avail <= 0) {
+    // The peer took its window back: only the oldest segment goes, as a probe (RFC 9293 §3.8.6).
+    if (seg.seq !== sk.sndUna) return -EAGAIN;
+    avail = mss;
+  }
+  let len = mss * segs;
+  if (len > avail) {
+    len = avail - (avail % mss);
+    if (len === 0) len = avail;
+  }
+  if (seg.len > len) {
+    fragmentSent(sk, seg, len, mss);
+  } else {
+    const old = seg.pcount;
+    setTsoSegs(seg, mss);
+    if (old !== seg.pcount) adjustPcount(sk, seg, old - seg.pcount);
+    const room = Math.min(avail, mss);
+    if (seg.len < room) tryCollapse(sk, seg, room);
+  }
+  // RFC 3168 §6.1.1.1: a path that drops ECN-setup SYNs gets one without.
+  if ((seg.flags & (TCP_SYN | TCP_ECE | TCP_CWR)) === (TCP_SYN | TCP_ECE | TCP_CWR)) {
+    if (net.sysctl.tcpEcnFallback !== 0) seg.flags &= ~(TCP_ECE | TCP_CWR);
+  }
+  const n = seg.pcount;
+  countBy(net, MIB.TcpRetransSegs, n);
+  if ((seg.flags & TCP_SYN) !== 0) count(net, MIB.TcpExtTCPSynRetrans);
+  sk.totalRetrans += n;
+  sk.bytesRetrans += seg.len;
+  const err = tcpTransmitSegment(sk, seg);
+  if (err < 0) countBy(net, MIB.TcpExtTCPRetransFail, n);
+  else seg.sacked |= TCPCB_EVER_RETRANS;
+  return err;
+}
+
+/** The same, and the connection remembers it (`tcp_retransmit_skb`). */
+export function tcpRetransmit(sk: TcpSock, seg: TxSegment, segs: number): number {
+  const err = retransmitOnly(sk, seg, segs);
+  if (err >= 0) {
+    seg.sacked |= TCPCB_SACKED_RETRANS;
+    sk.retransOut += seg.pcount;
+  }
+  if (sk.retransStamp === 0) sk.retransStamp = seg.sentUs;
+  if (sk.undoRetrans < 0) sk.undoRetrans = 0;
+  sk.undoRetrans += seg.pcount;
+  return err;
+}
+
+/** Sends what is marked lost, as far as the window lets (`tcp_xmit_retransmit_queue`). */
+export function xmitRetransmitQueue(sk: TcpSock): void {
+  if (sk.packetsOut === 0) return;
+  mstampRefresh(sk);
+  const queue = sk.rtxQueue;
+  const head = queue.first();
+  const maxSegs = tcpTsoSegs(sk, tcpCurrentMss(sk));
+  const counter =
+    sk.caState === TCP_CA_LOSS ? MIB.TcpExtTCPSlowStartRetrans : MIB.TcpExtTCPFastRetrans;
+  let hole = false;
+  let rearm = false;
+  let i = sk.retransmitHint === null ? 0 : Math.max(0, queue.indexOf(sk.retransmitHint));
+  for (let seg = queue.at(i); seg !== null; seg = queue.at(++i)) {
+    if (!hole) sk.retransmitHint = seg;
+    const segs = sk.sndCwnd - tcpPacketsInFlight(sk);
+    if (segs <= 0 || sk.retransOut >= sk.lostOut) break;
+    const marks = seg.sacked;
+    if ((marks & TCPCB_LOST) === 0) {
+      if ((marks & (TCPCB_SACKED_RETRANS | TCPCB_SACKED_ACKED)) === 0) hole = true;
+      continue;
+    }
+    if ((marks & (TCPCB_SACKED_ACKED | TCPCB_SACKED_RETRANS)) !== 0) continue;
+    if (tcpRetransmit(sk, seg, Math.min(segs, maxSegs)) < 0) break;
+    countBy(sk.net, counter, seg.pcount);
+    if (tcpInCwndReduction(sk)) sk.prrOut += seg.pcount;
+    if (seg === head && sk.pending !== ICSK_TIME_REO_TIMEOUT) rearm = true;
+  }
+  if (rearm) resetXmitTimer(sk, ICSK_TIME_RETRANS, sk.rtoUs);
+}

@@ -1,0 +1,204 @@
+/**
+ * The send queue: what the application wrote, cut into segments whose bytes are slices (Linux
+ * `tcp_fragment`, `tso_fragment`, `tcp_trim_head`, `tcp_collapse_retrans`, `tcp_adjust_pcount`).
+ */
+import { seqLt } from '../../util/seq.ts';
+import { TCP_FIN, TCP_PSH, TCP_SYN } from '../../wire/tcp.ts';
+import {
+  TCPCB_EVER_RETRANS,
+  TCPCB_LOST,
+  TCPCB_SACKED_ACKED,
+  TCPCB_SACKED_RETRANS,
+  TX_OVERHEAD,
+} from './constants.ts';
+import { sliceInto, TxSegment } from './segment.ts';
+import type { TcpSock } from './sock.ts';
+
+/** Sets how many segments on the wire `seg` stands for (`tcp_set_skb_tso_segs`); returns that. */
+export function setTsoSegs(seg: TxSegment, mss: number): number {
+  if (seg.len <= mss) {
+    seg.gsoSize = 0;
+    seg.pcount = 1;
+  } else {
+    seg.gsoSize = mss;
+    seg.pcount = Math.ceil(seg.len / mss);
+  }
+  return seg.pcount;
+}
+
+/** A segment in flight stands for `decr` fewer on the wire than before (`tcp_adjust_pcount`). */
+export function adjustPcount(sk: TcpSock, seg: TxSegment, decr: number): void {
+  sk.packetsOut -= decr;
+  if ((seg.sacked & TCPCB_SACKED_ACKED) !== 0) sk.sackedOut -= decr;
+  if ((seg.sacked & TCPCB_SACKED_RETRANS) !== 0) sk.retransOut -= decr;
+  if ((seg.sacked & TCPCB_LOST) !== 0) sk.lostOut -= decr;
+  // Reno has no marks: keep its guess within bounds.
+  if (sk.sackOk === 0 && sk.sackedOut > 0) sk.sackedOut -= Math.min(sk.sackedOut, decr);
+}
+
+/** Charges and frees send-buffer bytes (`sk_wmem_queued_add`). */
+export function chargeSend(sk: TcpSock, bytes: number): void {
+  sk.wmemQueued += bytes;
+}
+
+/** Cuts `seg` behind its first `len` bytes; the rest is returned, linked nowhere. */
+function split(seg: TxSegment, len: number): TxSegment {
+  const rest = new TxSegment((seg.seq + len) | 0, 0);
+  rest.endSeq = seg.endSeq;
+  seg.endSeq = rest.seq;
+  rest.flags = seg.flags & ~TCP_SYN;
+  seg.flags &= ~(TCP_FIN | TCP_PSH);
+  rest.eor = seg.eor;
+  seg.eor = false;
+  const data = seg.data;
+  seg.data = [];
+  sliceInto(seg.data, data, 0, len);
+  sliceInto(rest.data, data, len, seg.len - len);
+  rest.len = seg.len - len;
+  seg.len = len;
+  rest.truesize = TX_OVERHEAD + rest.len;
+  seg.truesize -= rest.len;
+  return rest;
+}
+
+/** Cuts a segment that was sent; both halves keep its marks (`tcp_fragment` in the rtx queue). */
+export function fragmentSent(sk: TcpSock, seg: TxSegment, len: number, mss: number): TxSegment {
+  const index = sk.rtxQueue.indexOf(seg);
+  const old = seg.pcount;
+  const rest = split(seg, len);
+  chargeSend(sk, TX_OVERHEAD);
+  rest.sacked = seg.sacked;
+  rest.sentUs = seg.sentUs;
+  rest.firstTxUs = seg.firstTxUs;
+  rest.deliveredUs = seg.deliveredUs;
+  rest.delivered = seg.delivered;
+  rest.isAppLimited = seg.isAppLimited;
+  setTsoSegs(seg, mss);
+  setTsoSegs(rest, mss);
+  if (seqLt(rest.seq, sk.sndNxt)) {
+    const diff = old - seg.pcount - rest.pcount;
+    if (diff !== 0) adjustPcount(sk, seg, diff);
+  }
+  sk.rtxQueue.insertAt(index + 1, rest);
+  if (seg.inTimeList) timeInsertAfter(sk, seg, rest);
+  return rest;
+}
+
+/** Cuts the first unsent segment (`tso_fragment`). */
+export function fragmentUnsent(sk: TcpSock, seg: TxSegment, len: number, mss: number): TxSegment {
+  const rest = split(seg, len);
+  chargeSend(sk, TX_OVERHEAD);
+  setTsoSegs(seg, mss);
+  setTsoSegs(rest, mss);
+  sk.writeQueue.insertAt(1, rest);
+  return rest;
+}
+
+/** Removes acknowledged bytes from the front of a segment (`tcp_trim_head`). */
+export function trimHead(sk: TcpSock, seg: TxSegment, len: number): void {
+  const data = seg.data;
+  seg.data = [];
+  sliceInto(seg.data, data, len, seg.len - len);
+  seg.len -= len;
+  seg.seq = (seg.seq + len) | 0;
+  const freed = Math.min(len, seg.truesize - TX_OVERHEAD);
+  seg.truesize -= freed;
+  chargeSend(sk, -freed);
+  if (seg.pcount > 1) setTsoSegs(seg, seg.gsoSize);
+}
+
+/** Appends all of `next`, which follows `seg` directly, to it; the marks stay (`tcp_skb_shift`-like). */
+export function absorb(sk: TcpSock, seg: TxSegment, next: TxSegment): void {
+  // A packet on its way may share the old array.
+  seg.data = seg.data.concat(next.data);
+  seg.len += next.len;
+  seg.endSeq = next.endSeq;
+  seg.flags |= next.flags;
+  seg.eor = next.eor;
+  seg.truesize += next.len;
+  next.truesize -= next.len;
+  chargeSend(sk, -next.truesize);
+}
+
+/** Frees a segment that left the queues (`tcp_wmem_free_skb`). */
+export function freeSegment(sk: TcpSock, seg: TxSegment): void {
+  timeRemove(sk, seg);
+  sk.wmemQueued -= seg.truesize;
+}
+
+/** Merges small neighbours of a retransmission while they fit (`tcp_retrans_try_collapse`). */
+export function tryCollapse(sk: TcpSock, seg: TxSegment, room: number): void {
+  if (sk.net.sysctl.tcpRetransCollapse === 0) return;
+  if ((seg.flags & TCP_SYN) !== 0) return;
+  let space = room - seg.len;
+  const index = sk.rtxQueue.indexOf(seg);
+  for (;;) {
+    const next = sk.rtxQueue.at(index + 1);
+    if (next === null || !canCollapse(next) || seg.eor) return;
+    space -= next.len;
+    if (space < 0) return;
+    collapse(sk, seg, next, index);
+  }
+}
+
+/** `tcp_can_collapse` */
+function canCollapse(seg: TxSegment): boolean {
+  if (seg.pcount > 1 || seg.len === 0) return false;
+  if ((seg.flags & (TCP_SYN | TCP_FIN)) !== 0) return false;
+  return (seg.sacked & TCPCB_SACKED_ACKED) === 0;
+}
+
+function collapse(sk: TcpSock, seg: TxSegment, next: TxSegment, index: number): void {
+  if (sk.highestSack === next) sk.highestSack = seg;
+  if (sk.retransmitHint === next) sk.retransmitHint = seg;
+  adjustPcount(sk, next, next.pcount);
+  seg.sacked |= next.sacked & TCPCB_EVER_RETRANS;
+  absorb(sk, seg, next);
+  timeRemove(sk, next);
+  sk.rtxQueue.removeAt(index + 1);
+}
+
+/** Puts `seg` at the end of the list in order of sending. */
+export function timeMoveToTail(sk: TcpSock, seg: TxSegment): void {
+  if (sk.timeTail === seg) return;
+  timeRemove(sk, seg);
+  seg.inTimeList = true;
+  seg.timePrev = sk.timeTail;
+  if (sk.timeTail === null) sk.timeHead = seg;
+  else sk.timeTail.timeNext = seg;
+  sk.timeTail = seg;
+}
+
+function timeInsertAfter(sk: TcpSock, seg: TxSegment, added: TxSegment): void {
+  added.inTimeList = true;
+  added.timePrev = seg;
+  added.timeNext = seg.timeNext;
+  if (seg.timeNext === null) sk.timeTail = added;
+  else seg.timeNext.timePrev = added;
+  seg.timeNext = added;
+}
+
+/** Takes `seg` out of the list in order of sending (`list_del` of `tcp_tsorted_anchor`). */
+export function timeRemove(sk: TcpSock, seg: TxSegment): void {
+  if (!seg.inTimeList) return;
+  if (seg.timePrev === null) sk.timeHead = seg.timeNext;
+  else seg.timePrev.timeNext = seg.timeNext;
+  if (seg.timeNext === null) sk.timeTail = seg.timePrev;
+  else seg.timeNext.timePrev = seg.timePrev;
+  seg.timePrev = null;
+  seg.timeNext = null;
+  seg.inTimeList = false;
+}
+
+/** Throws everything away (`tcp_write_queue_purge`). */
+export function purgeSendQueue(sk: TcpSock): void {
+  sk.writeQueue.clear();
+  sk.rtxQueue.clear();
+  sk.timeHead = null;
+  sk.timeTail = null;
+  sk.highestSack = null;
+  sk.retransmitHint = null;
+  sk.wmemQueued = 0;
+  sk.packetsOut = 0;
+  sk.backoff = 0;
+}

@@ -1,0 +1,230 @@
+/**
+ * One segment becomes a packet and goes down (Linux `__tcp_transmit_skb`, `tcp_send_ack`).
+ * TX 1/4. From: `transport/tcp/output`. To: `network/ipv4/output`.
+ */
+import { EHOSTUNREACH } from '../../errno.ts';
+import { MIB } from '../../mib.ts';
+import { ipLocalOut } from '../../network/ipv4/output.ts';
+import { NO_PAYLOAD, type Packet, type Payload } from '../../packet.ts';
+import { seqGt, seqLt } from '../../util/seq.ts';
+import { ETH_P_IP } from '../../wire/ethernet.ts';
+import { IP_DF, IPPROTO_TCP, Ipv4Header } from '../../wire/ipv4.ts';
+import {
+  TCP_ACK,
+  TCP_CWR,
+  TCP_ECE,
+  TCP_PSH,
+  TCP_SYN,
+  TCP_URG,
+  TcpHeader,
+  type TcpOptions,
+  tcpOptionsLen,
+} from '../../wire/tcp.ts';
+import { mstampRefresh } from './clock.ts';
+import { CA_EVENT_TX_START } from './congestion.ts';
+import {
+  ICSK_ACK_SCHED,
+  TCP_ATO_MIN,
+  TCP_CLOSE,
+  TCP_ECN_DEMAND_CWR,
+  TCP_ECN_OK,
+  TCP_ECN_QUEUE_CWR,
+} from './constants.ts';
+import { count, countBy } from './count.ts';
+import { tcpPacketsInFlight, tcpUrgMode, tcpWndEnd } from './flight.ts';
+import { tcpEstablishedOptions, tcpSynOptions } from './options.ts';
+import { pingpongInc } from './pingpong.ts';
+import { rebuildRoute } from './route-cache.ts';
+import type { TxSegment } from './segment.ts';
+import { timeMoveToTail } from './send-queue.ts';
+import type { TcpSock } from './sock.ts';
+import { clearDelack } from './timer-arm.ts';
+import { tcpAdvertiseMss } from './mss.ts';
+import { tcpSelectWindow } from './window.ts';
+
+/** ECT(0) in the TOS byte (RFC 3168 §5). */
+const INET_ECN_ECT_0 = 2;
+/** `IP_PMTUDISC_DO`, `_WANT`, `_PROBE`: values of `Sock.pmtudisc` that set DF. */
+const DF_OF_PMTUDISC: readonly boolean[] = [false, true, true, true, false, false];
+
+/** Builds the packet of a header and hands it to IP. 0 or `-errno`. */
+function queueXmit(
+  sk: TcpSock,
+  hdr: TcpHeader,
+  data: Payload,
+  len: number,
+  extra: { gsoSize: number; pcount: number; ecn: number },
+): number {
+  const net = sk.net;
+  const err = rebuildRoute(sk);
+  if (err < 0) return -EHOSTUNREACH;
+  const route = sk.route;
+  const pkt: Packet = net.kernel.newPacket(ETH_P_IP);
+  const ttl = sk.ttl >= 0 ? sk.ttl : net.sysctl.ipDefaultTtl;
+  const ip = new Ipv4Header(sk.saddr, sk.daddr, IPPROTO_TCP, ttl, (sk.tos & 0xfc) | extra.ecn);
+  if (DF_OF_PMTUDISC[sk.pmtudisc] === true && !(route?.pmtuLocked ?? false)) ip.frag = IP_DF;
+  // One id per segment on the wire (Linux `ip_select_ident_segs` for a connected socket).
+  ip.id = sk.ipId;
+  sk.ipId = (sk.ipId + extra.pcount) & 0xffff;
+  if (sk.ipId === 0) sk.ipId = 1;
+  pkt.ip = ip;
+  pkt.tcp = hdr;
+  pkt.data = data;
+  pkt.len = len;
+  pkt.gsoSize = extra.gsoSize;
+  pkt.route = route;
+  pkt.mark = sk.mark;
+  pkt.priority = sk.priority;
+  pkt.timeUs = net.kernel.nowUs;
+  return ipLocalOut(net, pkt);
+}
+
+/** What every segment is made with; one object per call site keeps V8 from making closures. */
+const NO_GSO: Readonly<{ gsoSize: number; pcount: number; ecn: number }> = {
+  gsoSize: 0,
+  pcount: 1,
+  ecn: 0,
+};
+
+/** Sends a segment of the send queue; `seg` keeps the time. 0 or `-errno`. */
+export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
+  const net = sk.net;
+  mstampRefresh(sk);
+  const isSyn = (seg.flags & TCP_SYN) !== 0;
+  seg.sentUs = sk.mstamp;
+  const options = isSyn ? synOptions(sk) : tcpEstablishedOptions(sk);
+  // A burst must not wait for the receiver's delayed ACK.
+  if (seg.pcount > 1) seg.flags |= TCP_PSH;
+  if (tcpPacketsInFlight(sk) === 0) sk.ca.cwndEvent(sk, CA_EVENT_TX_START);
+  let flags = seg.flags;
+  let ecn = 0;
+  if ((sk.ecnFlags & TCP_ECN_OK) !== 0 && !isSyn) {
+    if (seg.len > 0 && !seqLt(seg.seq, sk.sndNxt)) {
+      ecn = INET_ECN_ECT_0;
+      if ((sk.ecnFlags & TCP_ECN_QUEUE_CWR) !== 0) {
+        sk.ecnFlags &= ~TCP_ECN_QUEUE_CWR;
+        flags |= TCP_CWR;
+      }
+    }
+    if ((sk.ecnFlags & TCP_ECN_DEMAND_CWR) !== 0) flags |= TCP_ECE;
+  }
+  const window = isSyn ? Math.min(sk.rcvWnd, 65535) : tcpSelectWindow(sk);
+  const ack = (flags & TCP_ACK) !== 0 ? sk.rcvNxt : 0;
+  const urg = urgentPointer(sk, seg.seq, flags);
+  if (urg > 0) flags |= TCP_URG;
+  const hdr = headerOf(sk, seg.seq, ack, flags, window, urg, options);
+  if ((flags & TCP_ACK) !== 0) eventAckSent(sk);
+  if (seg.len > 0) {
+    eventDataSent(sk);
+    sk.dataSegsOut += seg.pcount;
+    sk.bytesSent += seg.len;
+  }
+  if (seqGt(seg.endSeq, sk.sndNxt) || seg.seq === seg.endSeq) countBy(net, MIB.TcpOutSegs, seg.pcount);
+  sk.segsOut += seg.pcount;
+  const err = queueXmit(sk, hdr, seg.data, seg.len, {
+    gsoSize: seg.pcount > 1 ? seg.gsoSize : 0,
+    pcount: seg.pcount,
+    ecn,
+  });
+  // The payload array now belongs to the packet as well: a later split makes new ones.
+  if (err >= 0) {
+    timeMoveToTail(sk, seg);
+    rateSegmentSent(sk, seg);
+  }
+  return err;
+}
+
+function synOptions(sk: TcpSock): TcpOptions {
+  return tcpSynOptions(sk, tcpAdvertiseMss(sk));
+}
+
+// biome-ignore lint/complexity/useMaxParams: the header's own fields
+function headerOf(
+  sk: TcpSock,
+  seq: number,
+  ack: number,
+  flags: number,
+  window: number,
+  urg: number,
+  options: TcpOptions | null,
+): TcpHeader {
+  const len = options === null ? 0 : tcpOptionsLen(options);
+  return new TcpHeader(sk.sport, sk.dport, seq, ack, flags, window, urg, options, len);
+}
+
+/** RFC 9293 §3.8.5; LINUX: the pointer is to the byte after the urgent one. */
+function urgentPointer(sk: TcpSock, seq: number, flags: number): number {
+  if (!tcpUrgMode(sk) || (flags & TCP_SYN) !== 0) return 0;
+  if (!seqLt(seq, sk.sndUp)) return 0;
+  const distance = (sk.sndUp - seq) | 0;
+  if (distance < 0x10000) return distance;
+  // Far ahead: say "urgent" as far as the field reaches.
+  return seqGt((seq + 0xffff) | 0, sk.sndNxt) ? 0xffff : 0;
+}
+
+/** A segment without data that is not kept: ACK, RST, probe. */
+export function tcpTransmitBare(sk: TcpSock, seq: number, flags: number): number {
+  mstampRefresh(sk);
+  let out = flags;
+  if ((sk.ecnFlags & (TCP_ECN_OK | TCP_ECN_DEMAND_CWR)) === (TCP_ECN_OK | TCP_ECN_DEMAND_CWR))
+    out |= TCP_ECE;
+  const options = tcpEstablishedOptions(sk);
+  const window = tcpSelectWindow(sk);
+  const urg = urgentPointer(sk, seq, flags);
+  if (urg > 0) out |= TCP_URG;
+  const hdr = headerOf(sk, seq, (flags & TCP_ACK) !== 0 ? sk.rcvNxt : 0, out, window, urg, options);
+  if ((flags & TCP_ACK) !== 0) eventAckSent(sk);
+  count(sk.net, MIB.TcpOutSegs);
+  sk.segsOut++;
+  return queueXmit(sk, hdr, NO_PAYLOAD, 0, NO_GSO);
+}
+
+/** An ACK went out: what was delayed is done (`tcp_event_ack_sent`). */
+function eventAckSent(sk: TcpSock): void {
+  if (sk.compressedAck > 0) {
+    countBy(sk.net, MIB.TcpExtTCPAckCompressed, sk.compressedAck);
+    sk.compressedAck = 0;
+    sk.compressedAckTimerMaybe?.clear();
+  }
+  if (sk.ackQuick > 0) {
+    const pkts = (sk.ackPending & ICSK_ACK_SCHED) !== 0 ? 1 : 0;
+    if (pkts >= sk.ackQuick) {
+      sk.ackQuick = 0;
+      sk.atoUs = TCP_ATO_MIN;
+    } else sk.ackQuick -= pkts;
+  }
+  clearDelack(sk);
+}
+
+/** Data went out (`tcp_event_data_sent`): a quick answer marks the connection as interactive. */
+function eventDataSent(sk: TcpSock): void {
+  const now = sk.mstamp;
+  sk.lsndtime = now;
+  if (now - sk.lrcvtime < sk.atoUs) pingpongInc(sk);
+}
+
+/** Notes the connection's delivery state in the segment (`tcp_rate_skb_sent`). */
+function rateSegmentSent(sk: TcpSock, seg: TxSegment): void {
+  if (sk.packetsOut === 0) {
+    sk.firstTxUs = seg.sentUs;
+    sk.deliveredUs = seg.sentUs;
+  }
+  seg.firstTxUs = sk.firstTxUs;
+  seg.deliveredUs = sk.deliveredUs;
+  seg.delivered = sk.delivered;
+  seg.isAppLimited = sk.appLimited !== 0;
+}
+
+/** Sequence number for a segment without data: within the peer's window (`tcp_acceptable_seq`). */
+export function tcpAcceptableSeq(sk: TcpSock): number {
+  const end = tcpWndEnd(sk);
+  if (!seqLt(end, sk.sndNxt)) return sk.sndNxt;
+  if (sk.wscaleOk && (sk.sndNxt - end) >>> 0 < 2 ** sk.rcvWscale) return sk.sndNxt;
+  return end;
+}
+
+/** Linux `tcp_send_ack` */
+export function tcpSendAck(sk: TcpSock): void {
+  if (sk.state === TCP_CLOSE) return;
+  tcpTransmitBare(sk, tcpAcceptableSeq(sk), TCP_ACK);
+}

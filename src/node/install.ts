@@ -1,0 +1,25 @@
+/** Installs the patches of Node's modules: once, when the first namespace is entered. */
+import { syncBuiltinESMExports } from 'node:module';
+import { internals } from './internals.ts';
+import { patchAgents } from './patch-agents.ts';
+import { patchDgram } from './patch-dgram.ts';
+import { patchDns } from './patch-dns.ts';
+import { patchNet } from './patch-net.ts';
+import { patchOs } from './patch-os.ts';
+import { patchTls } from './patch-tls.ts';
+
+let installed = false;
+
+/** Throws one sentence, and changes nothing, if this Node lacks what it takes. */
+export function install(): void {
+  if (installed) return;
+  internals();
+  installed = true;
+  patchNet();
+  patchTls();
+  patchDgram();
+  patchDns();
+  patchOs();
+  patchAgents();
+  syncBuiltinESMExports();
+}

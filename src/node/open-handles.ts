@@ -1,0 +1,28 @@
+/** The open socket handles of this process: what is closed when it ends. */
+import type { NetNs } from '../core/net.ts';
+
+/** A handle that can be closed. */
+export interface OpenHandle {
+  readonly net: NetNs;
+  close(): void;
+}
+
+const open: Set<OpenHandle> = new Set();
+
+export function addOpenHandle(handle: OpenHandle): void {
+  open.add(handle);
+}
+
+export function removeOpenHandle(handle: OpenHandle): void {
+  open.delete(handle);
+}
+
+export function hasOpenHandles(net: NetNs): boolean {
+  for (const handle of open) if (handle.net === net) return true;
+  return false;
+}
+
+/** Closes what the process has open in `net`, as the kernel does when a process ends. */
+export function closeAll(net: NetNs): void {
+  for (const handle of [...open]) if (handle.net === net) handle.close();
+}

@@ -1,0 +1,92 @@
+/** Runs a script in both worlds at the same time and compares what each of its commands gave. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LinuxWorld, skipReason } from './linux-world.ts';
+import { WarrenWorld } from './warren-world.ts';
+import type { Outcome, World } from './world.ts';
+
+export interface Scenario {
+  readonly title: string;
+  readonly namespaces: readonly string[];
+  readonly lines: readonly string[];
+}
+
+/** Makes a test of each scenario. They run at the same time: most of it is waiting. */
+export function compareAll(scenarios: readonly Scenario[]): void {
+  const skip = skipReason();
+  test('Linux and Warren agree', { skip, concurrency: 8, timeout: 90_000 }, async (t) => {
+    await Promise.all(
+      scenarios.map((scenario) =>
+        t.test(scenario.title, { timeout: 80_000 }, () => compare(scenario)),
+      ),
+    );
+  });
+}
+
+async function compare(scenario: Scenario): Promise<void> {
+  const linux = await runAll(new LinuxWorld(), scenario);
+  const warren = await runAll(new WarrenWorld(), scenario);
+  const differences: string[] = [];
+  scenario.lines.forEach((line, i) => {
+    const expected = normal(line, linux[i]);
+    const actual = normal(line, warren[i]);
+    try {
+      assert.deepEqual(actual, expected);
+    } catch {
+      differences.push(
+        `${line}\n  Linux:  ${JSON.stringify(expected)}\n  Warren: ${JSON.stringify(actual)}`,
+      );
+    }
+  });
+  assert.equal(differences.length, 0, `\n${differences.join('\n')}\n`);
+}
+
+async function runAll(world: World, scenario: Scenario): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  try {
+    for (const name of scenario.namespaces) await world.add(name);
+    for (const line of scenario.lines) outcomes.push(await attempt(world, line));
+  } finally {
+    await world.close();
+  }
+  return outcomes;
+}
+
+async function attempt(world: World, line: string): Promise<Outcome> {
+  try {
+    return await world.run(line);
+  } catch (e) {
+    return { stdout: '', stderr: e instanceof Error ? (e.stack ?? '') : String(e), code: -1 };
+  }
+}
+
+/** What is compared: without what depends on time or on chance. */
+function normal(line: string, outcome: Outcome | undefined): unknown {
+  if (outcome === undefined) return undefined;
+  // Behind the first line stands usage on Linux, and the nearest word in Warren.
+  const stderr = outcome.stderr.split('\n')[0] ?? '';
+  return { code: outcome.code, stderr, stdout: normalOutput(line, outcome.stdout) };
+}
+
+function normalOutput(line: string, stdout: string): unknown {
+  const list = parseList(stdout.replace(/"expires":\d+/g, '"expires":0'));
+  if (list === undefined) return normalPing(stdout);
+  return / neigh/.test(line) ? list.sort(byDestination) : list;
+}
+
+function parseList(text: string): { dst?: string }[] | undefined {
+  if (!text.startsWith('[')) return undefined;
+  return JSON.parse(text) as { dst?: string }[];
+}
+
+function byDestination(a: { dst?: string }, b: { dst?: string }): number {
+  return (a.dst ?? '') < (b.dst ?? '') ? -1 : 1;
+}
+
+function normalPing(text: string): string {
+  return text
+    .replace(/time=[\d.]+ ms/g, 'time=T')
+    .replace(/time \d+ms/g, 'time T')
+    .replace(/rtt min.*$/gm, 'rtt T')
+    .replace(/, pipe \d+|^pipe \d+$/gm, '');
+}

@@ -1,0 +1,129 @@
+/** Real namespaces of this machine's kernel, with iproute2, iputils and python3 in them. */
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { type Outcome, type World, wordsOf } from './world.ts';
+
+/** Why the real world is not there; undefined when it is. */
+export function linuxMissing(): string | undefined {
+  if (process.platform !== 'linux') return 'not Linux';
+  if (process.getuid?.() !== 0) return 'needs root for network namespaces';
+  const probe = `wrnprobe${randomBytes(3).toString('hex')}`;
+  try {
+    execFileSync('ip', ['netns', 'add', probe], { stdio: 'ignore', timeout: 5000 });
+    execFileSync('ip', ['netns', 'del', probe], { stdio: 'ignore', timeout: 5000 });
+    return undefined;
+  } catch {
+    return 'cannot make network namespaces (ip netns add failed)';
+  }
+}
+
+/** Reason to skip, for node:test; with WARREN_REQUIRE_LINUX=1 a missing Linux fails instead. */
+export function skipReason(): string | false {
+  const missing = linuxMissing();
+  if (missing === undefined) return false;
+  if (process.env['WARREN_REQUIRE_LINUX'] === '1') throw new Error(`no Linux to compare with: ${missing}`);
+  return missing;
+}
+
+const LISTENER = `
+import socket,sys,time
+s=socket.socket(); s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1)
+s.bind((sys.argv[1],int(sys.argv[2]))); s.listen(8); print("ready",flush=True)
+time.sleep(60)
+`;
+const CONNECT = `
+import socket,sys,errno
+s=socket.socket(); s.settimeout(float(sys.argv[3]))
+try:
+  s.connect((sys.argv[1],int(sys.argv[2]))); print("ok")
+except socket.timeout: print("timeout")
+except OSError as e: print(errno.errorcode[e.errno])
+`;
+const UDP_ASK = `
+import socket,sys,errno
+s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(1)
+try:
+  s.connect((sys.argv[1],int(sys.argv[2]))); s.send(b"x"); s.recv(10); print("ok")
+except socket.timeout: print("timeout")
+except OSError as e: print(errno.errorcode[e.errno])
+`;
+
+/** Real namespaces, with a random prefix; `close` deletes them whatever happened. */
+export class LinuxWorld implements World {
+  private readonly prefix = `wrn${randomBytes(3).toString('hex')}`;
+  private readonly names: string[] = [];
+  private readonly children: ChildProcess[] = [];
+
+  async add(name: string): Promise<void> {
+    const real = this.prefix + name;
+    this.names.push(name);
+    await this.exec('ip', ['netns', 'add', real]);
+    // IPv6 would put addresses, routes and packets of its own into what is compared.
+    await this.exec('ip', [
+      'netns',
+      'exec',
+      real,
+      'sysctl',
+      '-qw',
+      'net.ipv6.conf.all.disable_ipv6=1',
+      'net.ipv6.conf.default.disable_ipv6=1',
+    ]);
+  }
+
+  async run(line: string): Promise<Outcome> {
+    const [name = '', tool = '', ...words] = wordsOf(line);
+    if (name === 'wait') {
+      await new Promise((done) => setTimeout(done, Number(tool) * 1000));
+      return { stdout: '', stderr: '', code: 0 };
+    }
+    const real = words.map((w) => (this.names.includes(w) ? this.prefix + w : w));
+    const inside = ['netns', 'exec', this.prefix + name];
+    switch (tool) {
+      case 'ip':
+      case 'bridge':
+        return this.exec(tool, ['-n', this.prefix + name, ...real]);
+      case 'tcp-listen':
+        return this.listen(name, words);
+      case 'tcp-connect':
+        return this.exec('ip', [...inside, PYTHON, '-c', CONNECT, ...words]);
+      case 'udp-ask':
+        return this.exec('ip', [...inside, PYTHON, '-c', UDP_ASK, ...words]);
+      default:
+        return this.exec('ip', [...inside, tool, ...real]);
+    }
+  }
+
+  private exec(file: string, args: readonly string[]): Promise<Outcome> {
+    return new Promise((resolve) => {
+      execFile(file, args, { timeout: 20_000, env: ENV }, (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 124;
+        resolve({ stdout: this.hide(stdout), stderr: this.hide(stderr), code });
+      });
+    });
+  }
+
+  private hide(text: string): string {
+    return text.replaceAll(this.prefix, '');
+  }
+
+  private listen(name: string, words: readonly string[]): Promise<Outcome> {
+    const args = ['netns', 'exec', this.prefix + name, PYTHON, '-c', LISTENER, ...words];
+    const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'ignore'], env: ENV });
+    this.children.push(child);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve({ stdout: '', stderr: 'not ready', code: 1 }), 10_000);
+      child.stdout?.once('data', () => {
+        clearTimeout(timer);
+        resolve({ stdout: '', stderr: '', code: 0 });
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.children) child.kill('SIGKILL');
+    for (const name of this.names) await this.exec('ip', ['netns', 'del', this.prefix + name]);
+  }
+}
+
+const PYTHON = '/usr/bin/python3';
+const ENV: NodeJS.ProcessEnv = { ...process.env, LC_ALL: 'C' };

@@ -1,0 +1,146 @@
+/** Warren's namespaces, in virtual time, with its own tools. */
+import { ping } from '../../src/app/ping.ts';
+import {
+  AF_INET,
+  errnoName,
+  Kernel,
+  parseIpv4,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  Socket,
+} from '../../src/core/index.ts';
+import type { ToolContext } from '../../src/core/control/ip/ip.ts';
+import { VirtualClock } from '../../src/sim/virtual-clock.ts';
+import { bridgeTool } from '../../src/tools/bridge.ts';
+import { ipTool } from '../../src/tools/ip.ts';
+import { sysctlTool } from '../../src/tools/sysctl.ts';
+import { type Outcome, type World, wordsOf } from './world.ts';
+
+/** Warren's namespaces, in virtual time. */
+export class WarrenWorld implements World {
+  readonly clock: VirtualClock = new VirtualClock();
+  readonly kernel: Kernel = new Kernel({ env: this.clock, seed: 1 });
+  private readonly sockets: Socket[] = [];
+
+  add(name: string): Promise<void> {
+    this.kernel.netns.add(name);
+    return Promise.resolve();
+  }
+
+  run(line: string): Promise<Outcome> {
+    return Promise.resolve(this.runNow(line));
+  }
+
+  close(): Promise<void> {
+    for (const socket of this.sockets) socket.close();
+    return Promise.resolve();
+  }
+
+  private runNow(line: string): Outcome {
+    const [name = '', tool = '', ...words] = wordsOf(line);
+    if (name === 'wait') {
+      this.clock.runFor(this.kernel.core, Number(tool) * 1_000_000);
+      return { stdout: '', stderr: '', code: 0 };
+    }
+    // Real commands take time: whatever the last one caused has happened.
+    this.clock.runFor(this.kernel.core, 5000);
+    const ctx = this.contextOf(name);
+    switch (tool) {
+      case 'ip':
+        return ipTool(ctx, words);
+      case 'bridge':
+        return bridgeTool(ctx, words);
+      case 'sysctl':
+        return sysctlTool(ctx, words);
+      case 'ping':
+        return this.ping(name, words);
+      case 'tcp-listen':
+        return this.listen(name, words);
+      case 'tcp-connect':
+        return this.connect(name, words);
+      case 'udp-ask':
+        return this.udpAsk(name, words);
+      default:
+        throw new Error(`no such tool: ${tool}`);
+    }
+  }
+
+  contextOf(name: string): ToolContext {
+    const { netns } = this.kernel;
+    return {
+      ns: netns.get(name),
+      findNetns: (n) => netns.find(n),
+      listNetns: () => netns.list(),
+    };
+  }
+
+  private ping(name: string, words: readonly string[]): Outcome {
+    let stdout = '';
+    let stderr = '';
+    let code: number | undefined;
+    ping(this.kernel.netns.get(name), words, {
+      out: (text) => {
+        stdout += text;
+      },
+      err: (text) => {
+        stderr += text;
+      },
+      exit: (c) => {
+        code = c;
+      },
+    });
+    this.clock.runUntil(this.kernel.core, () => code !== undefined, 60_000_000);
+    return { stdout, stderr, code: code ?? 124 };
+  }
+
+  private socket(name: string, type: number): Socket {
+    const socket = Socket.create(this.kernel.netns.get(name).net, AF_INET, type);
+    if (typeof socket === 'number') throw new Error(errnoName(socket));
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  private listen(name: string, words: readonly string[]): Outcome {
+    const socket = this.socket(name, SOCK_STREAM);
+    socket.bind(sockaddr(words));
+    socket.listen(8);
+    return { stdout: '', stderr: '', code: 0 };
+  }
+
+  private connect(name: string, words: readonly string[]): Outcome {
+    const socket = this.socket(name, SOCK_STREAM);
+    const result = socket.connect(sockaddr(words));
+    if (result < 0 && errnoName(result) !== 'EINPROGRESS') return print(errnoName(result));
+    const done = this.clock.runUntil(
+      this.kernel.core,
+      () => (socket.poll() & 0x1c) !== 0,
+      Number(words[2]) * 1_000_000,
+    );
+    const err = socket.getsockopt(1, 4);
+    return print(!done ? 'timeout' : err === 0 ? 'ok' : errnoName(Number(err)));
+  }
+
+  private udpAsk(name: string, words: readonly string[]): Outcome {
+    const socket = this.socket(name, SOCK_DGRAM);
+    const connected = socket.connect(sockaddr(words));
+    if (connected < 0) return print(errnoName(connected));
+    const sent = socket.send(new Uint8Array(1));
+    if (sent < 0) return print(errnoName(sent));
+    const done = this.clock.runUntil(
+      this.kernel.core,
+      () => (socket.poll() & 0x9) !== 0,
+      1_000_000,
+    );
+    if (!done) return print('timeout');
+    const got = socket.recv(10);
+    return print(typeof got === 'number' ? errnoName(got) : 'ok');
+  }
+}
+
+function sockaddr(words: readonly string[]): { family: 2; addr: number; port: number } {
+  return { family: AF_INET, addr: parseIpv4(words[0] ?? '') ?? 0, port: Number(words[1]) };
+}
+
+function print(text: string): Outcome {
+  return { stdout: `${text}\n`, stderr: '', code: 0 };
+}
