@@ -28,7 +28,13 @@ export async function run(): Promise<Result[]> {
       value = Math.max(value, await fn(ours));
     }
     const ratio = value / reference;
-    results.push({ name, unit: '/s', reference: Math.round(reference), value: Math.round(value), ratio });
+    results.push({
+      name,
+      unit: '/s',
+      reference: Math.round(reference),
+      value: Math.round(value),
+      ratio,
+    });
   }
   return results;
 }

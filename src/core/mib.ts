@@ -479,4 +479,4 @@ export const MIB = {
 export const MIB_MAX = 226;
 
 /** `net.mib`: doubles, so that a byte counter never wraps. */
-export type Mib = Float64Array;
+export type Mib = Float64Array & Record<(typeof MIB)[keyof typeof MIB], number>;

@@ -48,7 +48,7 @@ export class NetNs {
   readonly ipv4ConfAll: Ipv4Conf = new Ipv4Conf();
   readonly ipv4ConfDefault: Ipv4Conf = new Ipv4Conf();
   readonly neighConfDefault: NeighConf = new NeighConf();
-  readonly mib: Mib = new Float64Array(MIB_MAX);
+  readonly mib: Mib = new Float64Array(MIB_MAX) as Mib;
   /** Packets that died here, by reason. */
   readonly drops: Map<DropReason, number> = new Map();
   readonly events: EventSource = new EventSource();

@@ -69,6 +69,12 @@ export class Packet {
   priority = 0;
   /** Routing decision, input or output (`skb_dst`). */
   route: Route | null = null;
+  /** May be fragmented in spite of DF: its sender asked for it (`skb->ignore_df`). */
+  ignoreDf = false;
+  /** Group packets: no copy to our own receivers (IP_MULTICAST_LOOP 0). */
+  noLoop = false;
+  /** Such a copy: it came from ourselves (`PACKET_LOOPBACK`). */
+  looped = false;
   /** Time of arrival or of sending, microseconds of the kernel's clock. */
   timeUs = 0;
 
@@ -98,6 +104,9 @@ export class Packet {
     copy.mark = this.mark;
     copy.priority = this.priority;
     copy.route = this.route;
+    copy.ignoreDf = this.ignoreDf;
+    copy.noLoop = this.noLoop;
+    copy.looped = this.looped;
     copy.timeUs = this.timeUs;
     return copy;
   }

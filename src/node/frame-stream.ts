@@ -181,7 +181,11 @@ export class FrameStream {
     else this.settle(message as { id?: unknown });
   }
 
-  private async serve(message: { id?: unknown; method?: unknown; params?: unknown }): Promise<void> {
+  private async serve(message: {
+    id?: unknown;
+    method?: unknown;
+    params?: unknown;
+  }): Promise<void> {
     const { id, method, params } = message;
     let reply: object;
     try {

@@ -9,13 +9,13 @@ import { type NodeKernelOptions, runIn } from './run.ts';
 export * from '../core/index.ts';
 export { currentNet } from './current.ts';
 export { RealTimeEnv } from './env.ts';
+export { FrameStreamServer, type Hello, type NodeConfig } from './frame-server.ts';
 export {
   type FrameHandler,
   FrameStream,
   type FrameStreamOptions,
   type RequestHandler,
 } from './frame-stream.ts';
-export { FrameStreamServer, type Hello, type NodeConfig } from './frame-server.ts';
 export { hostsOf, setHosts } from './hosts.ts';
 export { enterProcess, type NodeKernelOptions, runIn, runOutside } from './run.ts';
 

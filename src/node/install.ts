@@ -2,6 +2,7 @@
 import { syncBuiltinESMExports } from 'node:module';
 import { internals } from './internals.ts';
 import { patchAgents } from './patch-agents.ts';
+import { patchBoundSocket } from './patch-bound-socket.ts';
 import { patchDgram } from './patch-dgram.ts';
 import { patchDns } from './patch-dns.ts';
 import { patchNet } from './patch-net.ts';
@@ -16,6 +17,7 @@ export function install(): void {
   internals();
   installed = true;
   patchNet();
+  patchBoundSocket();
   patchTls();
   patchDgram();
   patchDns();

@@ -72,7 +72,12 @@ function open(path: string): Promise<Socket> {
   });
 }
 
-function addDevice(ns: Namespace, config: DeviceConfig, index: number, stream: FrameStream): TunPort {
+function addDevice(
+  ns: Namespace,
+  config: DeviceConfig,
+  index: number,
+  stream: FrameStream,
+): TunPort {
   const mac = parseMac(config.mac);
   const dev = tunAdd(ns.net, config.name, {
     mode: 'tap',
@@ -93,8 +98,7 @@ function configure(ns: Namespace, config: NodeConfig): void {
   for (const [name, value] of Object.entries(config.sysctl ?? {})) ns.sysctl.set(name, `${value}`);
   ns.link.set('lo', { up: true });
   for (const device of config.devices) {
-    for (const local of device.addresses)
-      ns.addr.add({ local, dev: device.name, broadcast: '+' });
+    for (const local of device.addresses) ns.addr.add({ local, dev: device.name, broadcast: '+' });
     ns.link.set(device.name, { up: true });
   }
   for (const route of config.routes ?? []) ns.ip(`route add ${route}`);

@@ -177,7 +177,8 @@ export class UdpHandle implements Ready {
       if (typeof addr === 'number') return uvErrno(addr);
       target = addr as SockAddrIn;
     }
-    const data = list.length === 1 ? bytesOf(list[0] as Uint8Array) : Buffer.concat(list.map(bytesOf));
+    const data =
+      list.length === 1 ? bytesOf(list[0] as Uint8Array) : Buffer.concat(list.map(bytesOf));
     if (this.pending.length === 0) {
       touchClock(this.net);
       const sent = (this.socket as Socket).sendto(data, 0, target);
@@ -299,7 +300,11 @@ export class UdpHandle implements Ready {
       if (bound !== 0) return bound;
     }
     const request = { multiaddr: multicast, address: local, ifindex: 0 };
-    return this.option(so.SOL_IP, name, source === undefined ? request : { ...request, source: from });
+    return this.option(
+      so.SOL_IP,
+      name,
+      source === undefined ? request : { ...request, source: from },
+    );
   }
 
   /** 0 reads. The kernel doubles what is asked for (socket(7)), and libuv tells what the kernel holds. */
@@ -402,7 +407,11 @@ function status(result: number): number {
 function bytesOf(view: Uint8Array): Uint8Array {
   return view instanceof Uint8Array
     ? view
-    : new Uint8Array((view as DataView).buffer, (view as DataView).byteOffset, (view as DataView).byteLength);
+    : new Uint8Array(
+        (view as DataView).buffer,
+        (view as DataView).byteOffset,
+        (view as DataView).byteLength,
+      );
 }
 
 function completeSend(req: SendRequest, result: number): void {

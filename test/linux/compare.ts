@@ -24,6 +24,12 @@ export function compareAll(scenarios: readonly Scenario[]): void {
 }
 
 async function compare(scenario: Scenario): Promise<void> {
+  const differences = await findDifferences(scenario);
+  assert.equal(differences.length, 0, `\n${differences.join('\n')}\n`);
+}
+
+/** One text for each command that gave different things. */
+export async function findDifferences(scenario: Scenario): Promise<string[]> {
   const linux = await runAll(new LinuxWorld(), scenario);
   const warren = await runAll(new WarrenWorld(), scenario);
   const differences: string[] = [];
@@ -38,7 +44,7 @@ async function compare(scenario: Scenario): Promise<void> {
       );
     }
   });
-  assert.equal(differences.length, 0, `\n${differences.join('\n')}\n`);
+  return differences;
 }
 
 async function runAll(world: World, scenario: Scenario): Promise<Outcome[]> {

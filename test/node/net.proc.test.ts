@@ -29,11 +29,15 @@ async function serve(
 }
 
 function dial(port: number, options: Partial<net.NetConnectOpts> = {}): Socket {
-  return client.run(() => net.connect({ port, host: '10.0.0.1', ...options } as net.NetConnectOpts));
+  return client.run(() =>
+    net.connect({ port, host: '10.0.0.1', ...options } as net.NetConnectOpts),
+  );
 }
 
 async function errorOf(emitter: NodeJS.EventEmitter): Promise<Record<string, unknown>> {
-  const [error] = (await once(emitter, 'error').catch((e: Error) => [e])) as [NodeJS.ErrnoException];
+  const [error] = (await once(emitter, 'error').catch((e: Error) => [e])) as [
+    NodeJS.ErrnoException,
+  ];
   const { message, code, errno, syscall } = error;
   const { address, port } = error as { address?: string; port?: number };
   return { message, code, errno, syscall, address, port };
@@ -85,7 +89,12 @@ test('ETIMEDOUT when nobody answers at all', { timeout: 20_000 }, async () => {
   const { port } = await serve((s) => s.end());
   client.sysctl.set('net.ipv4.tcp_syn_retries', '1');
   web.link.set('eth0', { up: false });
-  client.neigh.add({ dev: 'eth0', dst: '10.0.0.1', lladdr: '02:00:00:00:00:99', state: 'permanent' });
+  client.neigh.add({
+    dev: 'eth0',
+    dst: '10.0.0.1',
+    lladdr: '02:00:00:00:00:99',
+    state: 'permanent',
+  });
   try {
     const { message, errno } = await errorOf(dial(port));
     assert.equal(message, `connect ETIMEDOUT 10.0.0.1:${port}`);

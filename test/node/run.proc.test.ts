@@ -123,8 +123,14 @@ test('CommonJS sees the same patches as ESM', async () => {
   const require = createRequire(import.meta.url);
   const cjs = require('node:os') as typeof os;
   const esm = await import('node:os');
-  assert.equal(web.run(() => cjs.hostname()), 'web');
-  assert.equal(web.run(() => esm.hostname()), 'web');
+  assert.equal(
+    web.run(() => cjs.hostname()),
+    'web',
+  );
+  assert.equal(
+    web.run(() => esm.hostname()),
+    'web',
+  );
   const { lookup } = await import('node:dns/promises');
   assert.deepEqual(await client.run(() => lookup('web')), { address: '10.0.0.1', family: 4 });
 });

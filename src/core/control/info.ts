@@ -95,18 +95,11 @@ export interface NexthopInfo {
   readonly flags: readonly string[];
 }
 
-/** Metrics of a route, by iproute2's names; `lock` lists those that are locked. */
+/** Metrics of a route, by iproute2's names. Absent: not set. */
 export interface RouteMetrics {
   readonly mtu?: number;
   readonly window?: number;
-  /** Milliseconds. */
-  readonly rtt?: number;
-  /** Milliseconds. */
-  readonly rttvar?: number;
-  readonly ssthresh?: number;
-  readonly cwnd?: number;
   readonly advmss?: number;
-  readonly reordering?: number;
   readonly hoplimit?: number;
   readonly initcwnd?: number;
   /** Milliseconds. */

@@ -12,6 +12,7 @@ import {
   IFF_SLAVE,
   type NetDevice,
 } from '../link/net-device.ts';
+import { maxMtu, minMtu } from '../link/device-state.ts';
 import { formatMac } from '../util/address.ts';
 import type { LinkCounters, LinkInfo, LinkPeer } from './info.ts';
 import type { Namespace } from './namespace.ts';
@@ -45,8 +46,8 @@ export function linkInfo(ns: Namespace, dev: NetDevice): LinkInfo {
     carrier: dev.carrier,
     mtu: dev.mtu,
     // LINUX: lo has no limits.
-    minMtu: isLo ? 0 : (dev.ops.minMtu ?? 68),
-    maxMtu: isLo ? 0 : (dev.ops.maxMtu ?? 65535),
+    minMtu: isLo ? 0 : minMtu(dev),
+    maxMtu: isLo ? 0 : maxMtu(dev),
     qdisc: qdiscName(dev),
     operState: operState(dev, link),
     txQueueLen: dev.txQueueLen,

@@ -9,6 +9,8 @@ import {
   devRename,
   devSetMac,
   devSetMtu,
+  maxMtu,
+  minMtu,
   unregisterDevice,
 } from '../link/device-state.ts';
 import {
@@ -18,7 +20,7 @@ import {
   IFF_PROMISC,
   type NetDevice,
 } from '../link/net-device.ts';
-import { formatMac, parseMac } from '../util/address.ts';
+import { parseMac } from '../util/address.ts';
 import type { LinkInfo } from './info.ts';
 import { linkInfo } from './link-info.ts';
 import type { Namespace } from './namespace.ts';
@@ -231,11 +233,10 @@ function setMac(dev: NetDevice, mac: number): Undo {
 /** Linux `dev_validate_mtu`. */
 function setMtu(dev: NetDevice, mtu: number): Undo {
   const old = dev.mtu;
-  const { minMtu = 68, maxMtu = 65535 } = dev.ops;
   const why =
-    mtu < minMtu
+    mtu < minMtu(dev)
       ? 'mtu less than device minimum'
-      : mtu > maxMtu
+      : mtu > maxMtu(dev)
         ? 'mtu greater than device maximum'
         : '';
   refuse(devSetMtu(dev, mtu), why);
@@ -321,9 +322,4 @@ function setFlag(dev: NetDevice, flag: number, on: boolean): Undo {
 function changed(dev: NetDevice): void {
   for (const notify of dev.net.kernel.protocols.netdev) notify('change', dev);
   dev.net.events.emit('newlink', dev);
-}
-
-/** `'02:00:00:00:00:01'` of a device. */
-export function macText(dev: NetDevice): string {
-  return formatMac(dev.mac);
 }

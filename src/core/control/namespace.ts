@@ -4,15 +4,15 @@
  */
 import { NetError } from '../errno.ts';
 import type { DropReason } from '../drop.ts';
-import { MIB_GROUPS, MIB } from '../mib.ts';
+import { MIB, MIB_GROUPS } from '../mib.ts';
 import type { NetNs } from '../net.ts';
 import type { EventSource } from '../event.ts';
+import { Capture, type CaptureOptions, type CaptureSink } from '../link/capture.ts';
 import { AddrControl } from './addr.ts';
 import { BridgeControl } from './bridge.ts';
-import { type CaptureOptions, type CaptureSession, startCapture } from './capture.ts';
 import { runIp } from './ip/ip.ts';
 import type { Kernel } from './kernel.ts';
-import { LinkControl } from './link.ts';
+import { findDevice, LinkControl } from './link.ts';
 import { NeighControl } from './neigh.ts';
 import { QdiscControl } from './qdisc.ts';
 import { RouteControl } from './route.ts';
@@ -80,12 +80,12 @@ export class Namespace {
   ip(words: string | readonly string[]): string {
     const argv = typeof words === 'string' ? splitWords(words) : words;
     const { netns } = this.kernel;
-    const result = runIp(
+    const outcome = runIp(
       { ns: this, findNetns: (n) => netns.find(n), listNetns: () => netns.list() },
       argv,
     );
-    if (result.error !== null) throw result.error;
-    return result.stdout;
+    if (outcome.error !== null) throw outcome.error;
+    return outcome.stdout;
   }
 
   /**
@@ -110,9 +110,13 @@ export class Namespace {
     return { mib, drops: Object.fromEntries(this.net.drops) };
   }
 
-  /** Records what passes the devices of this namespace; `bytes()` of the result is a pcapng file. */
-  capture(options: CaptureOptions = {}): CaptureSession {
-    return startCapture(this.net, options);
+  /**
+   * Records what passes the devices of this namespace, or one of them, as a pcapng file that `sink`
+   * gets in pieces; until `close`.
+   */
+  capture(sink: CaptureSink, options: CaptureOptions & { readonly dev?: string } = {}): Capture {
+    const { dev, ...rest } = options;
+    return new Capture(dev === undefined ? this.net : findDevice(this.net, dev), sink, rest);
   }
 
   /** Removes the namespace with all that is in it. */

@@ -6,7 +6,6 @@ import {
   neighDel,
   NUD_NOARP,
   NUD_NONE,
-  NUD_PERMANENT,
   NUD_VALID,
 } from '../link/neighbour.ts';
 import type { NetNs } from '../net.ts';
@@ -136,9 +135,4 @@ function stateOf(name: string): number {
   const found = NEIGH_STATES.find(([, n]) => n === name.toUpperCase());
   if (found === undefined) throw new NetError(EINVAL, 'rtnetlink', `"${name}" is no state`);
   return found[0];
-}
-
-/** A permanent entry: what somebody configured. */
-export function isPermanent(n: Neighbour): boolean {
-  return (n.state & NUD_PERMANENT) !== 0;
 }

@@ -3,6 +3,7 @@
  * them. What a write changes elsewhere (`ip_forward`, `conf.all`, `conf.default`) follows
  * `net/ipv4/devinet.c` and `net/core/neighbour.c`.
  */
+import { CONGESTION_CONTROLS, findCongestionControl } from '../transport/tcp/congestion-table.ts';
 import { EINVAL, ENOENT, EPERM, NetError } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
@@ -48,14 +49,11 @@ function oneNumber(name: string, text: string, min: number, max: number): number
 
 export class SysctlControl {
   private readonly net: NetNs;
-  /** Names of `congestion control` modules that a socket may use. */
-  private readonly congestionControls: readonly string[];
   /** Device settings that were written for the device itself: `default` does not reach them. */
   private readonly own: WeakMap<NetDevice, Set<string>> = new WeakMap();
 
-  constructor(net: NetNs, congestionControls: readonly string[]) {
+  constructor(net: NetNs) {
     this.net = net;
-    this.congestionControls = congestionControls;
   }
 
   /** The value as `sysctl -n` prints it. Slashes may stand for dots. ENOENT: there is no such name. */
@@ -126,7 +124,7 @@ export class SysctlControl {
     net.ipv4ConfAll.acceptRedirects = 1 - on;
     net.ipv4ConfDefault.forwarding = value;
     for (const dev of net.devs) if (dev.ipv4 !== null) dev.ipv4.conf.forwarding = value;
-    net.ipv4.generation++;
+    net.ipv4.changed();
   }
 
   private conf(name: string): Variable | undefined {
@@ -162,7 +160,7 @@ export class SysctlControl {
     target.conf[field] = value;
     if (target.dev !== null) this.markOwn(target.dev, field);
     if (dir === 'default') this.copyConfDefault(field, value);
-    this.net.ipv4.generation++;
+    this.net.ipv4.changed();
   }
 
   /** Devices without an address follow `default` still (`devinet_copy_dflt_conf`). */
@@ -257,14 +255,14 @@ export class SysctlControl {
   }
 
   private congestionControl(name: string): Variable | undefined {
-    const all = this.congestionControls;
-    if (name === 'net.ipv4.tcp_available_congestion_control') return { get: () => all.join(' ') };
+    if (name === 'net.ipv4.tcp_available_congestion_control')
+      return { get: () => CONGESTION_CONTROLS.map((c) => c.name).join(' ') };
     if (name !== 'net.ipv4.tcp_congestion_control') return undefined;
     return {
       get: () => this.net.sysctl.tcpCongestionControl,
       set: (text) => {
         const chosen = text.trim();
-        if (!all.includes(chosen))
+        if (findCongestionControl(chosen) === undefined)
           throw new NetError(ENOENT, 'sysctl', `setting key "${name}": No such file or directory`);
         this.net.sysctl.tcpCongestionControl = chosen;
       },

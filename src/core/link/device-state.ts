@@ -53,6 +53,7 @@ export function destroyDevices(net: NetNs): void {
 export function devOpen(dev: NetDevice): number {
   if (dev.up) return 0;
   dev.flags |= IFF_UP;
+  dev.everUp = true;
   dev.ops.open?.(dev);
   deriveFlags(dev);
   notify('up', dev);

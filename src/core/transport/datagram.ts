@@ -30,7 +30,12 @@ import {
   Sock,
   type SockAddrIn,
 } from './sock.ts';
-import { IP_PMTUDISC_DO, IP_PMTUDISC_PROBE, IP_PMTUDISC_WANT } from './sockopt-names.ts';
+import {
+  IP_PMTUDISC_DO,
+  IP_PMTUDISC_OMIT,
+  IP_PMTUDISC_PROBE,
+  IP_PMTUDISC_WANT,
+} from './sockopt-names.ts';
 import { datagramTruesize } from './truesize.ts';
 
 /** Bits of TOS that routes can depend on. */
@@ -50,14 +55,14 @@ export abstract class DatagramSock extends Sock {
   protected lastDst = 0;
   protected route: Route | null = null;
   /** What copies the application's bytes. */
-  protected readonly copyIn: CopyIn = new CopyIn();
+  readonly copyIn: CopyIn = new CopyIn();
 
   /** Makes the socket found where its addresses say (`sk_prot->rehash`). */
   protected abstract rehash(): void;
   /** Gives the port back (`sk_prot->unhash`). */
   protected abstract unhash(): void;
   /** Chooses a port if there is none; 0 or -EAGAIN (`inet_autobind`). */
-  protected abstract autobind(): number;
+  abstract autobind(): number;
   /** The bytes that a reader sees of a packet, and its source. */
   protected abstract payloadOf(pkt: Packet): Payload;
   protected abstract sourceOf(pkt: Packet): SockAddrIn;
@@ -111,8 +116,22 @@ export abstract class DatagramSock extends Sock {
     return route.generation === this.net.ipv4.generation && !route.dev.dead ? route : null;
   }
 
+  /** The way to `asked`, 0 meaning this host: the cached one, or a new one that is then kept. */
+  routeTo(asked: number): Route | number {
+    const cached = this.cachedRoute();
+    if (cached !== null && (this.connected ? this.daddr : this.lastDst) === asked) return cached;
+    const daddr = asked === 0 ? this.saddr || INADDR_LOOPBACK : asked;
+    const route = this.lookUpRoute(daddr, 0, 0);
+    if (typeof route === 'number') return route;
+    if (!this.connected || this.daddr === asked) {
+      this.route = route;
+      this.lastDst = asked;
+    }
+    return route;
+  }
+
   /** Looks the way up, with what options say about it; `oif` and `src`: 0, or what a message says. */
-  protected lookUpRoute(daddr: number, src: number, oif: number): Route | number {
+  lookUpRoute(daddr: number, src: number, oif: number): Route | number {
     const { rare } = this;
     let via = oif === 0 ? this.boundDevIf : oif;
     let saddr = src === 0 ? this.saddr : src;
@@ -126,7 +145,7 @@ export abstract class DatagramSock extends Sock {
   }
 
   /** Source address of packets to `daddr`; `asked` is what the application wrote for it. */
-  protected sourceFor(daddr: number, asked: number, route: Route): number {
+  sourceFor(daddr: number, asked: number, route: Route): number {
     if (this.saddr !== 0) return this.saddr;
     if (isMulticast(daddr) && this.rare.mcAddr !== 0) return this.rare.mcAddr;
     return asked === 0 ? daddr : route.src;
@@ -137,18 +156,23 @@ export abstract class DatagramSock extends Sock {
     return this.connected ? 0 : -EDESTADDRREQ;
   }
 
-  protected ttlFor(daddr: number): number {
+  ttlFor(daddr: number): number {
     if (isMulticast(daddr)) return this.rare.mcTtl;
     return this.ttl >= 0 ? this.ttl : this.net.sysctl.ipDefaultTtl;
   }
 
+  /** May what is larger than the path be cut (`ip_sk_ignore_df`)? */
+  mayFragment(): boolean {
+    return this.pmtudisc < IP_PMTUDISC_DO || this.pmtudisc === IP_PMTUDISC_OMIT;
+  }
+
   /** Largest IP packet that need not be cut, by IP_MTU_DISCOVER (`ip_sk_use_pmtu`). */
-  protected mtuOf(route: Route): number {
+  mtuOf(route: Route): number {
     return this.pmtudisc < IP_PMTUDISC_PROBE ? route.mtu(this.net.kernel.nowUs) : route.dev.mtu;
   }
 
   /** May a packet of `len` bytes be cut (`ip_make_skb`, `ip_dont_fragment`)? */
-  protected dontFragment(route: Route, len: number): boolean {
+  dontFragment(route: Route, len: number): boolean {
     const { pmtudisc } = this;
     if (pmtudisc === IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_PROBE) return true;
     if (pmtudisc !== IP_PMTUDISC_WANT || route.pmtuLocked) return false;

@@ -13,7 +13,7 @@ import {
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import { routeOutput } from '../network/route/output.ts';
-import { isMulticast, multicastMac } from '../util/address.ts';
+import { INADDR_ALLHOSTS_GROUP, isMulticast, multicastMac } from '../util/address.ts';
 import type { Sock } from './sock.ts';
 
 /** `struct ip_mreqn`: the interface by index or by address; neither: where the group's route leads. */
@@ -92,18 +92,30 @@ export function acceptsGroup(sk: Sock, group: number, ifindex: number): boolean 
   return rareMaybe.mcAll;
 }
 
+/** Does `dev` take what is sent to `group` (`ip_check_mc_rcu`)? Every host is in 224.0.0.1. */
+export function isMember(dev: NetDevice, group: number): boolean {
+  return group === INADDR_ALLHOSTS_GROUP || dev.ipv4?.groups?.has(group) === true;
+}
+
 /** One more wants `group` from `dev` (`ip_mc_inc_group`, `dev_mc_add`). */
 function hold(dev: NetDevice, group: number): void {
+  if (dev.ipv4 === null) return;
+  dev.ipv4.groups ??= new Map();
   dev.multicastMacs ??= new Map();
-  const mac = multicastMac(group);
-  dev.multicastMacs.set(mac, (dev.multicastMacs.get(mac) ?? 0) + 1);
+  count(dev.ipv4.groups, group, 1);
+  count(dev.multicastMacs, multicastMac(group), 1);
 }
 
 function letGo(net: NetNs, ifindex: number, group: number): void {
-  const macs = net.devs.findIndex(ifindex)?.multicastMacs;
-  if (macs === undefined || macs === null) return;
-  const mac = multicastMac(group);
-  const count = (macs.get(mac) ?? 0) - 1;
-  if (count > 0) macs.set(mac, count);
-  else macs.delete(mac);
+  const dev = net.devs.findIndex(ifindex);
+  const groups = dev?.ipv4?.groups ?? null;
+  if (dev === undefined || groups === null) return;
+  count(groups, group, -1);
+  if (dev.multicastMacs !== null) count(dev.multicastMacs, multicastMac(group), -1);
+}
+
+function count(map: Map<number, number>, key: number, step: number): void {
+  const n = (map.get(key) ?? 0) + step;
+  if (n > 0) map.set(key, n);
+  else map.delete(key);
 }

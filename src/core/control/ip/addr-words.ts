@@ -145,7 +145,7 @@ function broadcastWord(words: Words, p: Parsed): string {
 
 function lifetime(key: string, words: Words): number {
   if (words.take('forever')) return Number.POSITIVE_INFINITY;
-  return words.unsigned(`"${key}" value is invalid`.replace(/^"/, '"'));
+  return words.unsigned(`"${key}" value is invalid`);
 }
 
 type Verb = 'add' | 'change' | 'replace' | 'del';
@@ -154,11 +154,6 @@ function modify(ctx: IpContext, words: Words, verb: Verb): string {
   const p = parse(words);
   if (p.dev === undefined)
     throw new CommandError('Not enough information: "dev" argument is required.', EXIT_PARSE);
-  if (p.label !== undefined && !p.label.startsWith(p.dev))
-    throw new CommandError(
-      `"label" (${p.label}) must match "dev" (${p.dev}).`.replace(/^/, ''),
-      EXIT_PARSE,
-    );
   if (!ctx.ns.link.has(p.dev)) throw noDevice(p.dev);
   if (verb === 'del') return remove(ctx, p, p.dev);
   const local = p.local ?? p.peer;

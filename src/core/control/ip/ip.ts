@@ -2,7 +2,7 @@
  * `ip` as a function: the words of ip(8) to the calls of `Namespace`, and their results to iproute2's
  * text or JSON. Options and texts are those of iproute2 6.1.
  */
-import { errnoText, NetError } from '../../errno.ts';
+import { EINVAL, errnoText, NetError } from '../../errno.ts';
 import type { Namespace } from '../namespace.ts';
 import { ipAddr } from './addr-words.ts';
 import type { PrintOptions } from './entry.ts';
@@ -18,6 +18,11 @@ export interface ToolResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly code: number;
+}
+
+/** The same, and why it failed; for callers that throw. */
+export interface IpOutcome extends ToolResult {
+  readonly error: NetError | null;
 }
 
 /** Where a tool works. */
@@ -76,7 +81,7 @@ const OBJECTS: readonly (readonly [string, Run | null])[] = [
 ];
 
 /** Runs `ip` with the words that follow its name. */
-export function runIp(ctx: ToolContext, argv: readonly string[]): ToolResult {
+export function runIp(ctx: ToolContext, argv: readonly string[]): IpOutcome {
   let stderr = '';
   const warn = (text: string): void => {
     stderr += `${text}\n`;
@@ -86,15 +91,26 @@ export function runIp(ctx: ToolContext, argv: readonly string[]): ToolResult {
     const { options, ns } = parseOptions(ctx, words);
     if (words.empty) throw new CommandError(USAGE, EXIT_USAGE);
     const stdout = findObject(words.next())({ ...ctx, ns, options, warn }, words);
-    return { stdout, stderr, code: 0 };
+    return { stdout, stderr, code: 0, error: null };
   } catch (e) {
-    return failure(e, stderr);
+    return { ...failure(e, stderr), error: errorOf(e) };
   }
+}
+
+/** What a refusal by the words is to a caller of `Namespace.ip`: EINVAL with the same sentence. */
+function errorOf(e: unknown): NetError | null {
+  if (e instanceof NetError) return e;
+  if (!(e instanceof CommandError) || e.code === 0) return null;
+  return new NetError(EINVAL, 'ip', e.text.trimEnd().replace(/^Error: /, ''));
 }
 
 /** What iproute2 prints for a refusal. */
 export function failure(e: unknown, stderr: string): ToolResult {
-  if (e instanceof CommandError) return { stdout: '', stderr: `${stderr}${e.text}\n`, code: e.code };
+  if (e instanceof CommandError) {
+    // Help that was asked for is no error.
+    if (e.code === 0) return { stdout: `${e.text}\n`, stderr, code: 0 };
+    return { stdout: '', stderr: `${stderr}${e.text}\n`, code: e.code };
+  }
   if (e instanceof NetError)
     return { stdout: '', stderr: `${stderr}${refusal(e)}\n`, code: EXIT_KERNEL };
   throw e;

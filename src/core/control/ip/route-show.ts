@@ -70,19 +70,13 @@ function putFlags(out: Entry, flags: readonly string[]): void {
 const METRICS: readonly (keyof RouteMetrics)[] = [
   'mtu',
   'window',
-  'rtt',
-  'rttvar',
-  'ssthresh',
-  'cwnd',
   'advmss',
-  'reordering',
   'hoplimit',
   'initcwnd',
   'rto_min',
   'initrwnd',
   'quickack',
 ];
-const IN_MILLISECONDS: readonly (keyof RouteMetrics)[] = ['rtt', 'rttvar', 'rto_min'];
 
 function putMetrics(out: Entry, metrics: RouteMetrics, lockedMtu: boolean): void {
   const json: { [key: string]: Json } = {};
@@ -91,7 +85,7 @@ function putMetrics(out: Entry, metrics: RouteMetrics, lockedMtu: boolean): void
     if (value === undefined) continue;
     json[name] = value;
     const lock = name === 'mtu' && lockedMtu ? 'lock ' : '';
-    out.add(`${name} ${lock}${value}${IN_MILLISECONDS.includes(name) ? 'ms' : ''} `);
+    out.add(`${name} ${lock}${value}${name === 'rto_min' ? 'ms' : ''} `);
   }
   if (Object.keys(json).length > 0) out.set('metrics', [json]);
 }

@@ -50,17 +50,17 @@ const WORDS: readonly string[] = [
   'type',
   'tos',
   'window',
-  'rtt',
-  'rttvar',
-  'ssthresh',
-  'cwnd',
-  'reordering',
   'hoplimit',
   'rto_min',
   'quickack',
 ];
 const UNIMPLEMENTED: readonly string[] = [
   'encap',
+  'rtt',
+  'rttvar',
+  'ssthresh',
+  'cwnd',
+  'reordering',
   'realms',
   'realm',
   'nhid',
@@ -209,23 +209,20 @@ function tableWord(words: Words): number {
   return table;
 }
 
-type Plain = 'mtu' | 'window' | 'cwnd' | 'advmss' | 'reordering' | 'initcwnd' | 'initrwnd' | 'ssthresh';
+type Plain = 'mtu' | 'window' | 'advmss' | 'initcwnd' | 'initrwnd';
 const PLAIN: readonly string[] = [
   'mtu',
   'window',
-  'cwnd',
   'advmss',
-  'reordering',
   'initcwnd',
   'initrwnd',
-  'ssthresh',
   'hoplimit',
   'quickack',
 ];
 
 /** Metrics: numbers, times, and `lock`, which only mtu may have here. */
 function metricWord(word: string, words: Words, d: Draft): boolean {
-  if (word === 'rtt' || word === 'rttvar' || word === 'rto_min') {
+  if (word === 'rto_min') {
     d.metrics[word] = milliseconds(word, words);
     return true;
   }

@@ -66,6 +66,8 @@ export class Ipv4Device {
   readonly addresses: Ipv4Address[] = [];
   readonly conf: Ipv4Conf;
   readonly neighConf: NeighConf;
+  /** Multicast groups that sockets joined here, with their number (`mc_list`); null: none. */
+  groups: Map<number, number> | null = null;
   /** Fires when the next lifetime ends; null while none does. */
   lifetimeTimer: Timer | null = null;
 

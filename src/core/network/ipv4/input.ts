@@ -1,3 +1,139 @@
-/** Not built yet. */
-import type { Packet } from '../../packet.ts';
-export function ipInput(_pkt: Packet): void {}
+/**
+ * An IPv4 packet arrives (RFC 791 §3.2, RFC 1812 §5.2; Linux `net/ipv4/ip_input.c`): is it sound, for whom is
+ * it, and which protocol takes it.
+ *
+ * RX 3/4. From: `link/input.ts` To: `transport/tcp/input.ts`
+ */
+import { drop } from '../../drop.ts';
+import type { NetDevice } from '../../link/net-device.ts';
+import { MIB, type Mib } from '../../mib.ts';
+import {
+  BAD_IP_CSUM,
+  BAD_L3,
+  ipLength,
+  type Packet,
+  PACKET_HOST,
+  PACKET_MULTICAST,
+  PACKET_OTHERHOST,
+} from '../../packet.ts';
+import { isMulticast } from '../../util/address.ts';
+import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH } from '../../wire/icmp.ts';
+import type { Ipv4Header } from '../../wire/ipv4.ts';
+import { routeInput } from '../route/input.ts';
+import type { Route } from '../route/route.ts';
+import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from '../route/route.ts';
+import { ipForward } from './forward.ts';
+import { icmpSend } from './icmp.ts';
+import { checkOptions } from './options.ts';
+import { ipError } from './refuse.ts';
+
+/** Takes a packet that `pkt.dev` received (`ip_rcv`). */
+export function ipInput(pkt: Packet): void {
+  const dev = pkt.dev as NetDevice;
+  const { net } = dev;
+  if (pkt.pktType === PACKET_OTHERHOST) {
+    drop(net, pkt, 'OTHERHOST', dev.name);
+    return;
+  }
+  net.mib[MIB.IpInReceives]++;
+  const { ip } = pkt;
+  if (ip === null || dev.ipv4 === null || (pkt.flags & BAD_L3) !== 0) {
+    net.mib[MIB.IpInHdrErrors]++;
+    drop(net, pkt, ip === null ? 'IP_INHDR' : 'NOT_SPECIFIED');
+    return;
+  }
+  if ((pkt.flags & BAD_IP_CSUM) !== 0) {
+    net.mib[MIB.IpExtInCsumErrors]++;
+    net.mib[MIB.IpInHdrErrors]++;
+    drop(net, pkt, 'IP_CSUM');
+    return;
+  }
+  countInput(net.mib, pkt, ip);
+  const route = pkt.route ?? findRoute(pkt, dev, ip);
+  if (route === null) return;
+  pkt.route = route;
+  if (ip.options !== null && !checkOptions(pkt, dev, ip)) return;
+  if (!isForUs(pkt, dev, route)) return;
+  switch (route.type) {
+    case RTN_LOCAL:
+    case RTN_BROADCAST:
+    case RTN_MULTICAST:
+      ipLocalDeliver(pkt);
+      return;
+    case RTN_UNICAST:
+      ipForward(pkt);
+      return;
+    default:
+      ipError(pkt, dev, route);
+  }
+}
+
+function countInput(mib: Mib, pkt: Packet, ip: Ipv4Header): void {
+  mib[MIB.IpExtInOctets] += ipLength(pkt);
+  // The four counters stand in the order of the two ECN bits (RFC 3168 §5).
+  const counter = MIB.IpExtInNoECTPkts + (ip.tos & 3);
+  mib[counter] = (mib[counter] ?? 0) + 1;
+}
+
+function findRoute(pkt: Packet, dev: NetDevice, ip: Ipv4Header): Route | null {
+  const route = routeInput(dev, ip.dst, ip.src, ip.tos & 0x1c);
+  if (typeof route !== 'string') return route;
+  const { mib } = dev.net;
+  if (route === 'IP_RPFILTER') mib[MIB.TcpExtIPReversePathFilter]++;
+  if (isMulticast(ip.dst) && pkt.pktType === PACKET_MULTICAST) mib[MIB.IpExtInMcastPkts]++;
+  drop(dev.net, pkt, route, dev.name);
+  return null;
+}
+
+/** Group counters, and the frames that a group address of layer 2 brought to a unicast one of layer 3. */
+function isForUs(pkt: Packet, dev: NetDevice, route: Route): boolean {
+  const { net } = dev;
+  if (route.type === RTN_MULTICAST) {
+    net.mib[MIB.IpExtInMcastPkts]++;
+    net.mib[MIB.IpExtInMcastOctets] += ipLength(pkt);
+    return true;
+  }
+  if (route.type === RTN_BROADCAST) {
+    net.mib[MIB.IpExtInBcastPkts]++;
+    net.mib[MIB.IpExtInBcastOctets] += ipLength(pkt);
+    return true;
+  }
+  if (pkt.pktType === PACKET_HOST) return true;
+  // RFC 1122 §3.3.6
+  const strict = dev.ipv4?.conf.dropUnicastInL2Multicast ?? 0;
+  if (strict === 0 && net.ipv4ConfAll.dropUnicastInL2Multicast === 0) return true;
+  drop(net, pkt, 'UNICAST_IN_L2_MULTICAST', dev.name);
+  return false;
+}
+
+/** Fragments are put together; then the protocol takes the packet (`ip_local_deliver`). */
+export function ipLocalDeliver(pkt: Packet): void {
+  const dev = pkt.dev as NetDevice;
+  const { net } = dev;
+  let whole: Packet | null = pkt;
+  if ((pkt.ip as Ipv4Header).isFragment()) {
+    whole = net.ipv4.reassembly.add(pkt);
+    if (whole === null) return;
+  }
+  deliver(whole, dev, whole.ip as Ipv4Header);
+}
+
+function deliver(pkt: Packet, dev: NetDevice, ip: Ipv4Header): void {
+  const { net } = dev;
+  const { protocols } = net.kernel;
+  const taken = protocols.raw(pkt);
+  const handler = protocols.inet[ip.protocol];
+  if (handler !== undefined) {
+    net.mib[MIB.IpInDelivers]++;
+    handler(pkt);
+    return;
+  }
+  if (taken) {
+    net.mib[MIB.IpInDelivers]++;
+    return;
+  }
+  net.mib[MIB.IpInUnknownProtos]++;
+  icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
+  drop(net, pkt, 'IP_NOPROTO', String(ip.protocol));
+}
+

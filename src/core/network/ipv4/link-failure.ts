@@ -1,3 +1,13 @@
-/** Not built yet. */
+/** A next hop does not answer: the sender hears "host unreachable" (Linux `ipv4_link_failure`; RFC 1812 §5.2.7.1). */
+import { drop } from '../../drop.ts';
+import type { NetDevice } from '../../link/net-device.ts';
 import type { Packet } from '../../packet.ts';
-export function ipLinkFailure(_pkt: Packet): void {}
+import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH } from '../../wire/icmp.ts';
+import { icmpSend } from './icmp.ts';
+
+/** Takes the packet that could not be sent; `pkt.dev` is the device on which it should have left. */
+export function ipLinkFailure(pkt: Packet): void {
+  const dev = pkt.dev as NetDevice;
+  if (pkt.ip !== null) icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+  drop(dev.net, pkt, 'NEIGH_FAILED', dev.name);
+}

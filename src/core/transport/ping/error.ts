@@ -1,4 +1,29 @@
-/** Not built yet. */
+/** ICMP errors about our echo requests, and about what raw ICMP sockets sent (Linux `ping_err`). */
 import type { Packet } from '../../packet.ts';
 import type { IcmpError } from '../../protocols.ts';
-export function pingError(_pkt: Packet, _error: IcmpError): void {}
+import { ICMP_ECHO, ICMP_HLEN } from '../../wire/icmp.ts';
+import { IPPROTO_ICMP } from '../../wire/ipv4.ts';
+import { queueIcmpError } from '../error-queue.ts';
+import { HARD, icmpErrno, isFragNeeded } from '../icmp-errno.ts';
+import { rawError } from '../raw/error.ts';
+import { IP_PMTUDISC_DONT } from '../sockopt-names.ts';
+
+export function pingError(pkt: Packet, error: IcmpError): void {
+  const { dev, ip } = pkt;
+  if (dev === null || ip === null) return;
+  rawError(pkt, error, IPPROTO_ICMP);
+  const { bytes } = error;
+  if (bytes[0] !== ICMP_ECHO) return;
+  const ident = ((bytes[4] ?? 0) << 8) | (bytes[5] ?? 0);
+  const sk = dev.net.ping.lookup(ident, error.src, dev.ifindex);
+  if (sk === null) return;
+  if (isFragNeeded(error)) {
+    sk.resetRoute();
+    if (sk.pmtudisc === IP_PMTUDISC_DONT) return;
+  }
+  const errno = icmpErrno(error);
+  if (errno === 0) return;
+  if (sk.recverr) queueIcmpError(sk, error, errno & ~HARD, ip.src, 0, ICMP_HLEN);
+  else if ((errno & HARD) === 0 || !sk.connected) return;
+  sk.fail(errno & ~HARD);
+}

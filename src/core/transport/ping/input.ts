@@ -1,3 +1,12 @@
-/** Not built yet. */
+/** Echo replies for ping sockets (Linux `ping_rcv`). */
 import type { Packet } from '../../packet.ts';
-export function pingInput(_pkt: Packet): boolean { return false; }
+
+/** Gives the reply to the socket that asked; true: there is one. The packet stays the caller's. */
+export function pingInput(pkt: Packet): boolean {
+  const { icmp, ip, dev } = pkt;
+  if (icmp === null || ip === null || dev === null) return false;
+  const { ping } = dev.net;
+  if (ping.socks.size === 0) return false;
+  const sk = ping.lookup(icmp.rest >>> 16, ip.dst, dev.ifindex);
+  return sk === null ? false : sk.enqueue(pkt.clone());
+}

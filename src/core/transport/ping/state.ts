@@ -1,3 +1,56 @@
-/** Not built yet. */
+/** Ping sockets of one namespace, by their identifier (Linux `struct ping_table`). */
 import type { NetNs } from '../../net.ts';
-export class PingState { constructor(_net: NetNs) {} }
+import type { PingSock } from './sock.ts';
+
+export class PingState {
+  readonly net: NetNs;
+  /** Sockets that share an identifier have SO_REUSEADDR. */
+  readonly socks: Map<number, PingSock[]> = new Map();
+  /** The last identifier that was given out (`ping_port_rover`). */
+  private rover = 0;
+
+  constructor(net: NetNs) {
+    this.net = net;
+  }
+
+  /** An identifier that nobody has, or 0. */
+  freeIdent(): number {
+    for (let i = 0; i < 0xffff; i++) {
+      this.rover = (this.rover + 1) & 0xffff;
+      if (this.rover !== 0 && !this.socks.has(this.rover)) return this.rover;
+    }
+    return 0;
+  }
+
+  add(sk: PingSock): void {
+    const list = this.socks.get(sk.sport);
+    if (list === undefined) this.socks.set(sk.sport, [sk]);
+    else list.unshift(sk);
+  }
+
+  remove(sk: PingSock): void {
+    const list = this.socks.get(sk.sport);
+    const i = list === undefined ? -1 : list.indexOf(sk);
+    if (list === undefined || i < 0) return;
+    if (list.length === 1) this.socks.delete(sk.sport);
+    else list.splice(i, 1);
+  }
+
+  /** Linux `ping_lookup` */
+  lookup(ident: number, local: number, ifindex: number): PingSock | null {
+    const list = this.socks.get(ident);
+    if (list === undefined) return null;
+    for (const sk of list) {
+      if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== local) continue;
+      if (sk.boundDevIf !== 0 && sk.boundDevIf !== ifindex) continue;
+      return sk;
+    }
+    return null;
+  }
+
+  /** Closes every socket: the namespace is gone. */
+  destroy(): void {
+    for (const list of [...this.socks.values()]) for (const sk of [...list]) sk.close();
+    this.socks.clear();
+  }
+}

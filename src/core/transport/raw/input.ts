@@ -1,3 +1,45 @@
-/** Not built yet. */
-import type { Packet } from '../../packet.ts';
-export function rawInput(_pkt: Packet): boolean { return false; }
+/** Copies of received IP packets for raw sockets (Linux `raw_local_deliver`, `raw_v4_input`). */
+import { drop } from '../../drop.ts';
+import { segment } from '../../link/gso.ts';
+import { ipLength, type Packet } from '../../packet.ts';
+import { IP_MAX_MTU, IPPROTO_ICMP } from '../../wire/ipv4.ts';
+import { acceptsGroup } from '../membership.ts';
+import type { RawSock } from './sock.ts';
+
+/** Gives each socket of the packet's protocol a copy; true: there was one. The packet stays the caller's. */
+export function rawInput(pkt: Packet): boolean {
+  const { dev, ip } = pkt;
+  if (dev === null || ip === null) return false;
+  const { socks } = dev.net.raw;
+  if (socks.size === 0) return false;
+  const list = socks.get(ip.protocol);
+  if (list === undefined) return false;
+  let taken = false;
+  for (const sk of list) {
+    if (!matches(sk, ip.src, ip.dst, dev.ifindex)) continue;
+    taken = true;
+    if (ip.protocol === IPPROTO_ICMP && isFiltered(sk, pkt)) continue;
+    if (ipLength(pkt) <= IP_MAX_MTU) deliver(sk, pkt.clone());
+    else for (const part of segment(pkt.clone())) deliver(sk, part);
+  }
+  return taken;
+}
+
+function deliver(sk: RawSock, pkt: Packet): void {
+  if (!sk.enqueue(pkt)) drop(sk.net, pkt, 'SOCKET_RCVBUFF');
+}
+
+/** Linux `raw_v4_match` */
+export function matches(sk: RawSock, remote: number, local: number, ifindex: number): boolean {
+  if (sk.daddr !== 0 && sk.daddr !== remote) return false;
+  if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== local) return false;
+  if (sk.boundDevIf !== 0 && sk.boundDevIf !== ifindex) return false;
+  return acceptsGroup(sk, local, ifindex);
+}
+
+/** ICMP_FILTER */
+function isFiltered(sk: RawSock, pkt: Packet): boolean {
+  if (pkt.icmp === null) return true;
+  const { type } = pkt.icmp;
+  return type < 32 && ((sk.icmpFilter >>> type) & 1) === 1;
+}

@@ -1,3 +1,32 @@
-/** Not built yet. */
+/** Raw sockets of one namespace, by protocol (Linux `struct raw_hashinfo`). */
 import type { NetNs } from '../../net.ts';
-export class RawState { constructor(_net: NetNs) {} }
+import type { RawSock } from './sock.ts';
+
+export class RawState {
+  readonly net: NetNs;
+  readonly socks: Map<number, RawSock[]> = new Map();
+
+  constructor(net: NetNs) {
+    this.net = net;
+  }
+
+  add(sk: RawSock): void {
+    const list = this.socks.get(sk.protocol);
+    if (list === undefined) this.socks.set(sk.protocol, [sk]);
+    else list.push(sk);
+  }
+
+  remove(sk: RawSock): void {
+    const list = this.socks.get(sk.protocol);
+    const i = list === undefined ? -1 : list.indexOf(sk);
+    if (list === undefined || i < 0) return;
+    if (list.length === 1) this.socks.delete(sk.protocol);
+    else list.splice(i, 1);
+  }
+
+  /** Closes every socket: the namespace is gone. */
+  destroy(): void {
+    for (const list of [...this.socks.values()]) for (const sk of [...list]) sk.close();
+    this.socks.clear();
+  }
+}

@@ -1,3 +1,90 @@
-/** Not built yet. */
-import type { Packet } from '../../packet.ts';
-export function udpInput(_pkt: Packet): void {}
+/**
+ * Received UDP (RFC 768; Linux `__udp4_lib_rcv`, `udp_queue_rcv_skb`). RX 4/4. From:
+ * `network/ipv4/input.ts`. To: the queue of a socket.
+ */
+import { drop } from '../../drop.ts';
+import { MIB } from '../../mib.ts';
+import { icmpSend } from '../../network/ipv4/icmp.ts';
+import { RTN_BROADCAST, RTN_MULTICAST } from '../../network/route/route.ts';
+import { BAD_L4_CSUM, type Packet } from '../../packet.ts';
+import { isMulticast } from '../../util/address.ts';
+import { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH } from '../../wire/icmp.ts';
+import { acceptsGroup, isMember } from '../membership.ts';
+import type { UdpSock } from './sock.ts';
+
+export function udpInput(pkt: Packet): void {
+  const { ip, udp, dev, route } = pkt;
+  if (ip === null || dev === null) return;
+  const { net } = dev;
+  if (udp === null) {
+    net.mib[MIB.UdpInErrors]++;
+    drop(net, pkt, 'PKT_TOO_SMALL');
+    return;
+  }
+  if ((pkt.flags & BAD_L4_CSUM) !== 0) {
+    net.mib[MIB.UdpInCsumErrors]++;
+    net.mib[MIB.UdpInErrors]++;
+    drop(net, pkt, 'UDP_CSUM');
+    return;
+  }
+  if (route !== null && (route.type === RTN_BROADCAST || route.type === RTN_MULTICAST)) {
+    deliverToAll(pkt);
+    return;
+  }
+  const sk = net.udp.idle
+    ? null
+    : net.udp.table.lookup(ip.src, udp.sport, ip.dst, udp.dport, dev.ifindex);
+  if (sk !== null) {
+    deliver(sk, pkt);
+    return;
+  }
+  net.mib[MIB.UdpNoPorts]++;
+  icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+  drop(net, pkt, 'NO_SOCKET');
+}
+
+function deliver(sk: UdpSock, pkt: Packet): void {
+  const { rareMaybe } = sk;
+  if (rareMaybe !== null && rareMaybe.minTtl !== 0 && pkt.ip !== null && pkt.ip.ttl < rareMaybe.minTtl) {
+    sk.net.mib[MIB.UdpInErrors]++;
+    drop(sk.net, pkt, 'SOCKET_FILTER');
+    return;
+  }
+  if (sk.enqueue(pkt)) return;
+  sk.net.mib[MIB.UdpRcvbufErrors]++;
+  sk.net.mib[MIB.UdpInErrors]++;
+  drop(sk.net, pkt, 'SOCKET_RCVBUFF');
+}
+
+/** Broadcast and multicast: a copy for every socket that wants it (`__udp4_lib_mcast_deliver`). */
+function deliverToAll(pkt: Packet): void {
+  const { ip, udp, dev } = pkt;
+  if (ip === null || udp === null || dev === null) return;
+  const { net } = dev;
+  const wanted = !isMulticast(ip.dst) || isMember(dev, ip.dst);
+  let last: UdpSock | null = null;
+  let sk = wanted && !net.udp.idle ? net.udp.table.atPort(udp.dport) : null;
+  for (; sk !== null; sk = sk.nextByPort) {
+    if (!wants(sk, pkt)) continue;
+    if (last !== null) deliver(last, pkt.clone());
+    last = sk;
+  }
+  if (last !== null) {
+    deliver(last, pkt);
+    return;
+  }
+  // Nobody wanted it, and nobody is told: not an error.
+  net.mib[MIB.UdpIgnoredMulti]++;
+  drop(net, pkt, 'NO_SOCKET');
+}
+
+function wants(sk: UdpSock, pkt: Packet): boolean {
+  const { ip, udp, dev } = pkt;
+  if (ip === null || udp === null || dev === null) return false;
+  if (sk.sport !== udp.dport) return false;
+  if (sk.daddr !== 0 && sk.daddr !== ip.src) return false;
+  if (sk.dport !== 0 && sk.dport !== udp.sport) return false;
+  if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== ip.dst) return false;
+  if (sk.boundDevIf !== 0 && sk.boundDevIf !== dev.ifindex) return false;
+  return acceptsGroup(sk, ip.dst, dev.ifindex);
+}

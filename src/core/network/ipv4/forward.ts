@@ -1,0 +1,57 @@
+/**
+ * A packet for somebody else (RFC 1812 §5.3; Linux `net/ipv4/ip_forward.c`): one hop less to live, a redirect
+ * to who could have sent it better, an error to who sent it too large.
+ */
+import { drop } from '../../drop.ts';
+import type { NetDevice } from '../../link/net-device.ts';
+import { MIB } from '../../mib.ts';
+import { ipLength, type Packet, PACKET_HOST } from '../../packet.ts';
+import { ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_TIME_EXCEEDED } from '../../wire/icmp.ts';
+import { IP_DF, type Ipv4Header } from '../../wire/ipv4.ts';
+import type { Route } from '../route/route.ts';
+import { icmpSend } from './icmp.ts';
+import { forwardOptions } from './options.ts';
+import { ipOutput } from './output.ts';
+import { sendRedirect } from './redirect.ts';
+
+/** Takes a packet whose `route` leads out through another device, or back through the same. */
+export function ipForward(pkt: Packet): void {
+  const dev = pkt.dev as NetDevice;
+  const { net } = dev;
+  const ip = pkt.ip as Ipv4Header;
+  const route = pkt.route as Route;
+  if (pkt.pktType !== PACKET_HOST) {
+    drop(net, pkt, 'OTHERHOST', dev.name);
+    return;
+  }
+  if (ip.ttl <= 1) {
+    net.mib[MIB.IpInHdrErrors]++;
+    icmpSend(pkt, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+    drop(net, pkt, 'IP_INHDR', 'ttl');
+    return;
+  }
+  if (!fits(pkt, ip, route, net.kernel.nowUs)) {
+    net.mib[MIB.IpFragFails]++;
+    icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, forwardMtu(route, net.kernel.nowUs));
+    drop(net, pkt, 'PKT_TOO_BIG', route.dev.name);
+    return;
+  }
+  if (route.dev === dev && route.onLinkSource && ip.options === null) sendRedirect(pkt, dev, route);
+  ip.ttl -= 1;
+  if (ip.options !== null) forwardOptions(pkt, ip, route.dev);
+  net.mib[MIB.IpForwDatagrams]++;
+  ipOutput(pkt, net);
+}
+
+/** Sets DF, and is too large (`ip_exceeds_mtu`); a GSO packet is as large as its segments. */
+function fits(pkt: Packet, ip: Ipv4Header, route: Route, nowUs: number): boolean {
+  const len = pkt.gsoSize > 0 ? ipLength(pkt) - pkt.len + pkt.gsoSize : ipLength(pkt);
+  if (len <= forwardMtu(route, nowUs)) return true;
+  return (ip.frag & IP_DF) === 0;
+}
+
+/** The MTU of the way itself; what path discovery learnt is for our own packets (ip_forward_use_pmtu 0). */
+function forwardMtu(route: Route, nowUs: number): number {
+  if (route.dev.net.sysctl.ipForwardUsePmtu !== 0) return route.mtu(nowUs);
+  return route.mtuMetric !== 0 ? route.mtuMetric : route.dev.mtu;
+}
