@@ -51,6 +51,7 @@ export const ESRCH = 3;
 export const E2BIG = 7;
 export const ENFILE = 23;
 export const ENOTTY = 25;
+export const ELOOP = 40;
 export const ENONET = 64;
 export const EPROTO = 71;
 export const EUSERS = 87;
@@ -81,6 +82,7 @@ const TABLE: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
   [EPIPE, ['EPIPE', 'Broken pipe']],
   [EDOM, ['EDOM', 'Numerical argument out of domain']],
   [ERANGE, ['ERANGE', 'Numerical result out of range']],
+  [ELOOP, ['ELOOP', 'Too many levels of symbolic links']],
   [ENONET, ['ENONET', 'Machine is not on the network']],
   [EPROTO, ['EPROTO', 'Protocol error']],
   [EUSERS, ['EUSERS', 'Too many users']],

@@ -6,6 +6,7 @@
 import type { DropReason } from './drop.ts';
 import { EventSource } from './event.ts';
 import type { Kernel } from './kernel.ts';
+import { destroyDevices } from './link/device-state.ts';
 import { DeviceList } from './link/device-list.ts';
 import type { NetDevice, PacketTap } from './link/net-device.ts';
 import { NeighbourTable } from './link/neighbour.ts';
@@ -60,5 +61,19 @@ export class NetNs {
     this.hostname = name ?? `ns${id}`;
     this.ipv4ConfAll.acceptSourceRoute = 0;
     this.loopback = loopbackSetup(this);
+  }
+
+  /** Ends the namespace: sockets, devices with their peers, and all that waits. */
+  destroy(): void {
+    if (this.dead) return;
+    this.dead = true;
+    this.tcp.destroy();
+    this.udp.destroy();
+    this.ping.destroy();
+    this.raw.destroy();
+    destroyDevices(this);
+    this.arp.destroy();
+    this.ipv4.destroy();
+    this.kernel.forgetNetNs(this);
   }
 }

@@ -51,6 +51,11 @@ export class SysctlControl {
   private readonly net: NetNs;
   /** Device settings that were written for the device itself: `default` does not reach them. */
   private readonly own: WeakMap<NetDevice, Set<string>> = new WeakMap();
+  /**
+   * For each setting of `default` that was ever written, the devices that were there before: later ones
+   * have it as their own.
+   */
+  private readonly followers: Map<string, readonly NetDevice[]> = new Map();
 
   constructor(net: NetNs) {
     this.net = net;
@@ -165,10 +170,18 @@ export class SysctlControl {
 
   /** Devices without an address follow `default` still (`devinet_copy_dflt_conf`). */
   private copyConfDefault(field: keyof Ipv4Conf, value: number): void {
-    for (const dev of this.net.devs) {
-      if (dev.ipv4 === null || field === 'copy' || dev.ipv4.addresses.length > 0) continue;
-      if (this.own.get(dev)?.has(field) !== true) dev.ipv4.conf[field] = value;
+    for (const dev of this.followersOf(field))
+      if (dev.ipv4 !== null && field !== 'copy' && dev.ipv4.addresses.length === 0)
+        dev.ipv4.conf[field] = value;
+  }
+
+  private followersOf(field: string): readonly NetDevice[] {
+    let devices = this.followers.get(field);
+    if (devices === undefined) {
+      devices = [...this.net.devs];
+      this.followers.set(field, devices);
     }
+    return devices.filter((dev) => !dev.dead && this.own.get(dev)?.has(field) !== true);
   }
 
   private markOwn(dev: NetDevice, field: string): void {
@@ -200,9 +213,8 @@ export class SysctlControl {
 
   /** Devices that were not written themselves follow `default` (`neigh_copy_dflt_parms`). */
   private copyNeighDefault(field: Exclude<keyof NeighConf, 'copy'>, value: number): void {
-    for (const dev of this.net.devs)
-      if (dev.ipv4 !== null && this.own.get(dev)?.has(`neigh ${field}`) !== true)
-        dev.ipv4.neighConf[field] = value;
+    for (const dev of this.followersOf(`neigh ${field}`))
+      if (dev.ipv4 !== null) dev.ipv4.neighConf[field] = value;
   }
 
   /** Sysctls that are no single number. */

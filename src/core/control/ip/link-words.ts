@@ -1,7 +1,7 @@
 /** `ip link add|set|del|show` (iproute2 `ip/iplink.c`): words to the calls of `Namespace.link`. */
 import type { LinkAdd, LinkSet } from '../link.ts';
 import { isValidDeviceName } from '../../link/device-list.ts';
-import { NetError } from '../../errno.ts';
+import { EINVAL, EOPNOTSUPP, NetError } from '../../errno.ts';
 import { parseMac } from '../../util/address.ts';
 import { type Entry, printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
@@ -102,7 +102,7 @@ function parseAttributes(ctx: IpContext, words: Words): Parsed {
   };
   while (!words.empty) {
     const word = words.next();
-    if (abbreviates(word, 'type') && word.length > 1) {
+    if (abbreviates(word, 'type')) {
       p.kind = words.next();
       return p;
     }
@@ -135,11 +135,11 @@ function flagWord(word: string, words: Words, p: Parsed): boolean {
 }
 
 function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boolean {
-  if (abbreviates(word, 'address') && word.length > 1) {
+  if (abbreviates(word, 'address')) {
     p.set.address = macWord(words);
     return true;
   }
-  if ((abbreviates(word, 'broadcast') && word.length > 2) || word === 'brd') {
+  if (abbreviates(word, 'broadcast') || word === 'brd') {
     p.set.broadcast = macWord(words);
     return true;
   }
@@ -178,6 +178,9 @@ function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boole
 
 function macWord(words: Words): string {
   const word = words.next();
+  // Some bytes, but not six: it is the kernel that refuses.
+  if (/^[0-9a-f]{1,2}([:.][0-9a-f]{1,2})*$/i.test(word) && parseMac(word) === undefined)
+    throw new NetError(EINVAL, 'rtnetlink');
   if (parseMac(word) === undefined) throw new CommandError(`"${word}" is invalid lladdr.`, EXIT_PARSE);
   return word;
 }
@@ -251,7 +254,7 @@ function kindOf(ctx: IpContext, words: Words, p: Parsed, base: Partial<LinkAdd>)
     default:
       if (OTHER_KINDS.includes(p.kind ?? ''))
         throw notImplemented(`type ${p.kind}`, 'the kinds are veth and bridge');
-      throw new NetError(95, 'rtnetlink', 'Unknown device type');
+      throw new NetError(EOPNOTSUPP, 'rtnetlink', 'Unknown device type');
   }
 }
 
@@ -301,7 +304,7 @@ function setLink(ctx: IpContext, words: Words): string {
     throw new CommandError('Not enough information: "dev" argument is required.', EXIT_USAGE);
   if (!ctx.ns.link.has(p.dev)) throw noDevice(p.dev);
   if (p.netns !== undefined)
-    throw new NetError(95, 'rtnetlink', 'A device cannot move to another namespace');
+    throw new NetError(EOPNOTSUPP, 'rtnetlink', 'A device cannot move to another namespace');
   const set: LinkSet = p.newName === undefined ? p.set : { ...p.set, name: p.newName };
   if (p.kind !== undefined) setKind(ctx, words, p.dev, p.kind);
   ctx.ns.link.set(p.dev, set);
