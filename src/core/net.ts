@@ -31,19 +31,19 @@ export class NetNs {
   /** Host name that programs in this namespace see (Linux keeps it in the UTS namespace). */
   hostname: string;
 
-  readonly devs: DeviceList = new DeviceList(this);
+  readonly devs: DeviceList;
   /** Index 1 of every namespace. */
   readonly loopback: NetDevice;
   /** AF_PACKET sockets and captures on all devices of this namespace; null when none. */
   taps: PacketTap[] | null = null;
 
   /** IPv4 neighbours (ARP). */
-  readonly arp: NeighbourTable = new NeighbourTable(this, ARP_PROTOCOL);
-  readonly ipv4: Ipv4State = new Ipv4State(this);
-  readonly tcp: TcpState = new TcpState(this);
-  readonly udp: UdpState = new UdpState(this);
-  readonly ping: PingState = new PingState(this);
-  readonly raw: RawState = new RawState(this);
+  readonly arp: NeighbourTable;
+  readonly ipv4: Ipv4State;
+  readonly tcp: TcpState;
+  readonly udp: UdpState;
+  readonly ping: PingState;
+  readonly raw: RawState;
 
   readonly sysctl: Sysctl = new Sysctl();
   readonly ipv4ConfAll: Ipv4Conf = new Ipv4Conf();
@@ -60,6 +60,13 @@ export class NetNs {
     this.name = name;
     this.hostname = name ?? `ns${id}`;
     this.ipv4ConfAll.acceptSourceRoute = 0;
+    this.devs = new DeviceList(this);
+    this.arp = new NeighbourTable(this, ARP_PROTOCOL);
+    this.ipv4 = new Ipv4State(this);
+    this.tcp = new TcpState(this);
+    this.udp = new UdpState(this);
+    this.ping = new PingState(this);
+    this.raw = new RawState(this);
     this.loopback = loopbackSetup(this);
   }
 

@@ -61,6 +61,16 @@ export async function joinLab(lab: LabEnvironment): Promise<Namespace> {
   return ns;
 }
 
+/** Puts this process into a new namespace that has nothing but `lo`, up. */
+export function isolate(name: string): Namespace {
+  const kernel = new Kernel({ env: new RealTimeEnv() });
+  kernel.setRunner((ns, fn) => runIn(ns.net, fn));
+  const ns = kernel.netns.add(name);
+  ns.link.set('lo', { up: true });
+  enterProcess(ns.net);
+  return ns;
+}
+
 function open(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });

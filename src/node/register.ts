@@ -1,15 +1,20 @@
 /**
- * `node --import warren/node/register program.js`: starts a program inside the namespace that a lab has
- * for it. The lab sets WARREN_LAB_SOCKET, WARREN_LAB_NODE and WARREN_LAB_TOKEN; without them nothing
- * happens, so that the same command runs the program outside.
+ * `node --import warren/node/register program.js`: starts a whole program inside a namespace.
+ *
+ * - WARREN_LAB_SOCKET, WARREN_LAB_NODE, WARREN_LAB_TOKEN, set by a lab: the namespace that the lab has
+ *   for this program, on the lab's wires.
+ * - WARREN_NETNS=name: a namespace of its own that has nothing but `lo`, up.
+ *
+ * Without them nothing happens, so that the same command runs the program outside.
  */
 import { isMainThread } from 'node:worker_threads';
-import { joinLab } from './join.ts';
+import { isolate, joinLab } from './join.ts';
 
 const {
   WARREN_LAB_SOCKET: socket,
   WARREN_LAB_NODE: node = '',
   WARREN_LAB_TOKEN: token = '',
+  WARREN_NETNS: netns = '',
 } = process.env;
 
 if (socket !== undefined && socket !== '' && isMainThread) {
@@ -20,3 +25,5 @@ if (socket !== undefined && socket !== '' && isMainThread) {
     process.exit(1);
   }
 }
+
+if (netns !== '' && (socket === undefined || socket === '')) isolate(netns);

@@ -173,7 +173,9 @@ export class RouteControl {
   private all(): FibRoute[] {
     const tables = [...this.net.ipv4.allTables()];
     const hash = (id: number): number => id & 255;
-    return tables.sort((a, b) => hash(a.id) - hash(b.id)).flatMap((t) => t.list());
+    return tables
+      .sort((a, b) => hash(a.id) - hash(b.id))
+      .flatMap((t) => t.list().sort(byPrefix));
   }
 
   /** Which way a packet would take. Errors are those that a sender would get. */
@@ -289,6 +291,11 @@ export class RouteControl {
       onlink: n.onlink === true,
     };
   }
+}
+
+/** As the trie is dumped: by address, the longer prefix first; the order of preference stays. */
+function byPrefix(a: FibRoute, b: FibRoute): number {
+  return (a.dst >>> 0) - (b.dst >>> 0) || b.prefixLen - a.prefixLen;
 }
 
 /** What iproute2 fills in (`iproute_modify`). */

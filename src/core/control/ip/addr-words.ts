@@ -1,10 +1,11 @@
 /** `ip addr add|change|replace|del|flush|show` (iproute2 `ip/ipaddress.c`). */
+import { EOPNOTSUPP, NetError } from '../../errno.ts';
 import type { AddressFilter, AddressSpec } from '../addr.ts';
 import type { AddressInfo } from '../info.ts';
 import { scopeNumber, scopeName } from '../names.ts';
 import { formatIpv4, maskOf } from '../../util/address.ts';
 import { addrEntry } from './addr-show.ts';
-import { printList } from './entry.ts';
+import { type PrintOptions, printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { nearestOf, unknownCommand } from './nearest.ts';
 import {
@@ -12,7 +13,6 @@ import {
   CommandError,
   duplicateArgument,
   EXIT_PARSE,
-  EXIT_USAGE,
   garbageArgument,
   noDevice,
   notImplemented,
@@ -157,8 +157,7 @@ function modify(ctx: IpContext, words: Words, verb: Verb): string {
   if (!ctx.ns.link.has(p.dev)) throw noDevice(p.dev);
   if (verb === 'del') return remove(ctx, p, p.dev);
   const local = p.local ?? p.peer;
-  if (local === undefined)
-    throw new CommandError('Not enough information: "local" argument is required.', EXIT_USAGE);
+  if (local === undefined) throw new NetError(EOPNOTSUPP, 'rtnetlink');
   ctx.ns.addr[verb](specOf(p, local, p.dev));
   return '';
 }
@@ -306,13 +305,16 @@ function showAddresses(ctx: IpContext, words: Words): string {
   const addresses = ctx.ns.addr.list().filter((a) => isSelected(a, s));
   const narrow =
     s.scope !== undefined || s.label !== undefined || s.to !== undefined || s.dynamic !== undefined;
+  // A prefix says which family is meant.
+  const options: PrintOptions =
+    s.to === undefined ? ctx.options : { ...ctx.options, family: 'inet' };
   const hideBare = narrow || s.primary !== undefined || ctx.options.family === 'inet';
   const entries = ctx.ns.link
     .list()
     .filter((l) => (s.dev === undefined || l.name === s.dev) && (!s.up || l.up))
     .map((link) => ({ link, own: addresses.filter((a) => a.dev === link.name) }))
     .filter(({ own }) => own.length > 0 || !hideBare)
-    .map(({ link, own }) => addrEntry(link, own, ctx.options));
+    .map(({ link, own }) => addrEntry(link, own, options));
   return printList(entries, ctx.options);
 }
 

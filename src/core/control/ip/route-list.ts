@@ -199,7 +199,6 @@ function covers(outer: Prefix, inner: Prefix): boolean {
 
 function fixedBy(s: Selector): Fixed {
   return {
-    type: s.type !== undefined,
     table: s.table !== undefined,
     dev: s.dev !== undefined,
     via: s.via !== undefined && s.via.len === 32,

@@ -5,7 +5,6 @@ import { Entry, type Json, type PrintOptions } from './entry.ts';
 
 /** What the selector of a listing fixed, and the lines therefore leave out. */
 export interface Fixed {
-  readonly type: boolean;
   readonly table: boolean;
   readonly dev: boolean;
   readonly via: boolean;
@@ -21,7 +20,7 @@ const MAIN = 254;
 /** One route. */
 export function routeEntry(route: RouteInfo, options: PrintOptions, fixed: Fixed): Entry {
   const out = new Entry();
-  if ((route.type !== 'unicast' || options.details) && !fixed.type) putType(out, route.type, options);
+  if (route.type !== 'unicast' || options.details) putType(out, route.type, options);
   out.put('dst', route.dst, `${route.dst} `);
   if (route.tos !== 0 && !fixed.tos) {
     const tos = `0x${route.tos.toString(16).padStart(2, '0')}`;

@@ -308,7 +308,6 @@ function getRoute(ctx: IpContext, words: Words): string {
 }
 
 const ALL_SHOWN: Fixed = {
-  type: false,
   table: false,
   dev: false,
   via: false,
