@@ -91,9 +91,14 @@ export class Kernel {
     return new Timer(this.timers, fire);
   }
 
-  /** A packet that this kernel builds: new id, no payload, no headers. */
-  newPacket(proto: number): Packet {
-    return new Packet(++this.lastPacketId, proto, NO_PAYLOAD, 0);
+  /**
+   * A packet that this kernel builds: new id, no payload, no headers. `dev`: where it will leave, if
+   * that is known already.
+   */
+  newPacket(proto: number, dev: NetDevice | null = null): Packet {
+    const pkt = new Packet(++this.lastPacketId, proto, NO_PAYLOAD, 0);
+    pkt.dev = dev;
+    return pkt;
   }
 
   nextCookie(): number {
@@ -108,18 +113,18 @@ export class Kernel {
 
   /**
    * Queues a frame that `dev` received (Linux `netif_rx`). Never a direct call into the stack. The
-   * queue of one device holds net.core.netdev_max_backlog packets.
+   * queue of one device holds net.core.netdev_max_backlog packets. False: it was dropped.
    */
-  enqueue(pkt: Packet, dev: NetDevice): void {
+  enqueue(pkt: Packet, dev: NetDevice): boolean {
     if (!dev.up) {
       drop(dev.net, pkt, 'DEV_READY', dev.name);
-      return;
+      return false;
     }
     const waiting = dev.backlog.length - dev.backlogHead;
     if (waiting >= dev.net.sysctl.netdevMaxBacklog) {
       dev.stats.rxDropped++;
       drop(dev.net, pkt, 'CPU_BACKLOG', dev.name);
-      return;
+      return false;
     }
     pkt.dev = dev;
     dev.backlog.push(pkt);
@@ -129,6 +134,7 @@ export class Kernel {
       this.pollList.push(dev);
       if (!this.running) this.requestWake(this.nowUs);
     }
+    return true;
   }
 
   /**

@@ -22,6 +22,8 @@ export const PACKET_BROADCAST = 1;
 export const PACKET_MULTICAST = 2;
 export const PACKET_OTHERHOST = 3;
 export const PACKET_OUTGOING = 4;
+/** A copy of our own group packet (`Packet.looped`): captures do not see it again. */
+export const PACKET_LOOPBACK = 5;
 
 /** The IPv4 header's checksum was wrong on the wire. */
 export const BAD_IP_CSUM = 1;
@@ -126,5 +128,7 @@ export function ipLength(pkt: Packet): number {
 export function scrubPacket(pkt: Packet): void {
   pkt.mark = 0;
   pkt.route = null;
+  pkt.ignoreDf = false;
+  pkt.noLoop = false;
   pkt.timeUs = 0;
 }

@@ -6,6 +6,7 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { Kernel } from '../core/control/kernel.ts';
 import { Capture } from '../core/link/capture.ts';
 import type { NetDevice } from '../core/link/net-device.ts';
+import { hold, release } from '../node/loop.ts';
 import { RealTimeEnv } from '../node/env.ts';
 import { LabError } from './file.ts';
 import { LocalNode } from './local-node.ts';
@@ -55,6 +56,8 @@ export class Lab {
 
   /** Puts every node on the network, in parallel: after it, namespaces answer pings. */
   async attach(): Promise<void> {
+    // A lab that is up keeps its process alive, and its wires as fast as they can be.
+    hold();
     await Promise.all([...this.nodes.values()].map((n) => n.attach()));
   }
 
@@ -132,6 +135,7 @@ export class Lab {
   async down(): Promise<void> {
     for (const capture of [...this.captures]) await capture.stop();
     await Promise.all([...this.nodes.values()].map((n) => n.stop()));
+    release();
   }
 
   private makeNode(plan: PlannedNode): LabNode {

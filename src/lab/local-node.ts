@@ -1,16 +1,16 @@
 /** A node whose namespace lives in the process of the lab; it may have a JavaScript module in it. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Kernel } from '../core/kernel.ts';
-import type { NetNs } from '../core/net.ts';
+import type { Kernel } from '../core/control/kernel.ts';
+import type { Namespace } from '../core/control/namespace.ts';
+import { formatIpv4 } from '../core/util/address.ts';
 import { runIn, setHosts } from '../node/index.ts';
 import { runCommand } from './commands.ts';
-import { configure } from './configure.ts';
 import type { CommandIo } from './curl.ts';
 import { LabError } from './file.ts';
 import type { LabNode, NodeState } from './node.ts';
 import { NodeLog } from './node-log.ts';
-import { captureOutput } from './output.ts';
+import { captureOutput, releaseOutput } from './output.ts';
 import type { PlannedNode } from './plan.ts';
 import type { Switch } from './switch.ts';
 import { waitFor, waitForLog } from './wait-ready.ts';
@@ -28,7 +28,7 @@ export interface NodeContext {
 export class LocalNode implements LabNode {
   readonly plan: PlannedNode;
   readonly log: NodeLog = new NodeLog();
-  readonly net: NetNs;
+  readonly ns: Namespace;
   state: NodeState = 'idle';
   exit: string | undefined;
   private readonly context: NodeContext;
@@ -36,7 +36,7 @@ export class LocalNode implements LabNode {
   constructor(plan: PlannedNode, context: NodeContext) {
     this.plan = plan;
     this.context = context;
-    this.net = context.kernel.addNetNs(plan.name);
+    this.ns = context.kernel.netns.add(plan.name);
   }
 
   get program(): string {
@@ -44,18 +44,18 @@ export class LocalNode implements LabNode {
   }
 
   async attach(): Promise<void> {
-    this.plan.interfaces.forEach((planned, i) => {
-      this.context.wires[i]?.joinNamespace(this.net, this.plan.name, planned);
+    const { ns, plan } = this;
+    setHosts(ns.net, this.context.hosts);
+    if (plan.router) ns.sysctl.set('net.ipv4.ip_forward', '1');
+    for (const [name, value] of Object.entries(plan.spec.sysctl ?? {})) ns.sysctl.set(name, `${value}`);
+    ns.link.set('lo', { up: true });
+    plan.interfaces.forEach((planned, i) => {
+      const address = `${formatIpv4(planned.address)}/${planned.prefixLen}`;
+      this.context.wires[i]?.joinNamespace(ns, plan.name, planned, address);
+      if (planned.netem !== '') ns.qdisc.replace(planned.name, `netem ${planned.netem}`);
     });
-    setHosts(this.net, this.context.hosts);
-    configure(this.net, {
-      name: this.plan.name,
-      router: this.plan.router,
-      sysctl: this.plan.spec.sysctl ?? {},
-      interfaces: this.plan.interfaces,
-      routes: this.plan.routes,
-    });
-    captureOutput(this.net, this.log);
+    for (const route of plan.routes) ns.ip(`route add ${route}`);
+    captureOutput(ns.net, this.log);
   }
 
   async start(): Promise<void> {
@@ -72,7 +72,7 @@ export class LocalNode implements LabNode {
       process.env[name] = text;
     }
     let failure: unknown;
-    runIn(this.net, () => import(url.href)).catch((error: unknown) => {
+    runIn(this.ns.net, () => import(url.href)).catch((error: unknown) => {
       failure = error;
       this.state = 'exited';
       this.exit = 'error';
@@ -83,18 +83,16 @@ export class LocalNode implements LabNode {
     const { ready } = this.plan;
     if (ready?.kind === 'log') await waitForLog(this.log, ready.text, failed);
     if (ready?.kind === 'tcp')
-      await waitFor(() => isListening(this.net, ready.port), `tcp ${ready.port}`, failed);
+      await waitFor(() => this.ns.net.tcp.hasListener(ready.port), `tcp ${ready.port}`, failed);
     if (failure === undefined) this.state = 'ready';
   }
 
   command(argv: readonly string[], io: CommandIo): Promise<number> {
-    return runCommand(this.net, argv, io);
+    return runCommand(this.ns, argv, io);
   }
 
-  async stop(): Promise<void> {}
-}
-
-/** Does a socket of the namespace listen on this port? */
-export function isListening(net: NetNs, port: number): boolean {
-  return net.tcp.hasListener(port);
+  async stop(): Promise<void> {
+    releaseOutput(this.ns.net);
+    this.ns.destroy();
+  }
 }

@@ -39,6 +39,8 @@ export interface DeviceConfig {
   readonly mtu?: number;
   /** `'10.0.0.1/24'` */
   readonly addresses: readonly string[];
+  /** Words of tc-netem(8) for what leaves. */
+  readonly netem?: string;
 }
 
 /**

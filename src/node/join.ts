@@ -32,8 +32,16 @@ export interface LabEnvironment {
 /** Milliseconds that an ending process gives what it has sent to reach its peers. */
 const LINGER_MS = 2000;
 
+/** Serves what the fabric asks beyond this file; undefined: it does not know the method. */
+export type ExtraService = (
+  ns: Namespace,
+  stream: FrameStream,
+  method: string,
+  params: unknown,
+) => unknown;
+
 /** Joins the lab: when it resolves, this process is inside its namespace. */
-export async function joinLab(lab: LabEnvironment): Promise<Namespace> {
+export async function joinLab(lab: LabEnvironment, extra?: ExtraService): Promise<Namespace> {
   const socket = await runOutside(() => open(lab.socket));
   const stream = new FrameStream(socket);
   const config = (await stream.request('hello', {
@@ -50,7 +58,8 @@ export async function joinLab(lab: LabEnvironment): Promise<Namespace> {
   stream.onFrame = (device, frame, gsoSize) => {
     ports[device]?.receive(frame, gsoSize);
   };
-  stream.onRequest = (method, params) => serve(ns, method, params);
+  stream.onRequest = (method, params) =>
+    extra?.(ns, stream, method, params) ?? serve(ns, method, params);
   // The application's sockets keep the process alive, the wire does not.
   socket.unref();
   stream.onClose = () => {
@@ -110,6 +119,7 @@ function configure(ns: Namespace, config: NodeConfig): void {
   for (const device of config.devices) {
     for (const local of device.addresses) ns.addr.add({ local, dev: device.name, broadcast: '+' });
     ns.link.set(device.name, { up: true });
+    if (device.netem !== undefined) ns.qdisc.replace(device.name, `netem ${device.netem}`);
   }
   for (const route of config.routes ?? []) ns.ip(`route add ${route}`);
   setHosts(ns.net, new Map(Object.entries(config.hosts ?? {})));

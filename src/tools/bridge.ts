@@ -1,5 +1,5 @@
 /** `bridge link` and `bridge fdb` (iproute2). */
-import { NetError, parseMac } from '../core/index.ts';
+import { parseMac } from '../core/index.ts';
 import type { BridgePortInfo, BridgePortSet, FdbInfo } from '../core/control/bridge.ts';
 import { Entry, type Json, type PrintOptions, printList } from '../core/control/ip/entry.ts';
 import { failure, type ToolContext, type ToolResult } from '../core/control/ip/ip.ts';
@@ -32,9 +32,8 @@ export function bridgeTool(ctx: ToolContext, argv: readonly string[]): ToolResul
       EXIT_USAGE,
     );
   } catch (e) {
-    const result = failure(e, '');
-    // LINUX: bridge(8) hands the kernel's refusal to exit() as -1.
-    return e instanceof NetError ? { ...result, code: EXIT_USAGE } : result;
+    // LINUX: bridge(8) hands whatever went wrong to exit() as -1.
+    return { ...failure(e, ''), code: EXIT_USAGE };
   }
 }
 

@@ -20,7 +20,7 @@ export interface KernelOptions {
 export type Runner = <T>(ns: Namespace, fn: () => T) => T;
 
 /** One end of `kernel.veth`. */
-export interface VethEnd extends PeerSpec {
+export interface VethEnd extends Omit<PeerSpec, 'address' | 'netns'> {
   readonly netns: Namespace;
   /** `'10.0.0.1/24'`, or several. */
   readonly address?: string | readonly string[];

@@ -71,7 +71,8 @@ function qdiscName(dev: NetDevice): string {
   return dev.everUp ? 'noqueue' : 'noop';
 }
 
-function flagNames(dev: NetDevice, link: LinkPeer | null): string[] {
+/** `IFF_*` without prefix, in the order of iproute2. */
+export function flagNames(dev: NetDevice, link: LinkPeer | null): string[] {
   const names = dev.up && !dev.carrier ? ['NO-CARRIER'] : [];
   for (const [bit, name] of FLAGS) if ((dev.flags & bit) !== 0) names.push(name);
   if (dev.up) names.push('UP');

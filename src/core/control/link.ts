@@ -1,7 +1,7 @@
 /** The devices of a namespace: `ip link` (Linux `net/core/rtnetlink.c`, `do_setlink`). */
 import { bridgeAdd, bridgeAddPort, bridgeDelPort, isBridge } from '../device/bridge.ts';
 import { vethAdd, vethPeer } from '../device/veth.ts';
-import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, NetError } from '../errno.ts';
+import { EEXIST, EINVAL, ELOOP, ENODEV, EOPNOTSUPP, NetError } from '../errno.ts';
 import { isValidDeviceName } from '../link/device-list.ts';
 import {
   devClose,
@@ -115,7 +115,7 @@ export class LinkControl {
     const { ageingTime } = spec.bridge ?? {};
     const br = bridgeAdd(this.ns.net, name, {
       ...macOf(spec.address),
-      ...(ageingTime === undefined ? {} : { ageingTime }),
+      ...(ageingTime === undefined ? {} : { ageingUs: ageingTime * 10_000 }),
     });
     if (typeof br === 'number') throw new NetError(br, 'rtnetlink');
     return br;
@@ -277,7 +277,7 @@ function setMaster(ns: Namespace, dev: NetDevice, name: string | null): Undo {
   if (old === master) return () => {};
   if (master !== null && !isBridge(master)) throw new NetError(EOPNOTSUPP, 'rtnetlink');
   if (master !== null && isBridge(dev))
-    throw new NetError(40, 'rtnetlink', 'Can not enslave a bridge to a bridge');
+    throw new NetError(ELOOP, 'rtnetlink', 'Can not enslave a bridge to a bridge');
   if (old !== null) refuse(bridgeDelPort(dev));
   if (master !== null) {
     const errno = bridgeAddPort(master, dev);

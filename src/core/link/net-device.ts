@@ -114,6 +114,10 @@ export class NetDevice {
   alias = '';
   /** How often the carrier changed: /sys/class/net/IF/carrier_changes. */
   carrierChanges = 0;
+  /** The carrier was off once, so that the operational state is known (`linkwatch_fire_event`). */
+  linkWatched = false;
+  /** Somebody chose the MAC address (`addr_assign_type` NET_ADDR_SET). */
+  macSet = false;
   /** Was up once: it has a real queue, `noqueue` or another, instead of `noop`. */
   everUp = false;
   /** Received packets that wait for `Kernel.run` (Linux `softnet_data.input_pkt_queue`). */

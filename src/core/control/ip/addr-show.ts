@@ -3,13 +3,15 @@ import type { AddressInfo, LinkInfo } from '../info.ts';
 import { Entry, type Json, type PrintOptions } from './entry.ts';
 import { linkEntry } from './link-show.ts';
 
-/** A device and its addresses. */
+/** A device and its addresses; `withLink` false: the addresses alone. */
 export function addrEntry(
   link: LinkInfo,
   addresses: readonly AddressInfo[],
   options: PrintOptions,
+  withLink: boolean,
 ): Entry {
-  const out = options.oneline && !options.json ? new Entry() : linkEntry(link, options, true);
+  const bare = !withLink || (options.oneline && !options.json);
+  const out = bare ? new Entry() : linkEntry(link, options, true);
   const infos: Json[] = [];
   for (const address of addresses) {
     infos.push(addressJson(address, options));

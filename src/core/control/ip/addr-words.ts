@@ -314,7 +314,7 @@ function showAddresses(ctx: IpContext, words: Words): string {
     .filter((l) => (s.dev === undefined || l.name === s.dev) && (!s.up || l.up))
     .map((link) => ({ link, own: addresses.filter((a) => a.dev === link.name) }))
     .filter(({ own }) => own.length > 0 || !hideBare)
-    .map(({ link, own }) => addrEntry(link, own, options));
+    .map(({ link, own }) => addrEntry(link, own, options, s.label === undefined));
   return printList(entries, ctx.options);
 }
 

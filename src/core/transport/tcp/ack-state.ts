@@ -41,6 +41,7 @@ export class AckState {
 
   reset(): void {
     this.flag = 0;
+    this.priorDelivered = 0;
     this.priorMstamp = 0;
     this.rateDelivered = 0;
     this.rateIntervalUs = -1;

@@ -270,7 +270,7 @@ function cleanRtxQueue(sk: TcpSock, st: AckState): void {
   const queue = sk.rtxQueue;
   const priorSacked = sk.sackedOut;
   let fullyAcked = true;
-  if (st.sackDelivered === 0 && st.firstSackt === 0) st.reord = sk.sndNxt;
+  st.reord = sk.sndNxt;
   let seg = queue.first();
   while (seg !== null) {
     let n = seg.pcount;

@@ -11,7 +11,6 @@ import { SOCK_STREAM, Sock } from '../sock.ts';
 import type { BindBucket } from './bind-table.ts';
 import type { CongestionControl } from './congestion.ts';
 import {
-  TCP_ATO_MIN,
   TCP_CA_OPEN,
   TCP_CLOSE,
   TCP_INFINITE_SSTHRESH,
@@ -225,6 +224,8 @@ export abstract class TcpControlBlock extends Sock {
   windowClamp = 0;
   rcvSsthresh = 0;
   recvmsgInq = false;
+  /** The peer's FIN was seen (`SOCK_DONE`). */
+  doneReceiving = false;
   /** `sk_write_pending`, `SOCK_NOSPACE` */
   noSpace = false;
   /** Bytes charged for what is to be sent. */
@@ -283,7 +284,6 @@ export abstract class TcpControlBlock extends Sock {
     this.rtoMinUs = s.tcpRtoMinUs;
     this.rtoMaxUs = s.tcpRtoMaxMs * 1000;
     this.reordering = s.tcpReordering;
-    this.atoUs = TCP_ATO_MIN;
     this.retransmitTimer = net.kernel.timer(() => this.onRetransmitTimer());
   }
 

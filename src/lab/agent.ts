@@ -1,0 +1,59 @@
+/**
+ * What a `run:` program is started with (`node --import …/agent.js program.js`): joins the lab, and serves
+ * the lab's commands (`exec`, `ip -n` …) inside the program's namespace. The program sees none of it.
+ */
+import type { Namespace } from '../core/control/namespace.ts';
+import type { FrameStream } from '../node/frame-stream.ts';
+import { joinLab } from '../node/join.ts';
+import type { CommandIo } from './curl.ts';
+
+const { WARREN_LAB_SOCKET: socket, WARREN_LAB_NODE: node = '', WARREN_LAB_TOKEN: token = '' } = process.env;
+
+/** Commands that run, by the number that the lab gave them. */
+const running: Map<number, AbortController> = new Map();
+
+if (socket !== undefined && socket !== '') {
+  // A program that this one starts is not the node itself: it runs outside.
+  for (const name of ['WARREN_LAB_SOCKET', 'WARREN_LAB_NODE', 'WARREN_LAB_TOKEN']) delete process.env[name];
+  try {
+    await joinLab({ socket, node, token }, serve);
+  } catch (error) {
+    console.error(`warren: ${node} cannot join its lab: ${(error as Error).message}`);
+    process.exit(1);
+  }
+}
+
+function serve(ns: Namespace, stream: FrameStream, method: string, params: unknown): unknown {
+  if (method === 'command') return command(ns, stream, params as CommandRequest);
+  if (method === 'interrupt') {
+    running.get(Number(params))?.abort();
+    return null;
+  }
+  return undefined;
+}
+
+interface CommandRequest {
+  readonly id: number;
+  readonly argv: readonly string[];
+}
+
+/** Resolves with the exit code; output goes back as requests of our own, in order. */
+async function command(ns: Namespace, stream: FrameStream, request: CommandRequest): Promise<number> {
+  const { id, argv } = request;
+  const abort = new AbortController();
+  running.set(id, abort);
+  const send = (kind: 'out' | 'err', text: string): void => {
+    stream.request('output', { id, kind, text }).catch(() => abort.abort());
+  };
+  const io: CommandIo = {
+    out: (text) => send('out', text),
+    err: (text) => send('err', text),
+    signal: abort.signal,
+  };
+  try {
+    const { runCommand } = await import('./commands.ts');
+    return await runCommand(ns, argv, io);
+  } finally {
+    running.delete(id);
+  }
+}
