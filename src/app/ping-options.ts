@@ -141,7 +141,8 @@ function number(
   const n = /^(0x[0-9a-f]+|-?\d+)$/i.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(n)) return `invalid argument: '${text}'`;
   const top = max === Number.MAX_SAFE_INTEGER ? '9223372036854775807' : String(max);
-  if (n < min || n > max) return `invalid argument: '${text}': out of range: ${min} <= value <= ${top}`;
+  if (n < min || n > max)
+    return `invalid argument: '${text}': out of range: ${min} <= value <= ${top}`;
   set(n);
   return undefined;
 }

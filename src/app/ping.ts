@@ -309,7 +309,8 @@ class Ping implements RunningApp {
     parts.push(`time ${Math.floor((this.lastUs - this.startUs) / 1000)}ms`);
     let text = `${parts.join(', ')}\n`;
     if (t.received > 0 && this.options.size >= TIMING_SIZE) text += this.times();
-    if (t.pipe > 1) text += `${t.received > 0 && this.options.size >= TIMING_SIZE ? ', ' : ''}pipe ${t.pipe}`;
+    if (t.pipe > 1)
+      text += `${t.received > 0 && this.options.size >= TIMING_SIZE ? ', ' : ''}pipe ${t.pipe}`;
     return `${text}\n`;
   }
 
@@ -339,11 +340,7 @@ interface Probe {
 }
 
 /** What a connected datagram socket tells: source address and path MTU; its errors are ping's. */
-function probeRoute(
-  ns: Namespace,
-  dst: number,
-  options: PingOptions,
-): Probe {
+function probeRoute(ns: Namespace, dst: number, options: PingOptions): Probe {
   const probe = Socket.create(ns.net, AF_INET, SOCK_DGRAM);
   if (typeof probe === 'number') throw new NetError(probe, 'socket');
   try {
@@ -352,10 +349,7 @@ function probeRoute(
       const address = parseIpv4(options.source);
       if (address === undefined) {
         device = options.source;
-        check(
-          probe.setsockopt(SOL_SOCKET, SO_BINDTODEVICE, device),
-          `SO_BINDTODEVICE ${device}`,
-        );
+        check(probe.setsockopt(SOL_SOCKET, SO_BINDTODEVICE, device), `SO_BINDTODEVICE ${device}`);
       } else check(probe.bind({ family: AF_INET, addr: address, port: 0 }), 'bind');
     }
     const to = { family: AF_INET, addr: dst, port: 1025 } as const;

@@ -333,7 +333,9 @@ class Path extends Prober {
       this.io.out(`${from}${ms}\n`);
       this.nextHop();
     } else if (m.code === ICMP_PORT_UNREACH) {
-      this.io.out(`${from}${ms}reached\n     Resume: pmtu ${this.mtu} hops ${this.ttl} back ${back(m.ttl)} \n`);
+      this.io.out(
+        `${from}${ms}reached\n     Resume: pmtu ${this.mtu} hops ${this.ttl} back ${back(m.ttl)} \n`,
+      );
       this.end(0);
     } else if (m.code === ICMP_FRAG_NEEDED && (m.rest & 0xffff) < this.mtu) {
       this.mtu = m.rest & 0xffff;

@@ -1,23 +1,31 @@
 /** The core's face: `warren/core`. What is not here may change without notice. */
-export { Kernel, type BridgeOptions, type KernelOptions, type NetnsControl, type Runner, type VethEnd } from './control/kernel.ts';
-export { Namespace, type NamespaceStats } from './control/namespace.ts';
-export type * from './control/info.ts';
+
 export type { AddrControl, AddressFilter, AddressSpec } from './control/addr.ts';
 export type { BridgeControl, BridgePortInfo, FdbInfo } from './control/bridge.ts';
+export type * from './control/info.ts';
+export type { ToolContext, ToolResult } from './control/ip/ip.ts';
+export {
+  type BridgeOptions,
+  Kernel,
+  type KernelOptions,
+  type NetnsControl,
+  type Runner,
+  type VethEnd,
+} from './control/kernel.ts';
 export type { LinkAdd, LinkControl, LinkSet, PeerSpec } from './control/link.ts';
+export { Namespace, type NamespaceStats } from './control/namespace.ts';
 export type { NeighbourSpec, NeighControl } from './control/neigh.ts';
+export { formatNetem, parseNetem } from './control/netem-words.ts';
 export type { QdiscControl, QdiscInfo } from './control/qdisc.ts';
 export type { NexthopSpec, RouteControl, RouteQuery, RouteSpec } from './control/route.ts';
 export type { SysctlControl } from './control/sysctl.ts';
-export type { ToolContext, ToolResult } from './control/ip/ip.ts';
-export { formatNetem, parseNetem } from './control/netem-words.ts';
-export type { NetemOptions } from './link/netem-options.ts';
-export { Capture, type CaptureOptions, type CaptureSink } from './link/capture.ts';
+export type { DropReason } from './drop.ts';
 export type { Env } from './env.ts';
 export * from './errno.ts';
-export type { DropReason } from './drop.ts';
 export type { NetEvent, NetEventKind } from './event.ts';
-export type { Tracer } from './trace.ts';
+export { Capture, type CaptureOptions, type CaptureSink } from './link/capture.ts';
+export type { NetemOptions } from './link/netem-options.ts';
 export { Socket } from './socket/socket.ts';
+export type { Tracer } from './trace.ts';
 export * from './transport/sock.ts';
 export { formatIpv4, formatMac, parseIpv4, parseMac } from './util/address.ts';

@@ -52,7 +52,7 @@ export class LocalNode implements LabNode {
     plan.interfaces.forEach((planned, i) => {
       const address = `${formatIpv4(planned.address)}/${planned.prefixLen}`;
       this.context.wires[i]?.joinNamespace(ns, plan.name, planned, address);
-      if (planned.netem !== '') ns.qdisc.replace(planned.name, `netem ${planned.netem}`);
+      if (planned.netem !== '') ns.qdisc.replace(planned.name, planned.netem);
     });
     for (const route of plan.routes) ns.ip(`route add ${route}`);
     captureOutput(ns.net, this.log);

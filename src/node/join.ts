@@ -119,7 +119,7 @@ function configure(ns: Namespace, config: NodeConfig): void {
   for (const device of config.devices) {
     for (const local of device.addresses) ns.addr.add({ local, dev: device.name, broadcast: '+' });
     ns.link.set(device.name, { up: true });
-    if (device.netem !== undefined) ns.qdisc.replace(device.name, `netem ${device.netem}`);
+    if (device.netem !== undefined) ns.qdisc.replace(device.name, device.netem);
   }
   for (const route of config.routes ?? []) ns.ip(`route add ${route}`);
   setHosts(ns.net, new Map(Object.entries(config.hosts ?? {})));

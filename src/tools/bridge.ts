@@ -1,5 +1,5 @@
 /** `bridge link` and `bridge fdb` (iproute2). */
-import { parseMac } from '../core/index.ts';
+
 import type { BridgePortInfo, BridgePortSet, FdbInfo } from '../core/control/bridge.ts';
 import { Entry, type Json, type PrintOptions, printList } from '../core/control/ip/entry.ts';
 import { failure, type ToolContext, type ToolResult } from '../core/control/ip/ip.ts';
@@ -12,6 +12,7 @@ import {
   notImplemented,
   Words,
 } from '../core/control/ip/words.ts';
+import { parseMac } from '../core/index.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -24,7 +25,8 @@ export function bridgeTool(ctx: ToolContext, argv: readonly string[]): ToolResul
     const object = words.empty ? 'help' : words.next();
     if (abbreviates(object, 'link'))
       return { stdout: link(inner, words, options), stderr: '', code: 0 };
-    if (abbreviates(object, 'fdb')) return { stdout: fdb(inner, words, options), stderr: '', code: 0 };
+    if (abbreviates(object, 'fdb'))
+      return { stdout: fdb(inner, words, options), stderr: '', code: 0 };
     if (['mdb', 'vlan', 'vni', 'monitor'].some((o) => abbreviates(object, o)))
       throw notImplemented(`bridge ${object}`, 'the objects are link and fdb');
     throw new CommandError(
@@ -204,8 +206,7 @@ function modifyFdb(ctx: ToolContext, words: Words, verb: 'add' | 'replace' | 'de
   }
   if (dev === undefined || mac === undefined)
     throw new CommandError('Device and address are required arguments.', EXIT_USAGE);
-  if (parseMac(mac) === undefined)
-    throw new CommandError(`Invalid address "${mac}"`, EXIT_USAGE);
+  if (parseMac(mac) === undefined) throw new CommandError(`Invalid address "${mac}"`, EXIT_USAGE);
   if (!ctx.ns.link.has(dev)) throw noDevice(dev);
   if (verb === 'del') ctx.ns.bridge.fdbDel(mac, dev);
   else if (verb === 'add') ctx.ns.bridge.fdbAdd(mac, dev, state);

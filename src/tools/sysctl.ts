@@ -1,6 +1,7 @@
 /** `sysctl` (procps-ng) over the sysctls of a namespace. */
-import { NetError } from '../core/index.ts';
+
 import type { ToolContext, ToolResult } from '../core/control/ip/ip.ts';
+import { NetError } from '../core/index.ts';
 
 interface Options {
   write: boolean;

@@ -1,5 +1,8 @@
 /** `tc qdisc` (iproute2): the netem of devices. */
-import { NetError } from '../core/index.ts';
+
+import { formatJson } from '../core/control/ip/entry.ts';
+import { failure, type ToolContext, type ToolResult } from '../core/control/ip/ip.ts';
+import { nearestOf } from '../core/control/ip/nearest.ts';
 import {
   abbreviates,
   CommandError,
@@ -9,10 +12,8 @@ import {
   notImplemented,
   Words,
 } from '../core/control/ip/words.ts';
-import { failure, type ToolContext, type ToolResult } from '../core/control/ip/ip.ts';
-import { formatJson } from '../core/control/ip/entry.ts';
-import { nearestOf } from '../core/control/ip/nearest.ts';
 import type { QdiscInfo } from '../core/control/qdisc.ts';
+import { NetError } from '../core/index.ts';
 
 const OBJECTS: readonly string[] = ['class', 'filter', 'chain', 'action', 'monitor', 'exec'];
 const COMMANDS: readonly string[] = ['add', 'change', 'replace', 'delete', 'show'];
@@ -61,7 +62,8 @@ export function tcTool(ctx: ToolContext, argv: readonly string[]): ToolResult {
     const words = new Words(argv);
     const { options, ns } = parseOptions(ctx, words);
     const object = words.empty ? '' : words.next();
-    if (object === '') throw new CommandError('Usage: tc [ OPTIONS ] qdisc { COMMAND | help }', EXIT_USAGE);
+    if (object === '')
+      throw new CommandError('Usage: tc [ OPTIONS ] qdisc { COMMAND | help }', EXIT_USAGE);
     if (!abbreviates(object, 'qdisc')) {
       if (OBJECTS.some((o) => abbreviates(object, o)))
         throw notImplemented(`tc ${object}`, 'the nearest is "tc qdisc"');
@@ -116,7 +118,11 @@ function qdisc(ctx: ToolContext, words: Words, options: Options): string {
   );
 }
 
-function modify(ctx: ToolContext, words: Words, verb: 'add' | 'change' | 'replace' | 'del'): string {
+function modify(
+  ctx: ToolContext,
+  words: Words,
+  verb: 'add' | 'change' | 'replace' | 'del',
+): string {
   let dev: string | undefined;
   let root = false;
   let kind: string | undefined;
@@ -131,7 +137,8 @@ function modify(ctx: ToolContext, words: Words, verb: 'add' | 'change' | 'replac
   }
   netem = words.rest();
   if (dev !== undefined && !ctx.ns.link.has(dev)) throw noDevice(dev);
-  if (dev === undefined) throw new CommandError('Command line is not complete. Try option "help"', EXIT_PARSE);
+  if (dev === undefined)
+    throw new CommandError('Command line is not complete. Try option "help"', EXIT_PARSE);
   if (verb === 'del') {
     if (!root) throw new NetError(22, 'rtnetlink', 'Cannot delete qdisc with handle of zero.');
     ctx.ns.qdisc.del(dev);

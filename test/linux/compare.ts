@@ -77,7 +77,11 @@ function normal(line: string, outcome: Outcome | undefined): unknown {
 function normalOutput(line: string, stdout: string): unknown {
   const list = parseList(stdout.replace(/"expires":\d+/g, '"expires":0'));
   // Group addresses of devices depend on IPv6, IGMP snooping and more.
-  if (/ bridge fdb/.test(line)) return stdout.replace(/^(?:33:33|01:00:5e).*\n/gm, '');
+  if (/ bridge fdb/.test(line))
+    return stdout
+      .split('\n')
+      .filter((l) => !/^(?:33:33|01:00:5e)/.test(l))
+      .sort();
   if (list === undefined) return normalPing(stdout);
   return / neigh/.test(line) ? list.sort(byDestination) : list;
 }

@@ -21,7 +21,8 @@ export function linuxMissing(): string | undefined {
 export function skipReason(): string | false {
   const missing = linuxMissing();
   if (missing === undefined) return false;
-  if (process.env['WARREN_REQUIRE_LINUX'] === '1') throw new Error(`no Linux to compare with: ${missing}`);
+  if (process.env['WARREN_REQUIRE_LINUX'] === '1')
+    throw new Error(`no Linux to compare with: ${missing}`);
   return missing;
 }
 

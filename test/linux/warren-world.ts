@@ -1,5 +1,6 @@
 /** Warren's namespaces, in virtual time, with its own tools. */
 import { ping } from '../../src/app/ping.ts';
+import type { ToolContext } from '../../src/core/control/ip/ip.ts';
 import {
   AF_INET,
   errnoName,
@@ -9,7 +10,6 @@ import {
   SOCK_STREAM,
   Socket,
 } from '../../src/core/index.ts';
-import type { ToolContext } from '../../src/core/control/ip/ip.ts';
 import { VirtualClock } from '../../src/sim/virtual-clock.ts';
 import { bridgeTool } from '../../src/tools/bridge.ts';
 import { ipTool } from '../../src/tools/ip.ts';

@@ -162,8 +162,8 @@ export class Soak {
     );
     router.ip(`link set port${h} master br0`);
     ns.ip(`route add default via 10.0.${segment}.1`);
-    ns.qdisc.replace('eth0', `netem ${IMPAIRMENT}`);
-    router.qdisc.replace(`port${h}`, `netem ${IMPAIRMENT}`);
+    ns.qdisc.replace('eth0', IMPAIRMENT);
+    router.qdisc.replace(`port${h}`, IMPAIRMENT);
     const listener = this.socket(ns, SOCK_STREAM);
     assert.equal(listener.bind({ family: AF_INET, addr: 0, port: PORT }), 0);
     assert.equal(listener.listen(128), 0);

@@ -122,8 +122,7 @@ export class AddrControl {
     const { local, prefixLen } = splitPrefix(spec.local);
     const scope = spec.scope ?? (isLoopback(local) ? 'host' : 'global');
     const scopeValue = scopeNumber(scope);
-    if (scopeValue === undefined)
-      throw new NetError(EINVAL, 'rtnetlink', `"${scope}" is no scope`);
+    if (scopeValue === undefined) throw new NetError(EINVAL, 'rtnetlink', `"${scope}" is no scope`);
     const validLft = lifetime(spec.validLft);
     const preferredLft = lifetime(spec.preferredLft ?? spec.validLft);
     if (validLft === 0 || preferredLft > validLft)

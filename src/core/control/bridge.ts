@@ -1,17 +1,12 @@
 /** Bridges of a namespace: ports and forwarding table (`bridge link`, `bridge fdb`; Linux `net/bridge`). */
-import {
-  type Bridge,
-  bridgeOf,
-  type BridgePort,
-  bridgePortOf,
-} from '../device/bridge.ts';
+import { type Bridge, type BridgePort, bridgeOf, bridgePortOf } from '../device/bridge.ts';
 import type { FdbEntry } from '../device/bridge-fdb.ts';
 import { EEXIST, EINVAL, ENETDOWN, ENOENT, EOPNOTSUPP, NetError } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import { formatMac, parseMac } from '../util/address.ts';
-import { flagNames } from './link-info.ts';
 import { findDevice } from './link.ts';
+import { flagNames } from './link-info.ts';
 
 /** `BR_STATE_*` by number. */
 const STATES = ['disabled', 'listening', 'learning', 'forwarding', 'blocking'] as const;

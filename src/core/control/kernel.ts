@@ -67,8 +67,7 @@ export class NetnsControl {
   /** ENOENT: there is none of that name. */
   get(name: string): Namespace {
     const ns = this.find(name);
-    if (ns === undefined)
-      throw new NetError(ENOENT, 'netns', `there is no namespace "${name}"`);
+    if (ns === undefined) throw new NetError(ENOENT, 'netns', `there is no namespace "${name}"`);
     return ns;
   }
 

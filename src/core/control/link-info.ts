@@ -1,5 +1,6 @@
 /** A device as `ip link show` tells it (Linux `rtnl_fill_ifinfo`). */
 import { isBridge } from '../device/bridge.ts';
+import { maxMtu, minMtu } from '../link/device-state.ts';
 import {
   IFF_ALLMULTI,
   IFF_BROADCAST,
@@ -12,7 +13,6 @@ import {
   IFF_SLAVE,
   type NetDevice,
 } from '../link/net-device.ts';
-import { maxMtu, minMtu } from '../link/device-state.ts';
 import { formatMac } from '../util/address.ts';
 import type { LinkCounters, LinkInfo, LinkPeer } from './info.ts';
 import type { Namespace } from './namespace.ts';

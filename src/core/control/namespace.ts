@@ -2,12 +2,13 @@
  * A namespace as its users see it: shaped like `ip OBJECT VERB`. Calls throw `NetError` with Linux's
  * number and, in `detail`, the kernel's sentence; a call that is refused has changed nothing.
  */
-import { NetError } from '../errno.ts';
+
 import type { DropReason } from '../drop.ts';
-import { MIB, MIB_GROUPS } from '../mib.ts';
-import type { NetNs } from '../net.ts';
+import { NetError } from '../errno.ts';
 import type { EventSource } from '../event.ts';
 import { Capture, type CaptureOptions, type CaptureSink } from '../link/capture.ts';
+import { MIB, MIB_GROUPS } from '../mib.ts';
+import type { NetNs } from '../net.ts';
 import { AddrControl } from './addr.ts';
 import { BridgeControl } from './bridge.ts';
 import { runIp } from './ip/ip.ts';
@@ -16,8 +17,8 @@ import { findDevice, LinkControl } from './link.ts';
 import { NeighControl } from './neigh.ts';
 import { QdiscControl } from './qdisc.ts';
 import { RouteControl } from './route.ts';
-import { SysctlControl } from './sysctl.ts';
 import { splitWords } from './split-words.ts';
+import { SysctlControl } from './sysctl.ts';
 
 /** Counters of a namespace. */
 export interface NamespaceStats {

@@ -2,11 +2,11 @@
 import { EEXIST, EINVAL, ENOENT, NetError } from '../errno.ts';
 import {
   type Neighbour,
-  neighAdd,
-  neighDel,
   NUD_NOARP,
   NUD_NONE,
   NUD_VALID,
+  neighAdd,
+  neighDel,
 } from '../link/neighbour.ts';
 import type { NetNs } from '../net.ts';
 import { formatIpv4, formatMac, parseIpv4, parseMac } from '../util/address.ts';

@@ -29,11 +29,7 @@ export class QdiscControl {
     const device = findDevice(this.net, dev);
     const options = optionsOf(netem);
     if (device.qdisc !== null)
-      throw new NetError(
-        EEXIST,
-        'rtnetlink',
-        'Exclusivity flag on, cannot modify',
-      );
+      throw new NetError(EEXIST, 'rtnetlink', 'Exclusivity flag on, cannot modify');
     device.qdisc = new Netem(device, options);
   }
 

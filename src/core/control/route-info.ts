@@ -2,10 +2,10 @@
 import {
   type FibNexthop,
   type FibRoute,
-  type RouteMetrics as StackMetrics,
   RTNH_F_DEAD,
   RTNH_F_LINKDOWN,
   RTNH_F_ONLINK,
+  type RouteMetrics as StackMetrics,
 } from '../network/route/fib.ts';
 import { formatIpv4 } from '../util/address.ts';
 import type { NexthopInfo, RouteInfo, RouteMetrics } from './info.ts';

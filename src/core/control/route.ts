@@ -1,10 +1,5 @@
 /** The routes of a namespace: `ip route` (Linux `net/ipv4/fib_frontend.c`, `ip_route_get`). */
-import {
-  EHOSTUNREACH,
-  EINVAL,
-  EOPNOTSUPP,
-  NetError,
-} from '../errno.ts';
+import { EHOSTUNREACH, EINVAL, EOPNOTSUPP, NetError } from '../errno.ts';
 import type { NetNs } from '../net.ts';
 import {
   fibAdd,
@@ -13,7 +8,11 @@ import {
   type InsertMode,
   type RouteSpec as StackRoute,
 } from '../network/route/change.ts';
-import { type FibRoute, NO_METRICS, type RouteMetrics as StackMetrics } from '../network/route/fib.ts';
+import {
+  type FibRoute,
+  NO_METRICS,
+  type RouteMetrics as StackMetrics,
+} from '../network/route/fib.ts';
 import { RTN_REFUSED, routeInput } from '../network/route/input.ts';
 import { fibLookup } from '../network/route/lookup.ts';
 import { routeOutput } from '../network/route/output.ts';
@@ -173,9 +172,7 @@ export class RouteControl {
   private all(): FibRoute[] {
     const tables = [...this.net.ipv4.allTables()];
     const hash = (id: number): number => id & 255;
-    return tables
-      .sort((a, b) => hash(a.id) - hash(b.id))
-      .flatMap((t) => t.list().sort(byPrefix));
+    return tables.sort((a, b) => hash(a.id) - hash(b.id)).flatMap((t) => t.list().sort(byPrefix));
   }
 
   /** Which way a packet would take. Errors are those that a sender would get. */
@@ -225,9 +222,7 @@ export class RouteControl {
       from: from === 0 ? null : formatIpv4(from),
       gateway: route.gateway === 0 ? null : formatIpv4(route.gateway),
       cache: cacheFlags(route.type),
-      expires: learnt
-        ? Math.floor((route.pmtuExpiresUs - this.net.kernel.nowUs) / 1_000_000)
-        : 0,
+      expires: learnt ? Math.floor((route.pmtuExpiresUs - this.net.kernel.nowUs) / 1_000_000) : 0,
       metrics: learnt ? { ...metrics, mtu: route.pmtu } : metrics,
       lockedMtu: learnt ? route.pmtuLocked : fibMetrics.mtuLock,
     };

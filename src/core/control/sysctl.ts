@@ -3,7 +3,7 @@
  * them. What a write changes elsewhere (`ip_forward`, `conf.all`, `conf.default`) follows
  * `net/ipv4/devinet.c` and `net/core/neighbour.c`.
  */
-import { CONGESTION_CONTROLS, findCongestionControl } from '../transport/tcp/congestion-table.ts';
+
 import { EINVAL, ENOENT, EPERM, NetError } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
@@ -15,6 +15,7 @@ import {
   NUMBER_SYSCTLS,
   type NumberSysctl,
 } from '../sysctl.ts';
+import { CONGESTION_CONTROLS, findCongestionControl } from '../transport/tcp/congestion-table.ts';
 
 /** One sysctl: how it reads and how it is written. */
 interface Variable {
@@ -242,7 +243,8 @@ export class SysctlControl {
         };
       case 'net.ipv4.ip_local_reserved_ports':
         return {
-          get: () => s.ipLocalReservedPorts.map(([a, b]) => (a === b ? `${a}` : `${a}-${b}`)).join(','),
+          get: () =>
+            s.ipLocalReservedPorts.map(([a, b]) => (a === b ? `${a}` : `${a}-${b}`)).join(','),
           set: (text) => {
             s.ipLocalReservedPorts = portRanges(name, text);
           },

@@ -4,12 +4,18 @@ import { type DeviceOps, IFF_LOOPBACK, NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import { ipLength, type Packet } from '../packet.ts';
 import { ARPHRD_LOOPBACK } from '../wire/arp.ts';
-import { ETH_HLEN } from '../wire/ethernet.ts';
 
-/** 64 KiB of IP, as Linux has it. */
+/** 64 KiB of IP. */
 const LOOPBACK_MTU = 65_536;
 
-const LOOPBACK_OPS: DeviceOps = { kind: '', movable: false, xmit: loopbackXmit };
+const LOOPBACK_OPS: DeviceOps = {
+  kind: '',
+  movable: false,
+  xmit: loopbackXmit,
+  // LINUX: the MTU of lo has no limits (`gen_lo_setup`).
+  minMtu: 0,
+  maxMtu: 0x7fffffff,
+};
 
 /** Makes the lo of a new namespace, down. */
 export function loopbackSetup(net: NetNs): NetDevice {
@@ -20,11 +26,13 @@ export function loopbackSetup(net: NetNs): NetDevice {
   return dev;
 }
 
+/** Linux `loopback_xmit`: the route and the mark stay, so that the packet is not routed again. */
 function loopbackXmit(pkt: Packet, dev: NetDevice): void {
-  const len = ETH_HLEN + (pkt.ip === null ? pkt.len : ipLength(pkt));
-  dev.stats.txPackets++;
-  dev.stats.txBytes += len;
-  dev.stats.rxPackets++;
-  dev.stats.rxBytes += len;
-  dev.net.kernel.enqueue(pkt, dev);
+  const len = ipLength(pkt);
+  if (!dev.net.kernel.enqueue(pkt, dev)) return;
+  const stats = dev.stats;
+  stats.txPackets++;
+  stats.txBytes += len;
+  stats.rxPackets++;
+  stats.rxBytes += len;
 }

@@ -6,9 +6,15 @@
  * TX 5/5. From: `link/output.ts`
  */
 import { drop } from '../drop.ts';
-import { EEXIST, EINVAL } from '../errno.ts';
-import { registerDevice, setCarrier, unregisterDevice } from '../link/device-state.ts';
-import { isValidDeviceName } from '../link/device-list.ts';
+import { EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL } from '../errno.ts';
+import {
+  allocDeviceName,
+  isValidEtherAddr,
+  mtuRefusal,
+  registerDevice,
+  setCarrier,
+  unregisterDevice,
+} from '../link/device-state.ts';
 import {
   type DeviceOps,
   IFF_BROADCAST,
@@ -17,10 +23,10 @@ import {
   NetDevice,
 } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
-import { ipLength, type Packet, scrubPacket } from '../packet.ts';
+import { type Packet, scrubPacket } from '../packet.ts';
 import { MAC_BROADCAST } from '../util/address.ts';
-import { ARP_LEN, ARPHRD_ETHER } from '../wire/arp.ts';
-import { ETH_HLEN } from '../wire/ethernet.ts';
+import { ARPHRD_ETHER } from '../wire/arp.ts';
+import { frameLength } from '../wire/frame.ts';
 
 /** One end of a pair that is to be made. */
 export interface VethEnd {
@@ -29,15 +35,19 @@ export interface VethEnd {
   readonly name: string;
   /** 48-bit integer; chosen by the kernel when absent. */
   readonly mac?: number;
+  /** Bytes; 1500 when absent. */
   readonly mtu?: number;
   /** Wanted index; the next free one when absent. */
   readonly ifindex?: number;
 }
 
+/** Linux ETH_DATA_LEN */
+const DEFAULT_MTU = 1500;
 /** Room for one VLAN tag beyond the MTU (Linux `is_skb_forwardable`). */
 const VLAN_HLEN = 4;
 
-class Veth {
+/** The driver's own state: `NetDevice.priv`. */
+class VethState {
   peer: NetDevice | null = null;
 }
 
@@ -45,87 +55,120 @@ const VETH_OPS: DeviceOps = {
   kind: 'veth',
   movable: true,
   xmit: vethXmit,
-  open: updateCarrier,
-  stop: updateCarrier,
+  open: vethOpen,
+  stop: vethStop,
   uninit: vethUninit,
   iflink: vethPeer,
 };
 
-/** Makes both ends, down; `-EEXIST`, `-EINVAL` and nothing is made. */
+/**
+ * Makes both ends, down (`veth_newlink`). `-EINVAL` (name, MTU), `-EEXIST`, `-EBUSY` (index),
+ * `-EADDRNOTAVAIL` (MAC): nothing is made.
+ */
 export function vethAdd(a: VethEnd, b: VethEnd): [NetDevice, NetDevice] | number {
-  for (const end of [a, b]) {
-    if (!isValidDeviceName(end.name)) return -EINVAL;
-    if (end.net.devs.find(end.name) !== undefined) return -EEXIST;
-    if (end.ifindex !== undefined && end.net.devs.findIndex(end.ifindex) !== undefined) return -EEXIST;
-  }
-  if (a.net === b.net && a.name === b.name && !a.name.includes('%d')) return -EEXIST;
-  // Linux registers the peer first: in one namespace it has the smaller index.
+  const errno = checkEnd(a) || checkEnd(b);
+  if (errno !== 0) return errno;
+  if (a.net === b.net && a.name === b.name && !a.name.includes('%')) return -EEXIST;
+  // LINUX: the peer is registered first; in one namespace it has the smaller index.
   const second = make(b);
   const first = make(a);
-  (first.priv as Veth).peer = second;
-  (second.priv as Veth).peer = first;
+  if (typeof second === 'number') return second;
+  if (typeof first === 'number') {
+    unregisterDevice(second);
+    return first;
+  }
+  (first.priv as VethState).peer = second;
+  (second.priv as VethState).peer = first;
   return [first, second];
 }
 
-/** The other end; null when the device is no veth. */
+/** The other end; null when the device is no veth, or its peer is gone. */
 export function vethPeer(dev: NetDevice): NetDevice | null {
-  return dev.priv instanceof Veth ? dev.priv.peer : null;
+  return dev.priv instanceof VethState ? dev.priv.peer : null;
 }
 
-function make(end: VethEnd): NetDevice {
-  const { net } = end;
-  const name = end.name.includes('%d') ? net.devs.freeName(end.name) : end.name;
+function checkEnd(end: VethEnd): number {
+  const name = allocDeviceName(end.net, end.name);
+  if (typeof name === 'number') return name;
+  if (end.mac !== undefined && !isValidEtherAddr(end.mac)) return -EADDRNOTAVAIL;
+  if (end.ifindex !== undefined) {
+    if (end.ifindex <= 0) return -EINVAL;
+    if (end.net.devs.findIndex(end.ifindex) !== undefined) return -EBUSY;
+  }
+  return 0;
+}
+
+function make(end: VethEnd): NetDevice | number {
+  const net = end.net;
+  const name = allocDeviceName(net, end.name);
+  if (typeof name === 'number') return name;
   const dev = new NetDevice(net, VETH_OPS, name, end.ifindex ?? net.devs.nextIndex(), ARPHRD_ETHER);
+  if (end.mtu !== undefined && mtuRefusal(dev, end.mtu) !== '') return -EINVAL;
   dev.flags = IFF_BROADCAST | IFF_MULTICAST;
   dev.mac = end.mac ?? net.kernel.nextMac();
+  dev.macSet = end.mac !== undefined;
   dev.broadcast = MAC_BROADCAST;
-  dev.mtu = end.mtu ?? 1500;
-  dev.carrier = false;
-  dev.priv = new Veth();
+  dev.mtu = end.mtu ?? DEFAULT_MTU;
+  dev.priv = new VethState();
   registerDevice(dev);
+  // LINUX: counts as a change of the carrier.
+  setCarrier(dev, false);
   return dev;
 }
 
+/**
+ * Linux `veth_xmit`, `dev_forward_skb`: hands the packet over as it is. GSO packets pass whatever the
+ * peer's MTU is.
+ */
 function vethXmit(pkt: Packet, dev: NetDevice): void {
-  const peer = (dev.priv as Veth).peer;
-  if (peer === null || (peer.flags & IFF_UP) === 0) {
+  const peer = (dev.priv as VethState).peer;
+  if (peer === null) {
     dev.stats.txDropped++;
     drop(dev.net, pkt, 'DEV_READY', dev.name);
     return;
   }
-  const len = frameLen(pkt);
-  if (pkt.gsoSize === 0 && len > peer.mtu + ETH_HLEN + VLAN_HLEN) {
+  const len = frameLength(pkt);
+  const limit = peer.mtu + peer.hardHeaderLen + VLAN_HLEN;
+  if ((peer.flags & IFF_UP) === 0 || (len > limit && pkt.gsoSize === 0)) {
     dev.stats.txDropped++;
-    drop(dev.net, pkt, 'PKT_TOO_BIG', peer.name);
+    peer.stats.rxDropped++;
+    drop(dev.net, pkt, len > limit ? 'PKT_TOO_BIG' : 'DEV_READY', dev.name);
     return;
   }
-  dev.stats.txPackets++;
-  dev.stats.txBytes += len;
-  peer.stats.rxPackets++;
-  peer.stats.rxBytes += len;
-  scrubPacket(pkt);
-  dev.net.kernel.enqueue(pkt, peer);
+  if (peer.net !== dev.net) scrubPacket(pkt);
+  else pkt.route = null;
+  pkt.priority = 0;
+  if (!dev.net.kernel.enqueue(pkt, peer)) {
+    dev.stats.txDropped++;
+    return;
+  }
+  const tx = dev.stats;
+  tx.txPackets++;
+  tx.txBytes += len;
+  const rx = peer.stats;
+  rx.rxPackets++;
+  rx.rxBytes += len;
 }
 
-/** Bytes of the frame with its Ethernet header. */
-function frameLen(pkt: Packet): number {
-  if (pkt.ip !== null) return ETH_HLEN + ipLength(pkt);
-  return pkt.arp !== null ? ETH_HLEN + ARP_LEN : ETH_HLEN + pkt.len;
-}
-
-function updateCarrier(dev: NetDevice): void {
+function vethOpen(dev: NetDevice): void {
   const peer = vethPeer(dev);
-  if (peer === null) return;
-  const on = dev.up && peer.up;
-  setCarrier(dev, on);
-  setCarrier(peer, on);
+  if (peer === null || !peer.up) return;
+  setCarrier(dev, true);
+  setCarrier(peer, true);
 }
 
+function vethStop(dev: NetDevice): void {
+  setCarrier(dev, false);
+  const peer = vethPeer(dev);
+  if (peer !== null) setCarrier(peer, false);
+}
+
+/** Linux `veth_dellink`: no end lives alone. */
 function vethUninit(dev: NetDevice): void {
-  const state = dev.priv as Veth;
-  const { peer } = state;
+  const state = dev.priv as VethState;
+  const peer = state.peer;
   state.peer = null;
   if (peer === null) return;
-  (peer.priv as Veth).peer = null;
+  (peer.priv as VethState).peer = null;
   unregisterDevice(peer);
 }

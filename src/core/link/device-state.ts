@@ -1,32 +1,48 @@
 /**
  * The life of a device: registration, up and down, carrier, MTU, address, name, and its end (Linux
- * `net/core/dev.c`, `net/sched/sch_generic.c`). Each change is told to the notifiers of
+ * `net/core/dev.c`, `net/core/link_watch.c`). Each change is told to the notifiers of
  * `protocols.netdev`, then to whoever watches the namespace.
  */
 import { drop } from '../drop.ts';
-import { EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, EOPNOTSUPP } from '../errno.ts';
+import { EADDRNOTAVAIL, EEXIST, EINVAL, EOPNOTSUPP, ERANGE } from '../errno.ts';
 import type { NetNs } from '../net.ts';
 import type { Packet } from '../packet.ts';
 import type { NetdevEvent } from '../protocols.ts';
 import { isGroupMac, MAC_ZERO } from '../util/address.ts';
-import { ARPHRD_ETHER } from '../wire/arp.ts';
 import { isValidDeviceName } from './device-list.ts';
-import { IFF_LOOPBACK, IFF_LOWER_UP, IFF_RUNNING, IFF_UP, type NetDevice } from './net-device.ts';
+import {
+  IFF_ALLMULTI,
+  IFF_LOWER_UP,
+  IFF_MULTICAST,
+  IFF_NOARP,
+  IFF_PROMISC,
+  IFF_RUNNING,
+  IFF_UP,
+  type NetDevice,
+} from './net-device.ts';
+import type { Qdisc } from './qdisc.ts';
 
 /** RFC 2863 §3.1.14, as `ip link` prints it. */
 export type OperState = 'UNKNOWN' | 'DOWN' | 'LOWERLAYERDOWN' | 'UP';
 
+/** Smallest and largest MTU of a kind that does not say (Linux ETH_MIN_MTU, ETH_MAX_MTU). */
 const DEFAULT_MIN_MTU = 68;
 const DEFAULT_MAX_MTU = 65_535;
+/** The flags that `devChangeFlags` may change; IFF_UP has functions of its own. */
+const CHANGEABLE: number = IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST;
 
-/** Puts a device that a driver made into its namespace's list. */
+/** Puts a device that a driver made, down, into its namespace's list (`register_netdevice`). */
 export function registerDevice(dev: NetDevice): void {
+  dev.linkWatched = !dev.carrier;
   dev.net.devs.add(dev);
   notify('register', dev);
-  dev.net.events.emit('newlink', dev);
+  changed(dev);
 }
 
-/** Takes a device out of existence: down, off its master, empty queues, off the list. */
+/**
+ * Takes a device out of existence: down, out of its master, off the list, with all that waits in its
+ * queues (`unregister_netdevice`). A veth takes its peer with it.
+ */
 export function unregisterDevice(dev: NetDevice): void {
   if (dev.dead) return;
   devClose(dev);
@@ -35,113 +51,187 @@ export function unregisterDevice(dev: NetDevice): void {
   dev.qdisc?.reset();
   dev.qdisc = null;
   dropBacklog(dev);
+  dev.ops.uninit?.(dev);
   dev.rxHandler = null;
+  dev.rxHandlerData = null;
   dev.master = null;
   dev.taps = null;
   dev.net.devs.remove(dev);
-  dev.ops.uninit?.(dev);
   dev.net.events.emit('dellink', dev);
 }
 
-/** Removes every device of a namespace that dies: pairs go with their peers, lo goes last. */
+/** Removes every device of a namespace that dies: pairs go with their peers elsewhere, lo goes last. */
 export function destroyDevices(net: NetNs): void {
   for (const dev of [...net.devs].reverse()) if (dev !== net.loopback) unregisterDevice(dev);
   unregisterDevice(net.loopback);
 }
 
-/** `ip link set DEV up`. */
+/** `ip link set DEV up` (`dev_open`). */
 export function devOpen(dev: NetDevice): number {
   if (dev.up) return 0;
+  const carrier = dev.carrier;
   dev.flags |= IFF_UP;
   dev.everUp = true;
+  dev.starting = true;
   dev.ops.open?.(dev);
+  dev.starting = false;
   deriveFlags(dev);
   notify('up', dev);
-  dev.net.events.emit('newlink', dev);
+  changed(dev);
+  // LINUX: news of the carrier waits in `link_watch` until the device is up.
+  if (dev.carrier !== carrier) {
+    notify('change', dev);
+    changed(dev);
+  }
   return 0;
 }
 
-/** `ip link set DEV down`. */
+/** `ip link set DEV down` (`dev_close`). What the egress queue holds is dropped. */
 export function devClose(dev: NetDevice): void {
   if (!dev.up) return;
   notify('goingDown', dev);
   dev.flags &= ~IFF_UP;
   dev.qdisc?.reset();
-  dropBacklog(dev);
   dev.ops.stop?.(dev);
   deriveFlags(dev);
   notify('down', dev);
-  dev.net.events.emit('newlink', dev);
+  changed(dev);
 }
 
-/** The cable is there, or not. Drivers call it; a device that is down only remembers. */
+/**
+ * The cable is there, or not (`netif_carrier_on`, `netif_carrier_off`). Drivers call it; a device that is
+ * down only remembers.
+ */
 export function setCarrier(dev: NetDevice, on: boolean): void {
   if (dev.carrier === on || dev.dead) return;
   dev.carrier = on;
   dev.carrierChanges++;
+  dev.linkWatched = true;
   deriveFlags(dev);
-  if (!dev.up) return;
+  if (!dev.up || dev.starting) return;
   notify('change', dev);
-  dev.net.events.emit('newlink', dev);
+  changed(dev);
 }
 
-/** EINVAL outside of what the kind of device allows (`dev_set_mtu_ext`). */
+/** `-EINVAL` outside of what the kind of device allows (`dev_set_mtu`); `mtuRefusal` has the sentence. */
 export function devSetMtu(dev: NetDevice, mtu: number): number {
   if (mtu === dev.mtu) return 0;
-  if (mtu < minMtu(dev) || mtu > maxMtu(dev)) return -EINVAL;
+  if (mtuRefusal(dev, mtu) !== '') return -EINVAL;
   dev.mtu = mtu;
   notify('changeMtu', dev);
-  dev.net.events.emit('newlink', dev);
+  changed(dev);
   return 0;
 }
 
-/** Smallest MTU of this kind of device; 0 on lo. */
+/** The kernel's sentence about an MTU that a device cannot have; '' if it can (`dev_validate_mtu`). */
+export function mtuRefusal(dev: NetDevice, mtu: number): string {
+  if (mtu < minMtu(dev)) return 'mtu less than device minimum';
+  return mtu > maxMtu(dev) ? 'mtu greater than device maximum' : '';
+}
+
+/** Smallest MTU of this kind of device. */
 export function minMtu(dev: NetDevice): number {
-  return dev.ops.minMtu ?? ((dev.flags & IFF_LOOPBACK) === 0 ? DEFAULT_MIN_MTU : 0);
+  return dev.ops.minMtu ?? DEFAULT_MIN_MTU;
 }
 
 export function maxMtu(dev: NetDevice): number {
   return dev.ops.maxMtu ?? DEFAULT_MAX_MTU;
 }
 
-/** EADDRNOTAVAIL for a group address or none; EOPNOTSUPP where there are no addresses. */
+/**
+ * `-EADDRNOTAVAIL` for a group address or none, `-EOPNOTSUPP` where there are no addresses
+ * (`dev_set_mac_address`). Allowed while up (IFF_LIVE_ADDR_CHANGE).
+ */
 export function devSetMac(dev: NetDevice, mac: number): number {
-  if (dev.type !== ARPHRD_ETHER) return -EOPNOTSUPP;
-  if (isGroupMac(mac) || mac === MAC_ZERO) return -EADDRNOTAVAIL;
-  if (dev.mac === mac) return 0;
+  if (dev.hardHeaderLen === 0) return -EOPNOTSUPP;
+  if (!isValidEtherAddr(mac)) return -EADDRNOTAVAIL;
+  dev.macSet = true;
+  changeMac(dev, mac);
+  return 0;
+}
+
+/** A driver gives a device another address, unasked: a bridge that follows its ports. */
+export function changeMac(dev: NetDevice, mac: number): void {
+  if (dev.mac === mac) return;
   dev.mac = mac;
   notify('changeAddr', dev);
-  dev.net.events.emit('newlink', dev);
-  return 0;
+  changed(dev);
 }
 
-/** Allowed while up, as Linux does since 6.2. */
+/** Neither a group address nor all zeros (`is_valid_ether_addr`). */
+export function isValidEtherAddr(mac: number): boolean {
+  return mac !== MAC_ZERO && !isGroupMac(mac);
+}
+
+/** `-EINVAL`, `-EEXIST` (`dev_change_name`). Allowed while up. `name` may be a pattern. */
 export function devRename(dev: NetDevice, name: string): number {
-  if (!isValidDeviceName(name)) return -EINVAL;
-  const free = name.includes('%d') ? dev.net.devs.freeName(name) : name;
-  if (free === dev.name) return 0;
-  if (dev.net.devs.find(free) !== undefined) return -EEXIST;
+  if (name === dev.name) return 0;
+  const free = allocDeviceName(dev.net, name);
+  if (typeof free === 'number') return free;
   dev.net.devs.rename(dev, free);
   notify('changeName', dev);
-  dev.net.events.emit('newlink', dev);
+  changed(dev);
   return 0;
 }
 
-/** Another queue in front of the driver; what the old one held is dropped. */
-export function devSetQdisc(dev: NetDevice, qdisc: NetDevice['qdisc']): number {
-  if (dev.dead) return -EBUSY;
+/**
+ * The name that a new device gets (`dev_get_valid_name`): `name` itself, or the first free one of a
+ * pattern such as `veth%d`. `-EINVAL` when it is no name, `-EEXIST` when it is taken.
+ */
+export function allocDeviceName(net: NetNs, name: string): string | number {
+  if (!isValidDeviceName(name)) return -EINVAL;
+  const percent = name.indexOf('%');
+  if (percent >= 0) {
+    if (name[percent + 1] !== 'd' || name.includes('%', percent + 2)) return -EINVAL;
+    return net.devs.freeName(name);
+  }
+  return net.devs.find(name) === undefined ? name : -EEXIST;
+}
+
+/** `ip link set DEV arp|promisc|allmulticast|multicast on|off`: gives `mask`'s bits the values of `flags`. */
+export function devChangeFlags(dev: NetDevice, flags: number, mask: number): number {
+  const old = dev.flags;
+  const bits = mask & CHANGEABLE;
+  dev.flags = (old & ~bits) | (flags & bits);
+  const difference = dev.flags ^ old;
+  if (difference === 0) return 0;
+  // What was resolved with ARP is not what would be used without it, and the reverse.
+  if ((difference & IFF_NOARP) !== 0) dev.net.arp.flush(dev, true);
+  if (dev.up) notify('change', dev);
+  changed(dev);
+  return 0;
+}
+
+/** `ip link set DEV txqueuelen N`; `-ERANGE` for what is no 32-bit unsigned number. */
+export function devSetTxQueueLen(dev: NetDevice, packets: number): number {
+  if (packets < 0 || packets > 0xffffffff) return -ERANGE;
+  if (dev.txQueueLen === packets) return 0;
+  dev.txQueueLen = packets;
+  changed(dev);
+  return 0;
+}
+
+/** Another queue in front of the driver, or none; what the old one held is dropped. */
+export function devSetQdisc(dev: NetDevice, qdisc: Qdisc | null): void {
   dev.qdisc?.reset();
   dev.qdisc = qdisc;
-  return 0;
 }
 
-/** What `ip link` prints behind `state`. */
+/** What `ip link` prints behind `state` (`rfc2863_policy`, `default_operstate`). */
 export function operState(dev: NetDevice): OperState {
-  if ((dev.flags & IFF_LOOPBACK) !== 0) return dev.up ? 'UNKNOWN' : 'DOWN';
   if (!dev.up) return 'DOWN';
-  if (dev.carrier) return dev.ops.kind === 'tun' && dev.hardHeaderLen === 0 ? 'UNKNOWN' : 'UP';
-  const lower = dev.ops.iflink?.(dev) ?? null;
-  return lower !== null && lower !== dev ? 'LOWERLAYERDOWN' : 'DOWN';
+  if (!dev.linkWatched) return 'UNKNOWN';
+  if (dev.carrier) return 'UP';
+  const lower = dev.ops.iflink?.(dev) ?? dev;
+  if (lower.ifindex === dev.ifindex) return 'DOWN';
+  // LINUX: the index is looked up in this device's own namespace, wherever the other end is.
+  const found = dev.net.devs.findIndex(lower.ifindex);
+  return found === undefined || found.carrier ? 'DOWN' : 'LOWERLAYERDOWN';
+}
+
+/** `netif_oper_up`: the operational state is UP or UNKNOWN, and the device is up. */
+export function isOperUp(dev: NetDevice): boolean {
+  return dev.up && dev.carrier;
 }
 
 function deriveFlags(dev: NetDevice): void {
@@ -150,13 +240,25 @@ function deriveFlags(dev: NetDevice): void {
 }
 
 function notify(event: NetdevEvent, dev: NetDevice): void {
-  for (const notifier of dev.net.kernel.protocols.netdev) notifier(event, dev);
+  const notifiers = dev.net.kernel.protocols.netdev;
+  for (let i = 0; i < notifiers.length; i++) notifiers[i]?.(event, dev);
 }
 
+/** RTM_NEWLINK to whoever listens; a device that is being deleted says no more than that. */
+function changed(dev: NetDevice): void {
+  if (!dev.dead) dev.net.events.emit('newlink', dev);
+}
+
+/** Linux `flush_backlog`: received packets that nobody will take any more. */
 function dropBacklog(dev: NetDevice): void {
+  const kernel = dev.net.kernel;
   while (dev.backlogHead < dev.backlog.length) {
-    drop(dev.net, dev.backlog[dev.backlogHead] as Packet, 'DEV_READY', dev.name);
+    const pkt = dev.backlog[dev.backlogHead] as Packet;
     dev.backlogHead++;
-    dev.net.kernel.backlogLength--;
+    kernel.backlogLength--;
+    drop(dev.net, pkt, 'DEV_READY', dev.name);
   }
+  // The poll list may hold the device: it finds an empty queue and lets go.
+  dev.backlog.length = 0;
+  dev.backlogHead = 0;
 }

@@ -1,6 +1,7 @@
 /**
  * A frame arrives: for whom it is, captures, the device's rx handler, then the protocol (Linux
- * `__netif_receive_skb_core`, `eth_type_trans`).
+ * `__netif_receive_skb_core`, `eth_type_trans`). Drivers count what they received; here are counted only
+ * the frames that no protocol wants.
  *
  * RX 2/4. From: `device/veth.ts` To: `network/ipv4/input.ts`
  */
@@ -9,36 +10,34 @@ import {
   type Packet,
   PACKET_BROADCAST,
   PACKET_HOST,
+  PACKET_LOOPBACK,
   PACKET_MULTICAST,
   PACKET_OTHERHOST,
 } from '../packet.ts';
 import { isGroupMac } from '../util/address.ts';
-import { IFF_UP, type NetDevice } from './net-device.ts';
+import type { NetDevice } from './net-device.ts';
+import { isTapped, runTaps } from './taps.ts';
 
-/** Handlers that may pass a packet on to an upper device: more than this is a loop of devices. */
-const MAX_HANDLERS = 8;
+/** Rounds of rx handlers: more devices than this are not stacked but a loop (`MAX_NEST_DEV`). */
+const MAX_ROUNDS = 8;
 
-/** Takes a packet that `pkt.dev` received. */
+/** Takes a packet that `pkt.dev` received. Called by `Kernel.run` alone. */
 export function netifReceive(pkt: Packet): void {
   let dev = pkt.dev as NetDevice;
-  if ((dev.flags & IFF_UP) === 0) {
-    drop(dev.net, pkt, 'DEV_READY', dev.name);
-    return;
-  }
-  if (pkt.timeUs === 0) pkt.timeUs = dev.net.kernel.nowUs;
-  pkt.pktType = classify(pkt, dev);
-  tapIncoming(pkt, dev);
-  for (let n = 0; dev.rxHandler !== null; n++) {
-    if (n === MAX_HANDLERS) {
-      drop(dev.net, pkt, 'NOT_SPECIFIED', dev.name);
-      return;
+  const kernel = dev.net.kernel;
+  pkt.timeUs = kernel.nowUs;
+  if (pkt.looped) pkt.pktType = PACKET_LOOPBACK;
+  else {
+    pkt.pktType = packetType(pkt, dev);
+    if (kernel.tracer !== null) kernel.tracer.receive(dev, pkt);
+    if (isTapped(dev)) runTaps(pkt, dev, false);
+    if (dev.rxHandler !== null) {
+      const upper = throughHandlers(pkt, dev);
+      if (upper === null) return;
+      dev = upper;
     }
-    if (dev.rxHandler(pkt)) return;
-    if (pkt.dev === dev) break;
-    dev = pkt.dev as NetDevice;
-    tapIncoming(pkt, dev);
   }
-  const handler = dev.net.kernel.protocols.ether.get(pkt.proto);
+  const handler = kernel.protocols.ether.get(pkt.proto);
   if (handler !== undefined) {
     handler(pkt);
     return;
@@ -47,18 +46,32 @@ export function netifReceive(pkt: Packet): void {
   drop(dev.net, pkt, 'UNHANDLED_PROTO', dev.name);
 }
 
-/** Linux `eth_type_trans`; devices without link-layer addresses receive for themselves. */
-export function classify(pkt: Packet, dev: NetDevice): number {
-  const eth = pkt.eth;
-  if (eth === null || eth.dst === dev.mac) return PACKET_HOST;
-  if (eth.dst === dev.broadcast) return PACKET_BROADCAST;
-  return isGroupMac(eth.dst) ? PACKET_MULTICAST : PACKET_OTHERHOST;
+/**
+ * Lets the rx handler of each device have the packet, from the bottom up. The device whose namespace
+ * counts from here; null when a handler took the packet.
+ */
+function throughHandlers(pkt: Packet, bottom: NetDevice): NetDevice | null {
+  let dev = bottom;
+  for (let round = 0; dev.rxHandler !== null; round++) {
+    if (round === MAX_ROUNDS) {
+      drop(dev.net, pkt, 'NOT_SPECIFIED', dev.name);
+      return null;
+    }
+    if (dev.rxHandler(pkt)) return null;
+    const next = pkt.dev as NetDevice;
+    if (next === dev) break;
+    dev = next;
+    const tracer = dev.net.kernel.tracer;
+    if (tracer !== null) tracer.receive(dev, pkt);
+    if (isTapped(dev)) runTaps(pkt, dev, false);
+  }
+  return dev;
 }
 
-function tapIncoming(pkt: Packet, dev: NetDevice): void {
-  const kernel = dev.net.kernel;
-  if (kernel.tracer !== null) kernel.tracer.receive(dev, pkt);
-  if (kernel.taps !== null) for (const t of kernel.taps) t.tap(pkt, dev, false);
-  if (dev.net.taps !== null) for (const t of dev.net.taps) t.tap(pkt, dev, false);
-  if (dev.taps !== null) for (const t of dev.taps) t.tap(pkt, dev, false);
+/** Linux `eth_type_trans`; a device without link-layer addresses receives for itself. */
+function packetType(pkt: Packet, dev: NetDevice): number {
+  const eth = pkt.eth;
+  if (eth === null || eth.dst === dev.mac) return PACKET_HOST;
+  if (!isGroupMac(eth.dst)) return PACKET_OTHERHOST;
+  return eth.dst === dev.broadcast ? PACKET_BROADCAST : PACKET_MULTICAST;
 }

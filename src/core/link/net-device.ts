@@ -118,6 +118,8 @@ export class NetDevice {
   linkWatched = false;
   /** Somebody chose the MAC address (`addr_assign_type` NET_ADDR_SET). */
   macSet = false;
+  /** Going up: changes of the carrier are told once it is up. */
+  starting = false;
   /** Was up once: it has a real queue, `noqueue` or another, instead of `noop`. */
   everUp = false;
   /** Received packets that wait for `Kernel.run` (Linux `softnet_data.input_pkt_queue`). */

@@ -58,7 +58,7 @@ export abstract class DatagramSock extends Sock {
   readonly copyIn: CopyIn = new CopyIn();
 
   /** Makes the socket found where its addresses say (`sk_prot->rehash`). */
-  protected abstract rehash(): void;
+  abstract rehash(): void;
   /** Gives the port back (`sk_prot->unhash`). */
   protected abstract unhash(): void;
   /** Chooses a port if there is none; 0 or -EAGAIN (`inet_autobind`). */
@@ -128,6 +128,13 @@ export abstract class DatagramSock extends Sock {
       this.lastDst = asked;
     }
     return route;
+  }
+
+  /** IP_MTU: of the way to the peer; -ENOTCONN without one. */
+  override pathMtu(): number {
+    const route = this.connected ? this.routeTo(this.daddr) : null;
+    if (route === null || typeof route === 'number') return -ENOTCONN;
+    return route.mtu(this.net.kernel.nowUs);
   }
 
   /** Looks the way up, with what options say about it; `oif` and `src`: 0, or what a message says. */

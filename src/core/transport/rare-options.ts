@@ -10,6 +10,8 @@ export interface Membership {
   readonly ifindex: number;
   /** The address by which the interface was chosen; 0: none. */
   readonly address: number;
+  /** Senders that are wanted; null: all. */
+  readonly sources: readonly number[] | null;
 }
 
 export class RareOptions {

@@ -3,7 +3,7 @@
  * belongs for life to the namespace it was made in (S8). Methods return 0, a value, or `-errno`, and
  * never block: what would block returns `-EAGAIN` or `-EINPROGRESS`, and an event tells when to retry.
  */
-import { EOPNOTSUPP } from '../errno.ts';
+import { ENOTCONN, EOPNOTSUPP } from '../errno.ts';
 import type { NetNs } from '../net.ts';
 import type { Payload } from '../packet.ts';
 import type { ErrorQueue } from './error-queue.ts';
@@ -195,6 +195,16 @@ export abstract class Sock {
 
   /** An option or address changed that a cached route depends on (Linux `sk_dst_reset`). */
   resetRoute(): void {}
+
+  /** SO_KEEPALIVE */
+  setKeepAlive(on: boolean): void {
+    this.keepAlive = on;
+  }
+
+  /** IP_MTU: bytes of the largest IP packet to the peer, -ENOTCONN without one. */
+  pathMtu(): number {
+    return -ENOTCONN;
+  }
 
   /** For reading: the options that few sockets set. */
   get rare(): Readonly<RareOptions> {

@@ -1,9 +1,9 @@
 /** `ip addr add|change|replace|del|flush|show` (iproute2 `ip/ipaddress.c`). */
 import { EOPNOTSUPP, NetError } from '../../errno.ts';
+import { formatIpv4, maskOf } from '../../util/address.ts';
 import type { AddressFilter, AddressSpec } from '../addr.ts';
 import type { AddressInfo } from '../info.ts';
-import { scopeNumber, scopeName } from '../names.ts';
-import { formatIpv4, maskOf } from '../../util/address.ts';
+import { scopeName, scopeNumber } from '../names.ts';
 import { addrEntry } from './addr-show.ts';
 import { type PrintOptions, printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
@@ -284,7 +284,8 @@ function isSelected(a: AddressInfo, s: Selector): boolean {
   if (s.dev !== undefined && a.dev !== s.dev) return false;
   if (s.scope !== undefined && a.scope !== s.scope) return false;
   if (s.label !== undefined && !labelMatches(s.label, a.label)) return false;
-  if (s.dynamic !== undefined && s.dynamic !== (a.validLft !== Number.POSITIVE_INFINITY)) return false;
+  if (s.dynamic !== undefined && s.dynamic !== (a.validLft !== Number.POSITIVE_INFINITY))
+    return false;
   if (s.primary !== undefined && s.primary === a.secondary) return false;
   if (s.deprecated !== undefined && s.deprecated !== a.deprecated) return false;
   return s.to === undefined || isInside(a.local, s.to);

@@ -3,7 +3,13 @@
  * `lib/json_print.c`), and JSON as iproute2 lays it out.
  */
 
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json };
 
 /** What is printed of one object. */
 export class Entry {
@@ -46,7 +52,11 @@ export interface PrintOptions {
 
 /** A whole listing. */
 export function printList(entries: readonly Entry[], options: PrintOptions): string {
-  if (options.json) return `${formatJson(entries.map((e) => e.json), options.pretty)}\n`;
+  if (options.json)
+    return `${formatJson(
+      entries.map((e) => e.json),
+      options.pretty,
+    )}\n`;
   const text = entries.map((e) => e.text);
   return (options.oneline ? text.map(joinLines) : text).join('');
 }

@@ -11,7 +11,15 @@ import { ipLink } from './link-words.ts';
 import { nearestOf } from './nearest.ts';
 import { ipNeigh } from './neigh-words.ts';
 import { ipRoute } from './route-words.ts';
-import { abbreviates, CommandError, EXIT_KERNEL, EXIT_PARSE, EXIT_USAGE, notImplemented, Words } from './words.ts';
+import {
+  abbreviates,
+  CommandError,
+  EXIT_KERNEL,
+  EXIT_PARSE,
+  EXIT_USAGE,
+  notImplemented,
+  Words,
+} from './words.ts';
 
 /** What a tool printed, and its exit code. */
 export interface ToolResult {
@@ -197,7 +205,9 @@ function printOption(o: Mutable<PrintOptions>, word: string): void {
   else if (abbreviates(word, '-Version'))
     throw new CommandError('ip of Warren, after iproute2 6.1', 0);
   else if (abbreviates(word, '-resolve') || abbreviates(word.replace(/=.*/, ''), '-color')) return;
-  else if (['-batch', '-force', '-timestamp', '-all', '-rcvbuf', '-human', '-iec', '-b'].includes(word))
+  else if (
+    ['-batch', '-force', '-timestamp', '-all', '-rcvbuf', '-human', '-iec', '-b'].includes(word)
+  )
     throw notImplemented(`ip ${word}`, 'the options are -s -d -o -br -j -p -4 -N and -n');
   else throw new CommandError(`Option "${word}" is unknown, try "ip -help".`, EXIT_USAGE);
 }
@@ -207,7 +217,10 @@ function ipNetns(ctx: IpContext, words: Words): string {
   const word = words.empty ? 'list' : words.next();
   if (word === 'identify') return `${ctx.ns.name ?? ''}\n`;
   if (!abbreviates(word, 'list') && !abbreviates(word, 'show') && word !== 'lst')
-    throw notImplemented(`ip netns ${word}`, 'the commands are list and identify; namespaces come and go with the program or the lab');
+    throw notImplemented(
+      `ip netns ${word}`,
+      'the commands are list and identify; namespaces come and go with the program or the lab',
+    );
   const named = ctx.listNetns().filter((ns) => ns.name !== null);
   if (ctx.options.json)
     return `${formatJson(

@@ -102,7 +102,9 @@ function putCounters(out: Entry, link: LinkInfo, level: number): void {
     out.add(`\n    ${figures(row, widths, 0)}`);
     if (level > 1) {
       const first = widths[0] ?? 0;
-      out.add(`\n    ${`${name.toUpperCase()} errors:`.padEnd(first)} ${heads(errors, widths, 1, 0)}`);
+      out.add(
+        `\n    ${`${name.toUpperCase()} errors:`.padEnd(first)} ${heads(errors, widths, 1, 0)}`,
+      );
       out.add(`\n    ${' '.repeat(first)} ${figures(errors, widths, 1)}`);
     }
   }
@@ -143,7 +145,12 @@ function widen(widths: number[], row: readonly Column[], from: number): void {
   });
 }
 
-function heads(row: readonly Column[], widths: readonly number[], from: number, taken: number): string {
+function heads(
+  row: readonly Column[],
+  widths: readonly number[],
+  from: number,
+  taken: number,
+): string {
   return row
     .map(([, head], i) => head.padStart((widths[i + from] ?? 0) - (i === 0 ? taken : 0)))
     .join(' ');

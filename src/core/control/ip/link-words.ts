@@ -1,8 +1,9 @@
 /** `ip link add|set|del|show` (iproute2 `ip/iplink.c`): words to the calls of `Namespace.link`. */
-import type { LinkAdd, LinkSet } from '../link.ts';
-import { isValidDeviceName } from '../../link/device-list.ts';
+
 import { EINVAL, EOPNOTSUPP, NetError } from '../../errno.ts';
+import { isValidDeviceName } from '../../link/device-list.ts';
 import { parseMac } from '../../util/address.ts';
+import type { LinkAdd, LinkSet } from '../link.ts';
 import { type Entry, printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { linkEntry } from './link-show.ts';
@@ -181,7 +182,8 @@ function macWord(words: Words): string {
   // Some bytes, but not six: it is the kernel that refuses.
   if (/^[0-9a-f]{1,2}([:.][0-9a-f]{1,2})*$/i.test(word) && parseMac(word) === undefined)
     throw new NetError(EINVAL, 'rtnetlink');
-  if (parseMac(word) === undefined) throw new CommandError(`"${word}" is invalid lladdr.`, EXIT_PARSE);
+  if (parseMac(word) === undefined)
+    throw new CommandError(`"${word}" is invalid lladdr.`, EXIT_PARSE);
   return word;
 }
 
@@ -192,8 +194,12 @@ function nameWord(key: string, name: string): string {
 
 function deviceWord(word: string, words: Words, p: Parsed): void {
   if (UNIMPLEMENTED.includes(word))
-    throw notImplemented(`ip link … ${word}`, `the nearest word is "${nearestOf(word, ATTRIBUTES)}"`);
-  if (word === 'link') throw notImplemented('ip link … link DEVICE', 'no kind of device here has a lower one');
+    throw notImplemented(
+      `ip link … ${word}`,
+      `the nearest word is "${nearestOf(word, ATTRIBUTES)}"`,
+    );
+  if (word === 'link')
+    throw notImplemented('ip link … link DEVICE', 'no kind of device here has a lower one');
   const name = word === 'dev' ? words.next() : word;
   if (p.dev !== undefined) throw garbageArgument('dev', name);
   p.dev = nameWord('dev', name);
@@ -312,7 +318,8 @@ function setLink(ctx: IpContext, words: Words): string {
 }
 
 function setKind(ctx: IpContext, words: Words, dev: string, kind: string): void {
-  if (kind !== 'bridge') throw notImplemented(`ip link set type ${kind}`, 'only bridge has options');
+  if (kind !== 'bridge')
+    throw notImplemented(`ip link set type ${kind}`, 'only bridge has options');
   const { ageingTime } = bridgeOptions(words);
   if (ageingTime !== undefined) ctx.ns.bridge.set(dev, { ageingTime });
 }

@@ -4,8 +4,8 @@ import type { NeighbourInfo } from '../info.ts';
 import { NEIGH_STATES } from '../names.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
-import { neighEntry } from './neigh-show.ts';
 import { unknownCommand } from './nearest.ts';
+import { neighEntry } from './neigh-show.ts';
 import {
   abbreviates,
   CommandError,
@@ -14,8 +14,8 @@ import {
   noDevice,
   notImplemented,
   type Prefix,
-  type Words,
   prefixOf,
+  type Words,
   wrongArgument,
 } from './words.ts';
 
@@ -62,7 +62,9 @@ function parse(words: Words): Parsed {
     else if (word === 'dev') p.dev = words.next();
     else if (STATE_NAMES.includes(word.toUpperCase()) && word === word.toLowerCase())
       p.state = word.toUpperCase();
-    else if (['proxy', 'router', 'extern_learn', 'use', 'managed', 'vni', 'protocol'].includes(word))
+    else if (
+      ['proxy', 'router', 'extern_learn', 'use', 'managed', 'vni', 'protocol'].includes(word)
+    )
       throw notImplemented(`ip neigh … ${word}`, 'the words are lladdr, nud and dev');
     else p.dst = formatIpv4(prefixOf(word === 'to' ? words.next() : word).addr);
   }

@@ -2,7 +2,14 @@
 import { NetError } from '../../errno.ts';
 import { formatIpv4, maskOf } from '../../util/address.ts';
 import type { RouteInfo } from '../info.ts';
-import { protocolName, protocolNumber, ROUTE_TYPES, scopeName, scopeNumber, tableNumber } from '../names.ts';
+import {
+  protocolName,
+  protocolNumber,
+  ROUTE_TYPES,
+  scopeName,
+  scopeNumber,
+  tableNumber,
+} from '../names.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { nearestOf } from './nearest.ts';
@@ -130,7 +137,10 @@ function selectorWord(word: string, words: Words, s: Selector): void {
 
 function destinationWord(word: string, words: Words, s: Selector): void {
   if (['iif', 'mark', 'realms', 'vrf', 'nhid', 'from'].includes(word))
-    throw notImplemented(`ip route show ${word}`, `the nearest word is "${nearestOf(word, WORDS)}"`);
+    throw notImplemented(
+      `ip route show ${word}`,
+      `the nearest word is "${nearestOf(word, WORDS)}"`,
+    );
   let verb = word === 'to' ? words.next() : word;
   let text = verb;
   if (verb === 'root' || verb === 'match' || verb === 'exact') text = words.next();
@@ -226,8 +236,7 @@ export function listRoutes(ctx: IpContext, words: Words): string {
 }
 
 export function flushRoutes(ctx: IpContext, words: Words): string {
-  if (words.empty)
-    throw new CommandError('"ip route flush" requires arguments.', EXIT_PARSE);
+  if (words.empty) throw new CommandError('"ip route flush" requires arguments.', EXIT_PARSE);
   const s = parse(ctx, words);
   if (s.cache) {
     ctx.ns.route.flushCache();

@@ -30,7 +30,8 @@ export function routeEntry(route: RouteInfo, options: PrintOptions, fixed: Fixed
   if (single !== undefined) putNexthop(out, single, fixed);
   putOrigin(out, route, options, fixed);
   if (route.src !== null && !fixed.src) out.put('prefsrc', route.src, `src ${route.src} `);
-  if (route.metric !== 0 && !fixed.metric) out.put('metric', route.metric, `metric ${route.metric} `);
+  if (route.metric !== 0 && !fixed.metric)
+    out.put('metric', route.metric, `metric ${route.metric} `);
   putFlags(out, single?.flags ?? []);
   putMetrics(out, route.metrics, route.lockedMtu);
   if (route.nexthops.length > 1) putNexthops(out, route.nexthops);

@@ -1,8 +1,9 @@
 /** `ip route add|append|replace|change|del|get` (iproute2 `ip/iproute.c`). Listings: `route-list.ts`. */
+
+import { formatIpv4 } from '../../util/address.ts';
 import type { RouteMetrics } from '../info.ts';
 import { protocolNumber, ROUTE_TYPES, scopeNumber, tableNumber } from '../names.ts';
 import type { NexthopSpec, RouteQuery, RouteSpec } from '../route.ts';
-import { formatIpv4 } from '../../util/address.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { nearestOf, unknownCommand } from './nearest.ts';
@@ -250,7 +251,10 @@ function nexthops(ctx: IpContext, words: Words): NexthopSpec[] {
   do list.push(nexthop(ctx, words));
   while (words.take('nexthop'));
   if (!words.empty)
-    throw new CommandError(`Error: "nexthop" or end of line is expected instead of "${words.peek}"`, EXIT_USAGE);
+    throw new CommandError(
+      `Error: "nexthop" or end of line is expected instead of "${words.peek}"`,
+      EXIT_USAGE,
+    );
   return list;
 }
 
@@ -296,14 +300,21 @@ function getRoute(ctx: IpContext, words: Words): string {
     else if (word === 'tos' || word === 'dsfield')
       query.tos = words.unsigned('TOS value is invalid', 255);
     else if (word === 'fibmatch') fibmatch = true;
-    else if (['mark', 'vrf', 'uid', 'ipproto', 'sport', 'dport', 'connected', 'notify'].includes(word))
-      throw notImplemented(`ip route get ${word}`, 'the words are from, iif, oif, tos and fibmatch');
+    else if (
+      ['mark', 'vrf', 'uid', 'ipproto', 'sport', 'dport', 'connected', 'notify'].includes(word)
+    )
+      throw notImplemented(
+        `ip route get ${word}`,
+        'the words are from, iif, oif, tos and fibmatch',
+      );
     else dst = formatIpv4(prefixOf(word === 'to' ? words.next() : word).addr);
   }
-  if (dst === undefined)
-    throw new CommandError('need at least a destination address', EXIT_PARSE);
+  if (dst === undefined) throw new CommandError('need at least a destination address', EXIT_PARSE);
   if (fibmatch)
-    return printList([routeEntry(ctx.ns.route.match(dst, query), ctx.options, ALL_SHOWN)], ctx.options);
+    return printList(
+      [routeEntry(ctx.ns.route.match(dst, query), ctx.options, ALL_SHOWN)],
+      ctx.options,
+    );
   return printList([decisionEntry(ctx.ns.route.get(dst, query), ctx.options)], ctx.options);
 }
 

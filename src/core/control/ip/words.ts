@@ -161,7 +161,8 @@ export function addressOf(word: string): number {
 
 /** The prefix that `word` writes; throws iproute2's sentence if it writes none. */
 export function prefixOf(word: string): Prefix {
-  if (word === 'default' || word === 'any' || word === 'all') return { addr: 0, len: 0, bare: true };
+  if (word === 'default' || word === 'any' || word === 'all')
+    return { addr: 0, len: 0, bare: true };
   const slash = word.indexOf('/');
   const addr = looseAddress(slash < 0 ? word : word.slice(0, slash));
   const len = slash < 0 ? 32 : maskLength(word.slice(slash + 1));

@@ -66,7 +66,7 @@ export class PingSock extends DatagramSock {
     return 0;
   }
 
-  protected override rehash(): void {}
+  override rehash(): void {}
 
   protected override unhash(): void {
     this.net.ping.remove(this);

@@ -34,7 +34,7 @@ export function matches(sk: RawSock, remote: number, local: number, ifindex: num
   if (sk.daddr !== 0 && sk.daddr !== remote) return false;
   if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== local) return false;
   if (sk.boundDevIf !== 0 && sk.boundDevIf !== ifindex) return false;
-  return acceptsGroup(sk, local, ifindex);
+  return acceptsGroup(sk, local, remote, ifindex);
 }
 
 /** ICMP_FILTER */

@@ -62,7 +62,7 @@ export class RawSock extends DatagramSock {
     return 0;
   }
 
-  protected override rehash(): void {}
+  override rehash(): void {}
 
   protected override unhash(): void {
     this.net.raw.remove(this);

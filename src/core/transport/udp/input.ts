@@ -86,5 +86,5 @@ function wants(sk: UdpSock, pkt: Packet): boolean {
   if (sk.dport !== 0 && sk.dport !== udp.sport) return false;
   if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== ip.dst) return false;
   if (sk.boundDevIf !== 0 && sk.boundDevIf !== dev.ifindex) return false;
-  return acceptsGroup(sk, ip.dst, dev.ifindex);
+  return acceptsGroup(sk, ip.dst, ip.src, dev.ifindex);
 }

@@ -1,0 +1,76 @@
+/**
+ * What Linux answered to single packets, fact by fact (test/data/linux-wire.json, made by linux_wire.py
+ * there), against what this stack answers to the same packets.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { IP_SECTIONS, type Section } from './wire/ip-facts.ts';
+import { TCP_SECTIONS } from './wire/tcp-facts.ts';
+import { type Fact, WireWorld } from './wire/wire-world.ts';
+
+const LINUX: readonly Fact[] = JSON.parse(readFileSync('test/data/linux-wire.json', 'utf8')).results;
+
+/** All that the sections observed, by group and case; and the sections that did not come to their end. */
+async function observe(sections: readonly Section[]): Promise<[Map<string, Fact>, string[]]> {
+  const seen = new Map<string, Fact>();
+  const errors: string[] = [];
+  for (const section of sections) {
+    const world = new WireWorld();
+    try {
+      await section(world);
+    } catch (error) {
+      errors.push(`${section.name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    for (const fact of world.facts) seen.set(keyOf(fact), fact);
+  }
+  return [seen, errors];
+}
+
+function keyOf(fact: Fact): string {
+  return `${fact.group}: ${fact.case}`;
+}
+
+function isIpv6(fact: Fact): boolean {
+  return fact.group === 'ip6' || fact.group === 'icmp6' || fact.case.includes('IPv6');
+}
+
+/** Random numbers and times of day, which no two runs share. */
+function withoutNoise(observed: unknown): unknown {
+  if (!Array.isArray(observed)) return observed;
+  return observed.map((line) =>
+    typeof line === 'string'
+      ? line.replace(/(ipopts 44....(?:..))\w{10}/, '$1').replace(/seq \d{6,}/, 'seq RANDOM')
+      : line,
+  );
+}
+
+/** Times in seconds may differ as two runs on Linux differ. */
+function assertTimes(ours: unknown, linux: readonly number[]): void {
+  assert.ok(Array.isArray(ours), String(ours));
+  assert.equal(ours.length, linux.length, `${ours} against ${linux}`);
+  linux.forEach((at, i) => assert.ok(Math.abs(Number(ours[i]) - at) <= 0.15, `${ours} against ${linux}`));
+}
+
+function assertSame(ours: Fact, linux: Fact): void {
+  const expected = linux.observed;
+  if (Array.isArray(expected) && typeof expected[0] === 'number') assertTimes(ours.observed, expected);
+  else if (linux.volatile === true)
+    assert.deepEqual(withoutNoise(ours.observed), withoutNoise(expected));
+  else assert.deepEqual(ours.observed, expected);
+  assert.deepEqual(
+    [ours.socket, ours.so_error, ours.state],
+    [linux.socket, linux.so_error, linux.state],
+  );
+}
+
+const [seen, errors] = await observe([...IP_SECTIONS, ...TCP_SECTIONS]);
+
+for (const linux of LINUX) {
+  const skip = isIpv6(linux) ? 'IPv6: a later issue' : false;
+  test(keyOf(linux), { skip }, () => {
+    const ours = seen.get(keyOf(linux));
+    assert.ok(ours !== undefined, `not reached: ${errors.join('; ')}`);
+    assertSame(ours, linux);
+  });
+}

@@ -1,0 +1,2 @@
+import type { Section } from './ip-facts.ts';
+export const TCP_SECTIONS: readonly Section[] = [];
