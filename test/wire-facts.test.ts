@@ -6,10 +6,22 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { IP_SECTIONS, type Section } from './wire/ip-facts.ts';
-import { TCP_SECTIONS } from './wire/tcp-facts.ts';
+import { STILL_ALIVE, TCP_SECTIONS } from './wire/tcp-facts.ts';
 import { type Fact, WireWorld } from './wire/wire-world.ts';
 
-const LINUX: readonly Fact[] = JSON.parse(readFileSync('test/data/linux-wire.json', 'utf8')).results;
+const LINUX: readonly Fact[] = named(
+  JSON.parse(readFileSync('test/data/linux-wire.json', 'utf8')).results,
+);
+
+/** Facts that continue the one before them get its title in front: each has a name of its own. */
+function named(facts: readonly Fact[]): Fact[] {
+  let before = '';
+  return facts.map((fact) => {
+    if (fact.case === STILL_ALIVE) return { ...fact, case: `${before}${STILL_ALIVE}` };
+    before = fact.case;
+    return fact;
+  });
+}
 
 /** All that the sections observed, by group and case; and the sections that did not come to their end. */
 async function observe(sections: readonly Section[]): Promise<[Map<string, Fact>, string[]]> {

@@ -66,29 +66,34 @@ export function parsePing(argv: readonly string[]): PingCommand | Refusal {
       target = word;
       continue;
     }
-    for (let at = 1; at < word.length; at++) {
-      const letter = word[at] as string;
-      if (FLAGS.includes(letter)) {
-        if (letter === 'q') options.quiet = true;
-        if (letter === 'b') options.broadcast = true;
-        continue;
-      }
-      if (!VALUES.includes(letter))
-        return {
-          text: `ping: -${letter} is not implemented here; the options are -b -c -i -I -M -n -q -Q -s -t -w -W`,
-          code: 1,
-        };
-      const value = word.slice(at + 1) || argv[++i];
-      if (value === undefined)
-        return { text: `ping: option requires an argument -- '${letter}'`, code: 1 };
-      const refusal = setOption(options, letter, value);
-      if (refusal !== undefined) return { text: `ping: ${refusal}`, code: 1 };
-      break;
-    }
+    const refusal = setLetters(options, word.slice(1), () => argv[++i]);
+    if (refusal !== undefined) return { text: `ping: ${refusal}`, code: 1 };
   }
   if (target === undefined)
     return { text: 'ping: usage error: Destination address required', code: 1 };
   return { target, options };
+}
+
+/** `qc3`: flags, and at the end perhaps a letter with its value. */
+function setLetters(
+  o: Mutable<PingOptions>,
+  letters: string,
+  next: () => string | undefined,
+): string | undefined {
+  for (let at = 0; at < letters.length; at++) {
+    const letter = letters[at] as string;
+    if (FLAGS.includes(letter)) {
+      if (letter === 'q') o.quiet = true;
+      if (letter === 'b') o.broadcast = true;
+      continue;
+    }
+    if (!VALUES.includes(letter))
+      return `-${letter} is not implemented here; the options are -b -c -i -I -M -n -q -Q -s -t -w -W`;
+    const value = letters.slice(at + 1) || next();
+    if (value === undefined) return `option requires an argument -- '${letter}'`;
+    return setOption(o, letter, value);
+  }
+  return undefined;
 }
 
 function setOption(o: Mutable<PingOptions>, letter: string, value: string): string | undefined {

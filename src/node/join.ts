@@ -129,7 +129,7 @@ function configure(ns: Namespace, config: NodeConfig): void {
 function serve(ns: Namespace, method: string, params: unknown): unknown {
   if (method === 'ip' && Array.isArray(params)) return ns.ip(params.map(String));
   if (method === 'stats') return ns.stats();
-  if (method === 'listening') return ns.net.tcp.hasListener(Number(params));
+  if (method === 'listening') return ns.net.tcp.listeners.has(Number(params));
   if (method === 'hosts') {
     setHosts(ns.net, new Map(Object.entries(params as Record<string, string[]>)));
     return null;
@@ -145,11 +145,11 @@ function serve(ns: Namespace, method: string, params: unknown): unknown {
 function lingerAtExit(ns: Namespace, stream: FrameStream, socket: Socket): void {
   let lingered = false;
   process.once('beforeExit', () => {
-    if (lingered || !ns.net.tcp.hasUnfinished()) return;
+    if (lingered || ns.net.tcp.orphanCount === 0) return;
     lingered = true;
     const end = performance.now() + LINGER_MS;
     const wait = (): void => {
-      if (ns.net.tcp.hasUnfinished() && performance.now() < end) setTimeout(wait, 5);
+      if (ns.net.tcp.orphanCount > 0 && performance.now() < end) setTimeout(wait, 5);
     };
     wait();
   });

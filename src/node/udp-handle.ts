@@ -26,9 +26,6 @@ import { uv, uvErrno } from './uv.ts';
 const READS = 32;
 /** Largest datagram of IPv4. */
 const MAX_DATAGRAM = 65536;
-/** `include/uapi/linux/in.h` */
-const IP_ADD_SOURCE_MEMBERSHIP = 39;
-const IP_DROP_SOURCE_MEMBERSHIP = 40;
 /** `UV_UDP_REUSEADDR`, `UV_UDP_REUSEPORT` */
 const FLAG_REUSEADDR = 4;
 const FLAG_REUSEPORT = 8;
@@ -282,11 +279,11 @@ export class UdpHandle implements Ready {
   }
 
   addSourceSpecificMembership(source: string, group: string, address?: string): number {
-    return this.membership(IP_ADD_SOURCE_MEMBERSHIP, group, address, source);
+    return this.membership(so.IP_ADD_SOURCE_MEMBERSHIP, group, address, source);
   }
 
   dropSourceSpecificMembership(source: string, group: string, address?: string): number {
-    return this.membership(IP_DROP_SOURCE_MEMBERSHIP, group, address, source);
+    return this.membership(so.IP_DROP_SOURCE_MEMBERSHIP, group, address, source);
   }
 
   /** `struct ip_mreqn` or `struct ip_mreq_source`. libuv binds first (`uv__udp_maybe_deferred_bind`). */

@@ -190,20 +190,44 @@ function fdb(ctx: ToolContext, words: Words, options: PrintOptions): string {
   );
 }
 
-function modifyFdb(ctx: ToolContext, words: Words, verb: 'add' | 'replace' | 'del'): string {
-  let dev: string | undefined;
-  let mac: string | undefined;
-  let state: FdbInfo['state'] = 'permanent';
-  while (!words.empty) {
-    const word = words.next();
-    if (word === 'dev') dev = words.next();
-    else if (word === 'static' || word === 'temp') state = 'static';
-    else if (word === 'dynamic') state = '';
-    else if (word === 'local' || word === 'permanent') state = 'permanent';
-    else if (word === 'self' || word === 'dst' || word === 'vlan' || word === 'router')
+interface FdbWords {
+  dev: string | undefined;
+  mac: string | undefined;
+  state: FdbInfo['state'];
+}
+
+function fdbWord(word: string, words: Words, f: FdbWords): void {
+  switch (word) {
+    case 'dev':
+      f.dev = words.next();
+      return;
+    case 'static':
+    case 'temp':
+      f.state = 'static';
+      return;
+    case 'dynamic':
+      f.state = '';
+      return;
+    case 'local':
+    case 'permanent':
+      f.state = 'permanent';
+      return;
+    case 'master':
+      return;
+    case 'self':
+    case 'dst':
+    case 'vlan':
+    case 'router':
       throw notImplemented(`bridge fdb … ${word}`, 'entries belong to the master');
-    else if (word !== 'master') mac = word;
+    default:
+      f.mac = word;
   }
+}
+
+function modifyFdb(ctx: ToolContext, words: Words, verb: 'add' | 'replace' | 'del'): string {
+  const f: FdbWords = { dev: undefined, mac: undefined, state: 'permanent' };
+  while (!words.empty) fdbWord(words.next(), words, f);
+  const { dev, mac, state } = f;
   if (dev === undefined || mac === undefined)
     throw new CommandError('Device and address are required arguments.', EXIT_USAGE);
   if (parseMac(mac) === undefined) throw new CommandError(`Invalid address "${mac}"`, EXIT_USAGE);

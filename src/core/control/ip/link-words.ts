@@ -3,8 +3,9 @@
 import { EINVAL, EOPNOTSUPP, NetError } from '../../errno.ts';
 import { isValidDeviceName } from '../../link/device-list.ts';
 import { parseMac } from '../../util/address.ts';
+import type { LinkInfo } from '../info.ts';
 import type { LinkAdd, LinkSet } from '../link.ts';
-import { type Entry, printList } from './entry.ts';
+import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { linkEntry } from './link-show.ts';
 import { nearestOf, unknownCommand } from './nearest.ts';
@@ -334,34 +335,43 @@ function deleteLink(ctx: IpContext, words: Words): string {
   return '';
 }
 
-function showLinks(ctx: IpContext, words: Words): string {
-  let dev: string | undefined;
-  let up = false;
-  let master: string | undefined;
-  let kind: string | undefined;
-  while (!words.empty) {
-    const word = words.next();
-    if (word === 'up') up = true;
-    else if (word === 'master') {
-      master = words.next();
-      if (!ctx.ns.link.has(master)) throw wrongArgument('Device does not exist\n', master);
-    } else if (word === 'type') kind = words.next();
-    else if (word === 'nomaster' || word === 'group' || word === 'vrf')
-      throw notImplemented(`ip link show ${word}`, 'the selectors are dev, up, master and type');
-    else {
-      const name = word === 'dev' ? words.next() : word;
-      if (dev !== undefined) throw garbageArgument('dev', name);
-      dev = name;
-    }
+interface Selector {
+  dev: string | undefined;
+  up: boolean;
+  master: string | undefined;
+  kind: string | undefined;
+}
+
+function selectorWord(ctx: IpContext, word: string, words: Words, s: Selector): void {
+  if (word === 'up') s.up = true;
+  else if (word === 'master') {
+    s.master = words.next();
+    if (!ctx.ns.link.has(s.master)) throw wrongArgument('Device does not exist\n', s.master);
+  } else if (word === 'type') s.kind = words.next();
+  else if (word === 'nomaster' || word === 'group' || word === 'vrf')
+    throw notImplemented(`ip link show ${word}`, 'the selectors are dev, up, master and type');
+  else {
+    const name = word === 'dev' ? words.next() : word;
+    if (s.dev !== undefined) throw garbageArgument('dev', name);
+    s.dev = name;
   }
-  if (dev !== undefined && !ctx.ns.link.has(dev))
-    throw new CommandError(`Device "${dev}" does not exist.`, EXIT_PARSE);
-  const entries: Entry[] = ctx.ns.link
-    .list()
-    .filter((l) => dev === undefined || l.name === dev)
-    .filter((l) => !up || l.up)
-    .filter((l) => master === undefined || l.master === master)
-    .filter((l) => kind === undefined || l.kind === kind)
-    .map((l) => linkEntry(l, ctx.options, false));
-  return printList(entries, ctx.options);
+}
+
+function isSelected(l: LinkInfo, s: Selector): boolean {
+  if (s.dev !== undefined && l.name !== s.dev) return false;
+  if (s.up && !l.up) return false;
+  if (s.master !== undefined && l.master !== s.master) return false;
+  return s.kind === undefined || l.kind === s.kind;
+}
+
+function showLinks(ctx: IpContext, words: Words): string {
+  const s: Selector = { dev: undefined, up: false, master: undefined, kind: undefined };
+  while (!words.empty) selectorWord(ctx, words.next(), words, s);
+  if (s.dev !== undefined && !ctx.ns.link.has(s.dev))
+    throw new CommandError(`Device "${s.dev}" does not exist.`, EXIT_PARSE);
+  const links = ctx.ns.link.list().filter((l) => isSelected(l, s));
+  return printList(
+    links.map((l) => linkEntry(l, ctx.options, false)),
+    ctx.options,
+  );
 }

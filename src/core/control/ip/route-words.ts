@@ -288,34 +288,58 @@ function destination(word: string, words: Words, d: Draft): void {
   } else d.dst = prefixText(prefixOf(text));
 }
 
-function getRoute(ctx: IpContext, words: Words): string {
-  const query: Mutable<RouteQuery> = {};
-  let dst: string | undefined;
-  let fibmatch = false;
-  while (!words.empty) {
-    const word = words.next();
-    if (word === 'from') query.from = formatIpv4(words.prefix().addr);
-    else if (word === 'iif') query.iif = existing(ctx, words.next());
-    else if (word === 'oif' || word === 'dev') query.oif = existing(ctx, words.next());
-    else if (word === 'tos' || word === 'dsfield')
-      query.tos = words.unsigned('TOS value is invalid', 255);
-    else if (word === 'fibmatch') fibmatch = true;
-    else if (
-      ['mark', 'vrf', 'uid', 'ipproto', 'sport', 'dport', 'connected', 'notify'].includes(word)
-    )
-      throw notImplemented(
-        `ip route get ${word}`,
-        'the words are from, iif, oif, tos and fibmatch',
-      );
-    else dst = formatIpv4(prefixOf(word === 'to' ? words.next() : word).addr);
+interface Query {
+  query: Mutable<RouteQuery>;
+  dst: string | undefined;
+  fibmatch: boolean;
+}
+
+const NO_QUERY: readonly string[] = [
+  'mark',
+  'vrf',
+  'uid',
+  'ipproto',
+  'sport',
+  'dport',
+  'connected',
+  'notify',
+];
+
+function queryWord(ctx: IpContext, word: string, words: Words, q: Query): void {
+  if (NO_QUERY.includes(word))
+    throw notImplemented(`ip route get ${word}`, 'the words are from, iif, oif, tos and fibmatch');
+  switch (word) {
+    case 'from':
+      q.query.from = formatIpv4(words.prefix().addr);
+      return;
+    case 'iif':
+      q.query.iif = existing(ctx, words.next());
+      return;
+    case 'oif':
+    case 'dev':
+      q.query.oif = existing(ctx, words.next());
+      return;
+    case 'tos':
+    case 'dsfield':
+      q.query.tos = words.unsigned('TOS value is invalid', 255);
+      return;
+    case 'fibmatch':
+      q.fibmatch = true;
+      return;
+    default:
+      q.dst = formatIpv4(prefixOf(word === 'to' ? words.next() : word).addr);
   }
-  if (dst === undefined) throw new CommandError('need at least a destination address', EXIT_PARSE);
-  if (fibmatch)
-    return printList(
-      [routeEntry(ctx.ns.route.match(dst, query), ctx.options, ALL_SHOWN)],
-      ctx.options,
-    );
-  return printList([decisionEntry(ctx.ns.route.get(dst, query), ctx.options)], ctx.options);
+}
+
+function getRoute(ctx: IpContext, words: Words): string {
+  const q: Query = { query: {}, dst: undefined, fibmatch: false };
+  while (!words.empty) queryWord(ctx, words.next(), words, q);
+  if (q.dst === undefined)
+    throw new CommandError('need at least a destination address', EXIT_PARSE);
+  const entry = q.fibmatch
+    ? routeEntry(ctx.ns.route.match(q.dst, q.query), ctx.options, ALL_SHOWN)
+    : decisionEntry(ctx.ns.route.get(q.dst, q.query), ctx.options);
+  return printList([entry], ctx.options);
 }
 
 const ALL_SHOWN: Fixed = {

@@ -75,7 +75,8 @@ export abstract class TcpControlBlock extends Sock {
   advmss = 0;
   /** Path MTU that `mssCache` follows. */
   pmtuCookie = 0;
-  /** Path MTU reported while the connection was not ready for it. */
+  /** Size found by black-hole detection (net.ipv4.tcp_mtu_probing); 0: none. */
+  mtuProbeLow = 0;
   tcpHeaderLen = 20;
   gsoSegsGoal = 0;
 

@@ -30,6 +30,7 @@ export function tcpMtuToMss(sk: TcpSock, mtu: number): number {
 export function tcpSyncMss(sk: TcpSock, pmtu: number): number {
   let mss = tcpMtuToMss(sk, pmtu);
   mss = tcpBoundToHalfWnd(sk, mss);
+  if (sk.mtuProbeLow !== 0) mss = Math.min(mss, sk.mtuProbeLow);
   sk.pmtuCookie = pmtu;
   sk.mssCache = mss;
   return mss;

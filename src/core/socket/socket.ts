@@ -1,0 +1,257 @@
+/**
+ * POSIX's calls on a socket with Linux's checks and results: 0 or a value, or `-errno`. Nothing blocks
+ * and nothing throws; `blocking.ts` has what waits. TX and RX begin and end here for applications.
+ */
+import {
+  EACCES,
+  EAFNOSUPPORT,
+  EBADF,
+  EINVAL,
+  ENOPROTOOPT,
+  ENOTCONN,
+  EOPNOTSUPP,
+} from '../errno.ts';
+import type { NetNs } from '../net.ts';
+import { bindAddressType, isGroupType } from '../transport/bind-address.ts';
+import { DatagramSock } from '../transport/datagram.ts';
+import { receiveError } from '../transport/error-queue.ts';
+import { leaveAllGroups } from '../transport/membership.ts';
+import { RawSock } from '../transport/raw/sock.ts';
+import {
+  AF_INET,
+  AF_UNSPEC,
+  type ControlMessage,
+  MSG_ERRQUEUE,
+  type OptionValue,
+  type Received,
+  type Sock,
+  type SockAddr,
+  type SockAddrIn,
+} from '../transport/sock.ts';
+import { SOL_IP, SOL_RAW, SOL_SOCKET } from '../transport/sockopt-names.ts';
+import { TCP_CLOSE, TCP_SYN_SENT } from '../transport/tcp/constants.ts';
+import { TcpSock } from '../transport/tcp/sock.ts';
+import { createSock } from './create.ts';
+import { type Credentials, ROOT } from './credentials.ts';
+import { getIpOption, setIpOption } from './ip-option.ts';
+import { getSocketOption, setSocketOption } from './socket-option.ts';
+import {
+  SS_CONNECTED,
+  streamConnect,
+  streamDisconnect,
+  streamListen,
+  streamShutdown,
+} from './stream.ts';
+
+/** What an address says; `AF_UNSPEC` may come with or without the rest. */
+function partsOf(to: SockAddr): SockAddrIn {
+  const { addr = 0, port = 0 } = to as Partial<SockAddrIn>;
+  return { family: AF_INET, addr, port };
+}
+
+export class Socket {
+  readonly sk: Sock;
+  private readonly cred: Credentials;
+  private closed = false;
+
+  private constructor(sk: Sock, cred: Credentials) {
+    this.sk = sk;
+    this.cred = cred;
+  }
+
+  /** A new socket of `net`, for life; or `-errno`. */
+  static create(
+    net: NetNs,
+    family: number,
+    type: number,
+    protocol = 0,
+    cred: Credentials = ROOT,
+  ): Socket | number {
+    const sk = createSock(net, family, type, protocol, cred);
+    return typeof sk === 'number' ? sk : new Socket(sk, cred);
+  }
+
+  /** Linux `__inet_bind`, `raw_bind`, `ping_bind` */
+  bind(addr: SockAddr): number {
+    if (this.closed) return -EBADF;
+    const { sk } = this;
+    const to = partsOf(addr);
+    if (addr.family !== AF_INET && (addr.family !== AF_UNSPEC || to.addr !== 0))
+      return -EAFNOSUPPORT;
+    const type = bindAddressType(sk, to.addr);
+    if (type < 0) return type;
+    if (sk instanceof RawSock) {
+      if (sk.connected) return -EINVAL;
+    } else {
+      if (this.isPrivileged(to.port)) return -EACCES;
+      if (this.isBound()) return -EINVAL;
+    }
+    const err = this.bindPort(to);
+    if (err === 0 && isGroupType(type)) sk.saddr = 0;
+    return err;
+  }
+
+  private isPrivileged(port: number): boolean {
+    const { ipUnprivilegedPortStart } = this.sk.net.sysctl;
+    return port !== 0 && port < ipUnprivilegedPortStart && !this.cred.capNetBindService;
+  }
+
+  private isBound(): boolean {
+    const { sk } = this;
+    if (sk.sport !== 0) return true;
+    return sk instanceof TcpSock ? sk.state !== TCP_CLOSE : false;
+  }
+
+  /** IP_BIND_ADDRESS_NO_PORT leaves the port to connect(). */
+  private bindPort(to: SockAddrIn): number {
+    const { sk } = this;
+    if (to.port !== 0 || !sk.bindAddressNoPort) return sk.bind(to.addr, to.port);
+    sk.rcvSaddr = to.addr;
+    sk.saddr = to.addr;
+    if (sk instanceof TcpSock || sk instanceof DatagramSock) sk.bindAddrLocked = to.addr !== 0;
+    sk.resetRoute();
+    return 0;
+  }
+
+  /** 0, or -EINPROGRESS for a stream. */
+  connect(addr: SockAddr): number {
+    if (this.closed) return -EBADF;
+    const { sk } = this;
+    if (addr.family === AF_UNSPEC)
+      return sk instanceof TcpSock ? streamDisconnect(sk) : sk.disconnect();
+    const to = partsOf(addr);
+    const isInet = addr.family === AF_INET;
+    if (!(sk instanceof TcpSock)) return isInet ? sk.connect(to.addr, to.port) : -EAFNOSUPPORT;
+    const err = isInet || sk.fileState !== 0 ? streamConnect(sk, to.addr, to.port) : -EAFNOSUPPORT;
+    sk.net.kernel.softirq();
+    return err;
+  }
+
+  listen(backlog: number): number {
+    if (this.closed) return -EBADF;
+    const { sk } = this;
+    return sk instanceof TcpSock ? streamListen(sk, backlog) : -EOPNOTSUPP;
+  }
+
+  /** The next connection, or -EAGAIN when there is none. */
+  accept(): Socket | number {
+    if (this.closed) return -EBADF;
+    const child = this.sk.accept();
+    if (typeof child === 'number') return child;
+    if (child instanceof TcpSock) child.fileState = SS_CONNECTED;
+    return new Socket(child, this.cred);
+  }
+
+  /** Bytes taken, of which the socket has a copy; -EAGAIN when none fits. */
+  send(data: Uint8Array, flags = 0): number {
+    return this.sendto(data, flags, null);
+  }
+
+  /** A stream ignores `to`. */
+  sendto(
+    data: Uint8Array,
+    flags: number,
+    to: SockAddr | null,
+    control?: readonly ControlMessage[],
+  ): number {
+    if (this.closed) return -EBADF;
+    const { sk } = this;
+    let dst: SockAddrIn | null = null;
+    if (to !== null && !(sk instanceof TcpSock)) {
+      if (to.family === AF_INET) dst = to as SockAddrIn;
+      else if (to.family === AF_UNSPEC) dst = partsOf(to);
+      else return -EAFNOSUPPORT;
+    }
+    const sent =
+      control === undefined
+        ? sk.sendmsg(data, flags, dst)
+        : sk.sendmsg(data, flags, dst, control);
+    sk.net.kernel.softirq();
+    return sent;
+  }
+
+  /** At most `max` bytes. A stream at its end gives `len` 0. */
+  recv(max: number, flags = 0): Received | number {
+    if (this.closed) return -EBADF;
+    if ((flags & MSG_ERRQUEUE) !== 0) return receiveError(this.sk, max);
+    return this.sk.recvmsg(max, flags);
+  }
+
+  /** 0: no more reading, 1: no more writing, 2: neither (`inet_shutdown`). */
+  shutdown(how: number): number {
+    if (this.closed) return -EBADF;
+    if (how < 0 || how > 2) return -EINVAL;
+    const { sk } = this;
+    return sk instanceof TcpSock ? streamShutdown(sk, how) : sk.shutdown(how);
+  }
+
+  /** Gives the socket up; what it has to finish it does by itself. */
+  close(): number {
+    if (this.closed) return -EBADF;
+    this.closed = true;
+    this.sk.onEvent = null;
+    leaveAllGroups(this.sk);
+    this.sk.close();
+    this.sk.net.kernel.softirq();
+    return 0;
+  }
+
+  /** 0 or `-errno`. */
+  setsockopt(level: number, name: number, value: OptionValue): number {
+    if (this.closed) return -EBADF;
+    const { sk, cred } = this;
+    if (level === SOL_SOCKET) return setSocketOption(sk, cred, name, value);
+    if (level === SOL_IP) return setIpOption(sk, cred, name, value);
+    if (!this.hasLevel(level)) return -ENOPROTOOPT;
+    if (sk instanceof TcpSock) return setTcpOption(sk, cred, name, value);
+    return sk.setOption(name, value);
+  }
+
+  /** The value, or `-errno`; -1 is a value, no option is refused with EPERM here. */
+  getsockopt(level: number, name: number): OptionValue {
+    if (this.closed) return -EBADF;
+    if (level === SOL_SOCKET) return getSocketOption(this.sk, name);
+    if (level === SOL_IP) return getIpOption(this.sk, name);
+    return this.hasLevel(level) ? this.sk.getOption(name) : -ENOPROTOOPT;
+  }
+
+  private hasLevel(level: number): boolean {
+    return this.sk instanceof RawSock ? level === SOL_RAW : level === this.sk.protocol;
+  }
+
+  getsockname(): SockAddrIn {
+    const { rcvSaddr, saddr, sport } = this.sk;
+    return { family: AF_INET, addr: rcvSaddr === 0 ? saddr : rcvSaddr, port: sport };
+  }
+
+  /** -ENOTCONN when there is no peer (any more). */
+  getpeername(): SockAddrIn | number {
+    const { sk } = this;
+    if (sk.dport === 0) return -ENOTCONN;
+    if (sk instanceof TcpSock && (sk.state === TCP_CLOSE || sk.state === TCP_SYN_SENT))
+      return -ENOTCONN;
+    return { family: AF_INET, addr: sk.daddr, port: sk.dport };
+  }
+
+  /** What the socket is ready for: `EPOLL*`. */
+  poll(): number {
+    return this.sk.poll();
+  }
+
+  /** SIOCINQ, SIOCOUTQ, SIOCATMARK: the number, or `-errno`. */
+  ioctl(request: number): number {
+    return this.closed ? -EBADF : this.sk.ioctl(request);
+  }
+
+  /**
+   * Called inside the stack with the `EPOLL*` bits that may have become true: note it, and make calls
+   * later.
+   */
+  set onEvent(callback: ((events: number) => void) | null) {
+    this.sk.onEvent = callback;
+  }
+
+  get onEvent(): ((events: number) => void) | null {
+    return this.sk.onEvent;
+  }
+}
