@@ -60,7 +60,7 @@ async function arrange(core: CoreCopy, count: number): Promise<Pass> {
   let now = 0;
   const env: Env = { nowUs: () => now++, wakeAt: () => {}, random: () => 1, epochUs: 0 };
   const kernel = new Kernel({ env, seed: 1 });
-  const pairs = [];
+  const pairs: { sender: SocketModule.Socket; receiver: SocketModule.Socket }[] = [];
   for (let i = 0; i < count; i++) {
     const ns = kernel.netns.add(`n${i}`);
     await core.setGlobal(ns.net);

@@ -8,7 +8,14 @@ import { AsyncResource } from 'node:async_hooks';
 import { EADDRINUSE, EAFNOSUPPORT, EAGAIN, ECONNREFUSED, EINPROGRESS } from '../core/errno.ts';
 import type { NetNs } from '../core/net.ts';
 import { Socket } from '../core/socket/socket.ts';
-import { AF_INET, AF_INET6, SOCK_STREAM } from '../core/transport/sock.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLOUT,
+  SOCK_STREAM,
+} from '../core/transport/sock.ts';
 import {
   IP_TOS,
   SO_ERROR,
@@ -329,9 +336,9 @@ export class TcpHandle extends JsStreamBase implements Ready {
     let status = this.delayedError;
     if (status === 0) {
       const socket = this.socket as Socket;
+      if ((socket.poll() & (EPOLLOUT | EPOLLERR | EPOLLHUP)) === 0) return;
       const err = socket.getsockopt(SOL_SOCKET, SO_ERROR);
       if (typeof err === 'number' && err !== 0) status = uvErrno(err);
-      else if (typeof socket.getpeername() === 'number') return;
     }
     this.completeConnect(status);
   }

@@ -28,7 +28,7 @@ export function netifReceive(pkt: Packet): void {
   pkt.timeUs = kernel.nowUs;
   if (pkt.looped) pkt.pktType = PACKET_LOOPBACK;
   else {
-    pkt.pktType = packetType(pkt, dev);
+    pkt.pktType = classify(pkt, dev);
     if (kernel.tracer !== null) kernel.tracer.receive(dev, pkt);
     if (isTapped(dev)) runTaps(pkt, dev, false);
     if (dev.rxHandler !== null) {
@@ -69,7 +69,7 @@ function throughHandlers(pkt: Packet, bottom: NetDevice): NetDevice | null {
 }
 
 /** Linux `eth_type_trans`; a device without link-layer addresses receives for itself. */
-function packetType(pkt: Packet, dev: NetDevice): number {
+export function classify(pkt: Packet, dev: NetDevice): number {
   const eth = pkt.eth;
   if (eth === null || eth.dst === dev.mac) return PACKET_HOST;
   if (!isGroupMac(eth.dst)) return PACKET_OTHERHOST;

@@ -34,6 +34,7 @@ import { TcpSock } from '../transport/tcp/sock.ts';
 import { createSock } from './create.ts';
 import { type Credentials, ROOT } from './credentials.ts';
 import { getIpOption, setIpOption } from './ip-option.ts';
+import { setTcpOption } from './tcp-option.ts';
 import { getSocketOption, setSocketOption } from './socket-option.ts';
 import {
   SS_CONNECTED,

@@ -8,10 +8,14 @@ import {
   EINPROGRESS,
   EINVAL,
   EISCONN,
+  ENOTCONN,
 } from '../errno.ts';
+import { EPOLLHUP, EPOLLIN, EPOLLOUT, RCV_SHUTDOWN } from '../transport/sock.ts';
 import {
   TCP_CLOSE,
   TCP_LISTEN,
+  TCP_SYN_SENT,
+  TCPF_CLOSE,
   TCPF_SYN_RECV,
   TCPF_SYN_SENT,
 } from '../transport/tcp/constants.ts';
@@ -21,6 +25,7 @@ import type { TcpSock } from '../transport/tcp/sock.ts';
 export const SS_UNCONNECTED = 0;
 export const SS_CONNECTING = 1;
 export const SS_CONNECTED = 2;
+export const SS_DISCONNECTING = 3;
 
 const HANDSHAKE: number = TCPF_SYN_SENT | TCPF_SYN_RECV;
 
@@ -33,6 +38,8 @@ export function streamConnect(sk: TcpSock, addr: number, port: number): number {
     case SS_CONNECTING:
       err = -EALREADY;
       break;
+    case SS_DISCONNECTING:
+      return -EINVAL;
     default:
       if (sk.state !== TCP_CLOSE) return -EISCONN;
       err = sk.connect(addr, port);
@@ -64,4 +71,25 @@ export function streamListen(sk: TcpSock, backlog: number): number {
   if (sk.state !== TCP_CLOSE && sk.state !== TCP_LISTEN) return -EINVAL;
   const { somaxconn } = sk.net.sysctl;
   return sk.listen(backlog >>> 0 > somaxconn ? somaxconn : backlog);
+}
+
+/** Linux `inet_shutdown`; `how` is 0, 1 or 2. */
+export function streamShutdown(sk: TcpSock, how: number): number {
+  const mask = how + 1;
+  if (sk.fileState === SS_CONNECTING) {
+    const early = ((1 << sk.state) & (HANDSHAKE | TCPF_CLOSE)) !== 0;
+    sk.fileState = early ? SS_DISCONNECTING : SS_CONNECTED;
+  }
+  if (sk.state === TCP_CLOSE) {
+    // The bits are set all the same: who polls sees a hang-up.
+    sk.shutdownMask |= mask;
+    sk.wake(EPOLLIN | EPOLLOUT | EPOLLHUP);
+    return -ENOTCONN;
+  }
+  if (sk.state !== TCP_LISTEN && sk.state !== TCP_SYN_SENT) return sk.shutdown(how);
+  if (sk.state === TCP_LISTEN && (mask & RCV_SHUTDOWN) === 0) return 0;
+  const err = sk.disconnect();
+  sk.fileState = err === 0 ? SS_UNCONNECTED : SS_DISCONNECTING;
+  sk.wake(EPOLLIN | EPOLLOUT | EPOLLHUP);
+  return err;
 }

@@ -5,7 +5,7 @@
  */
 import { ENOTCONN, EOPNOTSUPP } from '../errno.ts';
 import type { NetNs } from '../net.ts';
-import type { Payload } from '../packet.ts';
+import { NO_PAYLOAD, type Payload } from '../packet.ts';
 import type { ErrorQueue } from './error-queue.ts';
 import { DEFAULT_RARE_OPTIONS, RareOptions } from './rare-options.ts';
 
@@ -71,6 +71,16 @@ export interface Received {
   readonly flags: number;
   readonly control: readonly ControlMessage[];
 }
+
+/** Nothing: the end of a stream, or of a socket that was shut down. */
+export const NO_RECEIVED: Received = Object.freeze({
+  data: NO_PAYLOAD,
+  len: 0,
+  fullLen: 0,
+  from: null,
+  flags: 0,
+  control: [],
+});
 
 /** Ancillary data (`struct cmsghdr`). */
 export interface ControlMessage {

@@ -1,0 +1,103 @@
+/**
+ * Answers in another's name: the addresses of `ip neigh add proxy`, and the requests that are answered
+ * after a random pause, so that the owner comes first (Linux `struct pneigh_entry`, `pneigh_enqueue`).
+ */
+import { drop } from '../drop.ts';
+import { ENOENT } from '../errno.ts';
+import type { Packet } from '../packet.ts';
+import type { Timer } from '../timer.ts';
+import type { NeighbourTable } from './neighbour-table.ts';
+import type { NetDevice } from './net-device.ts';
+
+/** net.ipv4.neigh.*.proxy_delay: 80 jiffies of 1/100 s. */
+const PROXY_DELAY_US = 800_000;
+/** net.ipv4.neigh.*.proxy_qlen */
+const PROXY_QLEN = 64;
+
+/** A request that waits. */
+interface Delayed {
+  readonly pkt: Packet;
+  readonly atUs: number;
+}
+
+export class NeighbourProxy {
+  private readonly table: NeighbourTable;
+  /** Addresses by device; null: any device. */
+  private readonly addresses: Map<NetDevice | null, Set<number>> = new Map();
+  private queue: Delayed[] = [];
+  private timer: Timer | null = null;
+
+  constructor(table: NeighbourTable) {
+    this.table = table;
+  }
+
+  add(dev: NetDevice | null, addr: number): void {
+    const known = this.addresses.get(dev);
+    if (known === undefined) this.addresses.set(dev, new Set([addr]));
+    else known.add(addr);
+  }
+
+  /** `-ENOENT`: it is not there. */
+  delete(dev: NetDevice | null, addr: number): number {
+    const known = this.addresses.get(dev);
+    if (known?.delete(addr) !== true) return -ENOENT;
+    if (known.size === 0) this.addresses.delete(dev);
+    return 0;
+  }
+
+  has(dev: NetDevice, addr: number): boolean {
+    return (
+      this.addresses.get(dev)?.has(addr) === true || this.addresses.get(null)?.has(addr) === true
+    );
+  }
+
+  /** All entries; device null: any. */
+  *[Symbol.iterator](): IterableIterator<readonly [dev: NetDevice | null, addr: number]> {
+    for (const [dev, addresses] of this.addresses) for (const addr of addresses) yield [dev, addr];
+  }
+
+  /** Puts a request off; the protocol's `redo` gets it. Takes ownership. */
+  delay(pkt: Packet): void {
+    const kernel = this.table.kernel;
+    if (this.queue.length >= PROXY_QLEN) {
+      drop(this.table.net, pkt, 'NEIGH_QUEUEFULL', 'proxy_qlen');
+      return;
+    }
+    const atUs = kernel.nowUs + kernel.random('neighbour-proxy').below(PROXY_DELAY_US);
+    this.queue.push({ pkt, atUs });
+    this.timer ??= kernel.timer(() => this.onTimer());
+    if (!this.timer.pending || atUs < this.timer.atUs) this.timer.set(atUs);
+  }
+
+  /** What came in by this device is not answered any more; `addressesToo`: nor what will. */
+  deviceDown(dev: NetDevice, addressesToo: boolean): void {
+    if (addressesToo) this.addresses.delete(dev);
+    if (this.queue.length === 0) return;
+    const gone = this.queue.filter((d) => d.pkt.dev === dev);
+    this.queue = this.queue.filter((d) => d.pkt.dev !== dev);
+    for (const d of gone) drop(this.table.net, d.pkt, 'QUEUE_PURGE', dev.name);
+    this.rearm();
+  }
+
+  destroy(): void {
+    this.addresses.clear();
+    for (const d of this.queue) drop(this.table.net, d.pkt, 'QUEUE_PURGE');
+    this.queue = [];
+    this.timer?.clear();
+  }
+
+  private onTimer(): void {
+    const nowUs = this.table.kernel.nowUs;
+    const due = this.queue.filter((d) => d.atUs <= nowUs);
+    this.queue = this.queue.filter((d) => d.atUs > nowUs);
+    this.rearm();
+    for (const d of due) this.table.protocol.redo(d.pkt);
+  }
+
+  private rearm(): void {
+    let nextUs = Number.POSITIVE_INFINITY;
+    for (const d of this.queue) nextUs = Math.min(nextUs, d.atUs);
+    if (nextUs === Number.POSITIVE_INFINITY) this.timer?.clear();
+    else this.timer?.set(nextUs);
+  }
+}

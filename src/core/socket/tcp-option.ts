@@ -1,0 +1,25 @@
+/** What options of level SOL_TCP need beside the protocol itself: capabilities. */
+import { EPERM } from '../errno.ts';
+import type { OptionValue } from '../transport/sock.ts';
+import { TCP_CONGESTION, TCP_REPAIR } from '../transport/sockopt-names.ts';
+import type { TcpSock } from '../transport/tcp/sock.ts';
+import type { Credentials } from './credentials.ts';
+
+/** 0 or `-errno`. */
+export function setTcpOption(
+  sk: TcpSock,
+  cred: Credentials,
+  name: number,
+  value: OptionValue,
+): number {
+  if (!cred.capNetAdmin) {
+    if (name === TCP_REPAIR) return -EPERM;
+    if (name === TCP_CONGESTION && isRestricted(sk, value)) return -EPERM;
+  }
+  return sk.setOption(name, value);
+}
+
+/** Everybody may have reno and the namespace's default (net.ipv4.tcp_allowed_congestion_control). */
+function isRestricted(sk: TcpSock, value: OptionValue): boolean {
+  return value !== 'reno' && value !== sk.net.sysctl.tcpCongestionControl;
+}

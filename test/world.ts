@@ -1,0 +1,156 @@
+/**
+ * A small world in virtual time for tests: a kernel, namespaces with lo up, and wires between them. Uses
+ * the stack's own calls, not the control layer.
+ */
+import assert from 'node:assert/strict';
+import { vethAdd } from '../src/core/device/veth.ts';
+import { errnoName } from '../src/core/errno.ts';
+import { Kernel } from '../src/core/kernel.ts';
+import { devOpen } from '../src/core/link/device-state.ts';
+import type { NetDevice } from '../src/core/link/net-device.ts';
+import type { NetNs } from '../src/core/net.ts';
+import { inetAddrAdd } from '../src/core/network/ipv4/device.ts';
+import { fibAdd, type RouteSpec } from '../src/core/network/route/change.ts';
+import {
+  NO_METRICS,
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
+  RT_TABLE_MAIN,
+  RTPROT_BOOT,
+} from '../src/core/network/route/fib.ts';
+import { RTN_UNICAST } from '../src/core/network/route/route.ts';
+import type { Credentials } from '../src/core/socket/credentials.ts';
+import { Socket } from '../src/core/socket/socket.ts';
+import {
+  AF_INET,
+  type Received,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  type SockAddrIn,
+} from '../src/core/transport/sock.ts';
+import { ipv4, maskOf } from '../src/core/util/address.ts';
+import { VirtualClock } from '../src/sim/virtual-clock.ts';
+
+export interface WorldOptions {
+  readonly seed?: number;
+}
+
+/** One end of a wire: `'10.0.0.1/24'`, or no address. */
+export interface End {
+  readonly net: NetNs;
+  readonly name?: string;
+  readonly cidr?: string;
+  /** Left down when false. */
+  readonly up?: boolean;
+  readonly mtu?: number;
+}
+
+export class World {
+  readonly clock: VirtualClock;
+  readonly kernel: Kernel;
+
+  constructor(options: WorldOptions = {}) {
+    const seed = options.seed ?? 1;
+    this.clock = new VirtualClock(seed);
+    this.kernel = new Kernel({ env: this.clock, seed });
+  }
+
+  /** A namespace whose lo is up. */
+  addNet(name: string): NetNs {
+    const net = this.kernel.addNetNs(name);
+    assert.equal(devOpen(net.loopback), 0);
+    return net;
+  }
+
+  /** A pair of veth devices, with addresses, up. */
+  wire(a: End, b: End): readonly [NetDevice, NetDevice] {
+    const made = vethAdd(
+      { net: a.net, name: a.name ?? 'eth%d', ...(a.mtu === undefined ? {} : { mtu: a.mtu }) },
+      { net: b.net, name: b.name ?? 'eth%d', ...(b.mtu === undefined ? {} : { mtu: b.mtu }) },
+    );
+    assert.ok(typeof made !== 'number', `veth: ${String(made)}`);
+    made.forEach((dev, i) => {
+      const end = i === 0 ? a : b;
+      if (end.cidr !== undefined) addAddress(dev, end.cidr);
+      if (end.up !== false) assert.equal(devOpen(dev), 0);
+    });
+    return made;
+  }
+
+  run(us: number): void {
+    this.clock.runFor(this.kernel, us);
+  }
+
+  /** False when it does not come true within `limitUs`. */
+  until(condition: () => boolean, limitUs = 600_000_000): boolean {
+    return this.clock.runUntil(this.kernel, condition, limitUs);
+  }
+}
+
+export function createWorld(options: WorldOptions = {}): World {
+  return new World(options);
+}
+
+/** `'10.0.0.1/24'`, with the subnet's broadcast address. */
+export function addAddress(dev: NetDevice, cidr: string): void {
+  const [text = '', length = '32'] = cidr.split('/');
+  const local = ipv4(text);
+  const prefixLen = Number(length);
+  const broadcast = prefixLen < 31 ? local | ~maskOf(prefixLen) : 0;
+  assert.equal(inetAddrAdd(dev, { local, prefixLen, broadcast }), 0);
+}
+
+/** A route in the main table; `type` is a refusing one when there is no way. */
+export function addRoute(
+  net: NetNs,
+  cidr: string,
+  way: { readonly via?: string; readonly dev?: NetDevice; readonly type?: number },
+): void {
+  const [text = '', length = '32'] = cidr.split('/');
+  const type = way.type ?? RTN_UNICAST;
+  const gateway = way.via === undefined ? 0 : ipv4(way.via);
+  const spec: RouteSpec = {
+    table: RT_TABLE_MAIN,
+    dst: ipv4(text),
+    prefixLen: Number(length),
+    tos: 0,
+    priority: 0,
+    type,
+    scope: type === RTN_UNICAST && gateway === 0 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+    protocol: RTPROT_BOOT,
+    prefsrc: 0,
+    nexthops:
+      type === RTN_UNICAST ? [{ gateway, dev: way.dev ?? null, weight: 1, onlink: false }] : [],
+    metrics: NO_METRICS,
+  };
+  const err = fibAdd(net, spec, { create: true, exclusive: true, replace: false, append: false });
+  assert.equal(err, 0, errnoName(err));
+}
+
+export function at(addr: string, port: number): SockAddrIn {
+  return { family: AF_INET, addr: ipv4(addr), port };
+}
+
+export function openSocket(net: NetNs, type: number, protocol = 0, cred?: Credentials): Socket {
+  const socket = Socket.create(net, AF_INET, type, protocol, cred);
+  assert.ok(typeof socket !== 'number', `socket: ${errnoName(Number(socket))}`);
+  return socket;
+}
+
+export function udp(net: NetNs): Socket {
+  return openSocket(net, SOCK_DGRAM);
+}
+
+export function tcp(net: NetNs): Socket {
+  return openSocket(net, SOCK_STREAM);
+}
+
+/** All bytes of what was received. */
+export function bytesOf(got: Received): Buffer {
+  return Buffer.concat(got.data);
+}
+
+/** Text that a call received, or the name of its error. */
+export function textOf(got: Received | number): string {
+  return typeof got === 'number' ? errnoName(got) : bytesOf(got).toString('latin1');
+}
