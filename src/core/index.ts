@@ -18,6 +18,7 @@ export type { NeighbourSpec, NeighControl } from './control/neigh.ts';
 export { formatNetem, parseNetem } from './control/netem-words.ts';
 export type { QdiscControl, QdiscInfo } from './control/qdisc.ts';
 export type { NexthopSpec, RouteControl, RouteQuery, RouteSpec } from './control/route.ts';
+export type { SocketControl, SocketInfo } from './control/sockets.ts';
 export type { SysctlControl } from './control/sysctl.ts';
 export type { DropReason } from './drop.ts';
 export type { Env } from './env.ts';

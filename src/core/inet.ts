@@ -1,6 +1,6 @@
 /** Fills the switchboard: the one place that knows which function serves which protocol. */
 import { bridgeEvent } from './device/bridge.ts';
-import { neighbourEvent } from './link/neighbour.ts';
+import { neighbourEvent } from './link/neighbour-table.ts';
 import { arpInput } from './network/ipv4/arp.ts';
 import { inetdevEvent } from './network/ipv4/device.ts';
 import { icmpInput } from './network/ipv4/icmp.ts';

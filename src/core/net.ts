@@ -9,7 +9,7 @@ import type { Kernel } from './kernel.ts';
 import { destroyDevices } from './link/device-state.ts';
 import { DeviceList } from './link/device-list.ts';
 import type { NetDevice, PacketTap } from './link/net-device.ts';
-import { NeighbourTable } from './link/neighbour.ts';
+import { NeighbourTable } from './link/neighbour-table.ts';
 import { loopbackSetup } from './device/loopback.ts';
 import { MIB_MAX, type Mib } from './mib.ts';
 import { ARP_PROTOCOL } from './network/ipv4/arp.ts';

@@ -1,6 +1,7 @@
 /** Runs a script in both worlds at the same time and compares what each of its commands gave. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { LinuxWorld, skipReason } from './linux-world.ts';
 import { WarrenWorld } from './warren-world.ts';
 import type { Outcome, World } from './world.ts';
@@ -24,27 +25,32 @@ export function compareAll(scenarios: readonly Scenario[]): void {
 }
 
 async function compare(scenario: Scenario): Promise<void> {
-  const differences = await findDifferences(scenario);
-  assert.equal(differences.length, 0, `\n${differences.join('\n')}\n`);
+  const found = await findDifferences(scenario);
+  assert.equal(found.length, 0, `\n${found.join('\n')}\n`);
 }
 
 /** One text for each command that gave different things. */
 export async function findDifferences(scenario: Scenario): Promise<string[]> {
-  const linux = await runAll(new LinuxWorld(), scenario);
-  const warren = await runAll(new WarrenWorld(), scenario);
-  const differences: string[] = [];
-  scenario.lines.forEach((line, i) => {
-    const expected = normal(line, linux[i]);
-    const actual = normal(line, warren[i]);
-    try {
-      assert.deepEqual(actual, expected);
-    } catch {
-      differences.push(
-        `${line}\n  Linux:  ${JSON.stringify(expected)}\n  Warren: ${JSON.stringify(actual)}`,
-      );
-    }
+  const expected = await normalOutcomes(new LinuxWorld(), scenario);
+  return differences(scenario, expected, await normalOutcomes(new WarrenWorld(), scenario));
+}
+
+/** One text for each command whose outcomes differ. */
+export function differences(
+  scenario: Scenario,
+  linux: readonly unknown[],
+  warren: readonly unknown[],
+): string[] {
+  return scenario.lines.flatMap((line, i) => {
+    if (isDeepStrictEqual(warren[i], linux[i])) return [];
+    return `${line}\n  Linux:  ${JSON.stringify(linux[i])}\n  Warren: ${JSON.stringify(warren[i])}`;
   });
-  return differences;
+}
+
+/** What each command gives in a world, without what depends on time or on chance. */
+export async function normalOutcomes(world: World, scenario: Scenario): Promise<unknown[]> {
+  const outcomes = await runAll(world, scenario);
+  return scenario.lines.map((line, i) => normal(line, outcomes[i]));
 }
 
 async function runAll(world: World, scenario: Scenario): Promise<Outcome[]> {

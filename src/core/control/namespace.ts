@@ -17,6 +17,7 @@ import { findDevice, LinkControl } from './link.ts';
 import { NeighControl } from './neigh.ts';
 import { QdiscControl } from './qdisc.ts';
 import { RouteControl } from './route.ts';
+import { SocketControl } from './sockets.ts';
 import { splitWords } from './split-words.ts';
 import { SysctlControl } from './sysctl.ts';
 
@@ -39,6 +40,7 @@ export class Namespace {
   readonly sysctl: SysctlControl;
   readonly bridge: BridgeControl;
   readonly qdisc: QdiscControl;
+  readonly sockets: SocketControl;
   /** Ids of other namespaces here (`link-netnsid`), by their number in the kernel. */
   private readonly nsids: Map<number, number> = new Map();
 
@@ -53,6 +55,7 @@ export class Namespace {
     this.sysctl = new SysctlControl(net);
     this.bridge = new BridgeControl(net);
     this.qdisc = new QdiscControl(net);
+    this.sockets = new SocketControl(net);
   }
 
   /** Null when anonymous. */

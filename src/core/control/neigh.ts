@@ -1,13 +1,8 @@
 /** The neighbours of a namespace: `ip neigh` (Linux `neigh_add`, `neigh_delete`). */
-import { EEXIST, EINVAL, ENOENT, NetError } from '../errno.ts';
-import {
-  type Neighbour,
-  NUD_NOARP,
-  NUD_NONE,
-  NUD_VALID,
-  neighAdd,
-  neighDel,
-} from '../link/neighbour.ts';
+import { EINVAL, ENOENT, NetError } from '../errno.ts';
+import type { Neighbour } from '../link/neighbour.ts';
+import { neighAdd, neighDel } from '../link/neighbour-admin.ts';
+import { NUD_NONE, NUD_VALID } from '../link/neighbour-state.ts';
 import type { NetNs } from '../net.ts';
 import { formatIpv4, formatMac, parseIpv4, parseMac } from '../util/address.ts';
 import type { NeighbourInfo } from './info.ts';
@@ -52,12 +47,6 @@ export class NeighControl {
     const addr = addressOf(spec.dst);
     const state = stateOf(spec.state ?? 'PERMANENT');
     const mac = spec.lladdr === undefined ? null : macOf(spec.lladdr);
-    const known = this.net.arp.find(dev, addr);
-    if (verb === 'add' && known !== undefined) throw new NetError(EEXIST, 'rtnetlink');
-    if (verb === 'change' && known === undefined) throw new NetError(ENOENT, 'rtnetlink');
-    // Only an entry that has an address can be in these states.
-    if ((state & NUD_VALID) !== 0 && (state & NUD_NOARP) === 0 && mac === null && !hasMac(known))
-      throw new NetError(EINVAL, 'rtnetlink', 'No link layer address given');
     const errno = neighAdd(this.net.arp, {
       dev,
       addr,
@@ -67,7 +56,7 @@ export class NeighControl {
       exclusive: verb === 'add',
       replace: verb !== 'add',
     });
-    if (errno < 0) throw new NetError(errno, 'rtnetlink');
+    if (errno < 0) throw new NetError(errno, 'rtnetlink', this.net.arp.extack);
   }
 
   /** ENOENT: there is none. */
@@ -113,8 +102,8 @@ function isTransient(n: NeighbourInfo): boolean {
   return n.state !== 'PERMANENT' && n.state !== 'NOARP';
 }
 
-function hasMac(n: Neighbour | undefined): boolean {
-  return n !== undefined && (n.state & NUD_VALID) !== 0;
+function hasMac(n: Neighbour): boolean {
+  return (n.state & NUD_VALID) !== 0;
 }
 
 function addressOf(text: string): number {

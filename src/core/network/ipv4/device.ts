@@ -8,7 +8,7 @@ import type { NetdevEvent } from '../../protocols.ts';
 import { Ipv4Conf, type NeighConf } from '../../sysctl.ts';
 import type { Timer } from '../../timer.ts';
 import { INADDR_LOOPBACK, isZeronet, maskOf } from '../../util/address.ts';
-import { arpAnnounce } from './arp.ts';
+import { arpNotify } from './arp.ts';
 import {
   fibSyncDownAddr,
   fibSyncDownDev,
@@ -98,7 +98,6 @@ export function inetAddrAdd(dev: NetDevice, spec: AddressSpec): number {
   addRoutes(dev, address);
   net.ipv4.changed();
   net.events.emit('newaddr', { dev, address });
-  if (dev.up && ipv4.conf.arpNotify !== 0) arpAnnounce(dev, address.local);
   return 0;
 }
 
@@ -138,7 +137,10 @@ export function inetdevEvent(event: NetdevEvent, dev: NetDevice): void {
       addLoopbackAddress(dev, dev.ipv4);
       for (const a of dev.ipv4.addresses) addRoutes(dev, a);
       fibSyncUp(dev);
-      if (dev.ipv4.conf.arpNotify !== 0) for (const a of dev.ipv4.addresses) arpAnnounce(dev, a.local);
+      arpNotify(dev);
+      break;
+    case 'changeAddr':
+      arpNotify(dev);
       break;
     case 'down':
       fibSyncDownDev(dev, false);

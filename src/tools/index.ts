@@ -1,0 +1,7 @@
+/** Linux's words as functions, words in, text out: `warren/tools`. */
+export type { ToolContext, ToolResult } from '../core/control/ip/ip.ts';
+export { bridgeTool } from './bridge.ts';
+export { ipTool } from './ip.ts';
+export { ssTool } from './ss.ts';
+export { sysctlTool } from './sysctl.ts';
+export { tcTool } from './tc.ts';

@@ -1,0 +1,176 @@
+/** `ss` (iproute2): the sockets of a namespace, in ss's columns. */
+import { failure, type ToolContext, type ToolResult } from '../core/control/ip/ip.ts';
+import { CommandError, EXIT_USAGE } from '../core/control/ip/words.ts';
+import type { SocketInfo, SocketState } from '../core/control/sockets.ts';
+import { ssTable } from './ss-columns.ts';
+import { ALL_STATES, parseFilter } from './ss-filter.ts';
+
+export interface SsOptions {
+  readonly numeric: boolean;
+  readonly timers: boolean;
+  readonly info: boolean;
+  readonly memory: boolean;
+  readonly extended: boolean;
+  readonly header: boolean;
+  readonly oneline: boolean;
+}
+
+interface Parsed {
+  options: { -readonly [K in keyof SsOptions]: SsOptions[K] };
+  protocols: Set<SocketInfo['protocol']>;
+  all: boolean;
+  listening: boolean;
+  summary: boolean;
+  words: string[];
+}
+
+/** Connections without listeners and what is half open or over (ss's default). */
+const DEFAULT_STATES: readonly SocketState[] = ALL_STATES.filter(
+  (s) => s !== 'LISTEN' && s !== 'UNCONN' && s !== 'TIME-WAIT' && s !== 'SYN-RECV',
+);
+
+const LONG: Readonly<Record<string, string>> = {
+  '--tcp': 't',
+  '--udp': 'u',
+  '--raw': 'w',
+  '--all': 'a',
+  '--listening': 'l',
+  '--numeric': 'n',
+  '--info': 'i',
+  '--memory': 'm',
+  '--options': 'o',
+  '--extended': 'e',
+  '--summary': 's',
+  '--no-header': 'H',
+  '--oneline': 'O',
+  '--ipv4': '4',
+};
+
+/** Runs `ss` with the words that follow its name. */
+export function ssTool(ctx: ToolContext, argv: readonly string[]): ToolResult {
+  try {
+    const p = parse(argv);
+    const sockets = ctx.ns.sockets.list();
+    if (p.summary) return { stdout: summary(sockets), stderr: '', code: 0 };
+    const { states, filter } = parseFilter(p.words);
+    const wanted = states ?? (p.all ? ALL_STATES : p.listening ? LISTENING : DEFAULT_STATES);
+    const protocols = p.protocols.size > 0 ? p.protocols : ALL_PROTOCOLS;
+    const chosen = sockets.filter(
+      (s) => protocols.has(s.protocol) && wanted.includes(s.state) && filter(s),
+    );
+    const stdout = ssTable(chosen, p.options, {
+      netid: protocols.size > 1,
+      state: wanted.length > 1,
+    });
+    return { stdout, stderr: '', code: 0 };
+  } catch (e) {
+    return failure(e, '');
+  }
+}
+
+const LISTENING: readonly SocketState[] = ['LISTEN', 'UNCONN'];
+const ALL_PROTOCOLS: ReadonlySet<SocketInfo['protocol']> = new Set(['raw', 'icmp', 'udp', 'tcp']);
+
+function parse(argv: readonly string[]): Parsed {
+  const p: Parsed = {
+    options: {
+      numeric: false,
+      timers: false,
+      info: false,
+      memory: false,
+      extended: false,
+      header: true,
+      oneline: false,
+    },
+    protocols: new Set(),
+    all: false,
+    listening: false,
+    summary: false,
+    words: [],
+  };
+  for (const word of argv) {
+    if (!word.startsWith('-') || p.words.length > 0) p.words.push(word);
+    else {
+      const letters = LONG[word] ?? (word.startsWith('--') ? word : word.slice(1));
+      for (const letter of LONG[word] === undefined && word.startsWith('--') ? [word] : letters)
+        setOption(p, letter);
+    }
+  }
+  return p;
+}
+
+function setOption(p: Parsed, letter: string): void {
+  const { options } = p;
+  switch (letter) {
+    case 't':
+      p.protocols.add('tcp');
+      return;
+    case 'u':
+      p.protocols.add('udp');
+      return;
+    case 'w':
+      p.protocols.add('raw').add('icmp');
+      return;
+    case 'a':
+      p.all = true;
+      return;
+    case 'l':
+      p.listening = true;
+      return;
+    case 's':
+      p.summary = true;
+      return;
+    case 'n':
+      options.numeric = true;
+      return;
+    case 'i':
+      options.info = true;
+      return;
+    case 'm':
+      options.memory = true;
+      return;
+    case 'o':
+      options.timers = true;
+      return;
+    case 'e':
+      options.extended = true;
+      options.timers = true;
+      return;
+    case 'H':
+      options.header = false;
+      return;
+    case 'O':
+      options.oneline = true;
+      return;
+    case '4':
+    case 'r':
+      return;
+    default:
+      throw new CommandError(
+        `ss: ${letter.startsWith('-') ? letter : `-${letter}`} is not implemented here; the options are -t -u -w -a -l -n -i -m -o -e -s -H -O -4`,
+        EXIT_USAGE,
+      );
+  }
+}
+
+function summary(sockets: readonly SocketInfo[]): string {
+  const count = (protocol: string): number =>
+    sockets.filter((s) => s.protocol === protocol && s.state !== 'TIME-WAIT').length;
+  const inState = (state: SocketState): number =>
+    sockets.filter((s) => s.protocol === 'tcp' && s.state === state).length;
+  const [tcp, udp, raw] = [count('tcp'), count('udp'), count('raw')];
+  const timeWait = inState('TIME-WAIT');
+  const closed = inState('UNCONN') + timeWait;
+  const line = (name: string, n: number): string =>
+    `${name}\t  ${String(n).padEnd(9)} ${String(n).padEnd(9)} ${'0'.padEnd(9)}\n`;
+  return (
+    `Total: ${tcp + udp + raw}\n` +
+    `TCP:   ${tcp + timeWait} (estab ${inState('ESTAB')}, closed ${closed}, orphaned 0, timewait ${timeWait})\n\n` +
+    'Transport Total     IP        IPv6\n' +
+    line('RAW', raw) +
+    line('UDP', udp) +
+    line('TCP', tcp) +
+    line('INET', tcp + udp + raw) +
+    `${line('FRAG', 0)}\n`
+  );
+}
