@@ -9,12 +9,10 @@ import { pathToFileURL } from 'node:url';
 
 const OUT = 'build/bench-core';
 
-/** A copy of the core that has been loaded, and how to tell it its one namespace. */
+/** A copy of the core that can be loaded. The rewritten one holds one namespace: the last that was made. */
 export interface CoreCopy {
   /** Loads a module of the copy by its path below `src/core`, without suffix. */
   load<T>(path: string): Promise<T>;
-  /** For the rewritten copy: the namespace that is the global state. */
-  setGlobal(net: unknown): Promise<void>;
 }
 
 /** A fresh copy of `dist/core`: as it is, or rewritten to global state. */
@@ -28,11 +26,6 @@ export function copyCore(kind: 'namespaces' | 'global'): CoreCopy {
   const url = (path: string): string => pathToFileURL(join(dir, path)).href;
   return {
     load: <T>(path: string): Promise<T> => import(url(`${path}.js`)) as Promise<T>,
-    setGlobal: async (net) => {
-      if (kind !== 'global') return;
-      const module = (await import(url('global-net.js'))) as { setNet(n: unknown): void };
-      module.setNet(net);
-    },
   };
 }
 
@@ -43,6 +36,14 @@ export function rewriteAll(dir: string): number {
     'export let NET = null;\nexport function setNet(net) { NET = net; }\n',
   );
   let replaced = 0;
+  const netFile = join(dir, 'net.js');
+  const constructor = 'constructor(kernel, id, name) {';
+  const netText = readFileSync(netFile, 'utf8');
+  if (!netText.includes(constructor)) throw new Error('net.js: where is the constructor?');
+  writeFileSync(
+    netFile,
+    `import { setNet } from './global-net.js';\n${netText.replace(constructor, `${constructor} setNet(this);`)}`,
+  );
   for (const folder of ['link', 'network', 'transport', 'device']) {
     for (const file of readdirSync(join(dir, folder), { recursive: true, encoding: 'utf8' })) {
       if (!file.endsWith('.js')) continue;

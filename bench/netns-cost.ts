@@ -63,7 +63,6 @@ async function arrange(core: CoreCopy, count: number): Promise<Pass> {
   const pairs: { sender: SocketModule.Socket; receiver: SocketModule.Socket }[] = [];
   for (let i = 0; i < count; i++) {
     const ns = kernel.netns.add(`n${i}`);
-    await core.setGlobal(ns.net);
     ns.link.set('lo', { up: true });
     const sender = Socket.create(ns.net, AF_INET, SOCK_DGRAM);
     const receiver = Socket.create(ns.net, AF_INET, SOCK_DGRAM);

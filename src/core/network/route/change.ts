@@ -24,7 +24,7 @@ import {
   type RouteMetrics,
 } from './fib.ts';
 import { fibLookup, typeErrno } from './lookup.ts';
-import { RTN_BROADCAST, RTN_LOCAL, RTN_THROW, RTN_UNICAST } from './route.ts';
+import { RTN_LOCAL, RTN_THROW, RTN_UNICAST } from './route.ts';
 
 /** One way of a route as it is asked for. */
 export interface NexthopSpec {
@@ -291,8 +291,7 @@ function makeNexthop(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | 
     return refuse(net, EINVAL, 'Nexthop has invalid gateway');
   const dev = nexthop.dev;
   if (!dev.up) return refuse(net, ENETDOWN, 'Nexthop device is not up');
-  if (route.type === RTN_LOCAL && spec.type === RTN_UNICAST)
-    return refuse(net, EINVAL, 'Nexthop has invalid gateway');
+  // LINUX: an address of our own will do as a gateway.
   return new FibNexthop(dev, n.gateway, n.weight, route.scope, linkFlag(dev));
 }
 
@@ -301,7 +300,7 @@ function makeDirect(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | n
   if (!n.dev.up) return refuse(net, ENETDOWN, 'Device for nexthop is not up');
   if (spec.type === RTN_UNICAST && spec.scope < RT_SCOPE_LINK && spec.nexthops.length > 1)
     return refuse(net, ENETUNREACH, 'Nexthop has invalid gateway');
-  const scope = spec.type === RTN_LOCAL || spec.type === RTN_BROADCAST ? RT_SCOPE_NOWHERE : RT_SCOPE_HOST;
+  const scope = spec.scope === RT_SCOPE_HOST ? RT_SCOPE_NOWHERE : RT_SCOPE_HOST;
   return new FibNexthop(n.dev, 0, n.weight, scope, linkFlag(n.dev));
 }
 

@@ -39,7 +39,7 @@ function decide(net: NetNs, dst: number, src: number, oif: number, tos: number):
       if (owner === null) return -ENETUNREACH;
       return makeOutput(net, null, owner, dst, source);
     }
-    if (owner === null && inetAddrType(net, source) !== RTN_LOCAL) return -EINVAL;
+    if (owner === null && inetAddrType(net, source) !== RTN_LOCAL) return -ENETUNREACH;
   }
   if (oif !== 0) {
     out = net.devs.findIndex(oif) ?? null;
