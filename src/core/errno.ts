@@ -52,6 +52,7 @@ export const E2BIG = 7;
 export const ENFILE = 23;
 export const ENOTTY = 25;
 export const ELOOP = 40;
+export const EXFULL = 54;
 export const ENONET = 64;
 export const EPROTO = 71;
 export const EUSERS = 87;
@@ -83,6 +84,7 @@ const TABLE: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
   [EDOM, ['EDOM', 'Numerical argument out of domain']],
   [ERANGE, ['ERANGE', 'Numerical result out of range']],
   [ELOOP, ['ELOOP', 'Too many levels of symbolic links']],
+  [EXFULL, ['EXFULL', 'Exchange full']],
   [ENONET, ['ENONET', 'Machine is not on the network']],
   [EPROTO, ['EPROTO', 'Protocol error']],
   [EUSERS, ['EUSERS', 'Too many users']],

@@ -1,7 +1,7 @@
 /** Takes over `node:dgram`: a socket made inside a namespace gets a handle of ours. */
 import dgram, { type Socket } from 'node:dgram';
 import { AF_INET, AF_INET6 } from '../core/transport/sock.ts';
-import { currentNet } from './current.ts';
+import { currentNet, withNet } from './current.ts';
 import { internals } from './internals.ts';
 import { UdpHandle } from './udp-handle.ts';
 
@@ -34,7 +34,11 @@ function adopt(socket: InnerSocket): InnerSocket {
   const native = state.handle;
   // An aborted signal has closed it already.
   if (native === null || native instanceof UdpHandle) return socket;
-  const handle = new UdpHandle(ns, socket.type === 'udp6' ? AF_INET6 : AF_INET, native.lookup);
+  const lookup = native.lookup as (...args: unknown[]) => unknown;
+  // Names are the namespace's, wherever the socket is used.
+  const handle = new UdpHandle(ns, socket.type === 'udp6' ? AF_INET6 : AF_INET, (...args) =>
+    withNet(ns, () => lookup(...args)),
+  );
   Object.assign(handle, { [inside.owner]: socket });
   native.close();
   state.handle = handle;

@@ -50,6 +50,9 @@ interface ErrorContext {
   syscall?: string;
 }
 
+/** `(address, callback)` */
+type Lookup = (...args: unknown[]) => unknown;
+
 class PendingSend {
   readonly req: SendRequest;
   readonly data: Uint8Array;
@@ -67,7 +70,7 @@ class PendingSend {
 export class UdpHandle implements Ready {
   queued = false;
   /** Resolves names for `node:dgram`. */
-  lookup: unknown;
+  lookup: Lookup;
   /** Written by `node:dgram`. */
   onmessage:
     | ((nread: number, handle: UdpHandle, data: Buffer | undefined, from?: RemoteInfo) => void)
@@ -85,7 +88,7 @@ export class UdpHandle implements Ready {
   private closeCallback: (() => void) | undefined = undefined;
   private closing = false;
 
-  constructor(net: NetNs, family: number, lookup: unknown) {
+  constructor(net: NetNs, family: number, lookup: Lookup) {
     this.net = net;
     this.family = family;
     this.lookup = lookup;

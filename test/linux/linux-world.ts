@@ -32,6 +32,21 @@ s=socket.socket(); s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1)
 s.bind((sys.argv[1],int(sys.argv[2]))); s.listen(8); print("ready",flush=True)
 time.sleep(60)
 `;
+const RESETTER = `
+import socket,struct,sys
+s=socket.socket(); s.bind((sys.argv[1],int(sys.argv[2]))); s.listen(8); print("ready",flush=True)
+while True:
+  c,_=s.accept(); c.recv(1)
+  c.setsockopt(socket.SOL_SOCKET,socket.SO_LINGER,struct.pack("ii",1,0)); c.close()
+`;
+const ASK = `
+import socket,sys,errno
+s=socket.socket(); s.settimeout(float(sys.argv[3]))
+try:
+  s.connect((sys.argv[1],int(sys.argv[2]))); s.send(b"x"); print("eof" if s.recv(10)==b"" else "ok")
+except socket.timeout: print("timeout")
+except OSError as e: print(errno.errorcode[e.errno])
+`;
 const CONNECT = `
 import socket,sys,errno
 s=socket.socket(); s.settimeout(float(sys.argv[3]))
@@ -84,7 +99,11 @@ export class LinuxWorld implements World {
       case 'bridge':
         return this.exec(tool, ['-n', this.prefix + name, ...real]);
       case 'tcp-listen':
-        return this.listen(name, words);
+        return this.listen(name, LISTENER, words);
+      case 'tcp-resetter':
+        return this.listen(name, RESETTER, words);
+      case 'tcp-ask':
+        return this.exec('ip', [...inside, PYTHON, '-c', ASK, ...words]);
       case 'tcp-connect':
         return this.exec('ip', [...inside, PYTHON, '-c', CONNECT, ...words]);
       case 'udp-ask':
@@ -107,8 +126,8 @@ export class LinuxWorld implements World {
     return text.replaceAll(this.prefix, '');
   }
 
-  private listen(name: string, words: readonly string[]): Promise<Outcome> {
-    const args = ['netns', 'exec', this.prefix + name, PYTHON, '-c', LISTENER, ...words];
+  private listen(name: string, program: string, words: readonly string[]): Promise<Outcome> {
+    const args = ['netns', 'exec', this.prefix + name, PYTHON, '-c', program, ...words];
     const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'ignore'], env: ENV });
     this.children.push(child);
     return new Promise((resolve) => {

@@ -21,6 +21,8 @@ export class WarrenWorld implements World {
   readonly clock: VirtualClock = new VirtualClock();
   readonly kernel: Kernel = new Kernel({ env: this.clock, seed: 1 });
   private readonly sockets: Socket[] = [];
+  private readonly resetters: Socket[] = [];
+  private readonly accepted: Set<Socket> = new Set();
 
   add(name: string): Promise<void> {
     this.kernel.netns.add(name);
@@ -56,6 +58,10 @@ export class WarrenWorld implements World {
         return this.ping(name, words);
       case 'tcp-listen':
         return this.listen(name, words);
+      case 'tcp-resetter':
+        return this.listen(name, words, this.resetters);
+      case 'tcp-ask':
+        return this.ask(name, words);
       case 'tcp-connect':
         return this.connect(name, words);
       case 'udp-ask':
@@ -100,10 +106,11 @@ export class WarrenWorld implements World {
     return socket;
   }
 
-  private listen(name: string, words: readonly string[]): Outcome {
+  private listen(name: string, words: readonly string[], kind: Socket[] = []): Outcome {
     const socket = this.socket(name, SOCK_STREAM);
     socket.bind(sockaddr(words));
     socket.listen(8);
+    kind.push(socket);
     return { stdout: '', stderr: '', code: 0 };
   }
 
@@ -118,6 +125,45 @@ export class WarrenWorld implements World {
     );
     const err = socket.getsockopt(1, 4);
     return print(!done ? 'timeout' : err === 0 ? 'ok' : errnoName(Number(err)));
+  }
+
+  private ask(name: string, words: readonly string[]): Outcome {
+    const limitUs = Number(words[2]) * 1_000_000;
+    const socket = this.socket(name, SOCK_STREAM);
+    const result = socket.connect(sockaddr(words));
+    if (result < 0 && errnoName(result) !== 'EINPROGRESS') return print(errnoName(result));
+    const { core } = this.kernel;
+    if (!this.clock.runUntil(core, () => (socket.poll() & 0x1c) !== 0, limitUs))
+      return print('timeout');
+    const sent = socket.send(new Uint8Array(1));
+    if (sent < 0) return print(errnoName(sent));
+    const answered = this.clock.runUntil(
+      core,
+      () => {
+        this.serveResetters();
+        return (socket.poll() & 0x1) !== 0;
+      },
+      limitUs,
+    );
+    if (!answered) return print('timeout');
+    const got = socket.recv(10);
+    if (typeof got === 'number') return print(errnoName(got));
+    return print(got.len === 0 ? 'eof' : 'ok');
+  }
+
+  /** What the program of a resetter does when it has its turn. */
+  private serveResetters(): void {
+    for (const listener of this.resetters) {
+      const child = listener.accept();
+      if (typeof child !== 'number') this.accepted.add(child);
+    }
+    for (const child of this.accepted) {
+      if ((child.poll() & 0x1) === 0) continue;
+      child.recv(1);
+      child.setsockopt(1, 13, { onoff: 1, linger: 0 });
+      child.close();
+      this.accepted.delete(child);
+    }
   }
 
   private udpAsk(name: string, words: readonly string[]): Outcome {

@@ -13,7 +13,9 @@ export interface Outcome {
 /**
  * A command line begins with the name of its namespace: `A ip addr add …`, `A ping …`,
  * `A sysctl …`, `A bridge …`; and ours: `A tcp-listen ADDR PORT`, `A tcp-connect ADDR PORT SECONDS`,
- * `A udp-ask ADDR PORT`, which print `ok` or the name of an errno. `wait SECONDS` waits.
+ * `A tcp-resetter ADDR PORT` (reads a byte of each connection and resets it), `A tcp-ask ADDR PORT
+ * SECONDS` (writes a byte and reads), `A udp-ask ADDR PORT`, which print `ok` or the name of an errno.
+ * `wait SECONDS` waits.
  */
 export interface World {
   add(name: string): Promise<void>;

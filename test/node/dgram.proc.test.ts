@@ -100,7 +100,8 @@ test('broadcast needs setBroadcast', async () => {
 
 test('multicast: members get it, others do not, and the sender by loop', async () => {
   const member = await bound(web, 60);
-  member.addMembership('239.1.1.1');
+  assert.throws(() => member.addMembership('239.1.1.1'), { code: 'ENODEV' });
+  member.addMembership('239.1.1.1', '10.0.0.1');
   const sender = await bound(client, 60);
   sender.addMembership('239.1.1.1', '10.0.0.2');
   sender.setMulticastTTL(4);
@@ -111,7 +112,7 @@ test('multicast: members get it, others do not, and the sender by loop', async (
   assert.equal(String(data), 'group');
   assert.equal(String(own), 'group');
   assert.equal(from.address, '10.0.0.2');
-  member.dropMembership('239.1.1.1');
+  member.dropMembership('239.1.1.1', '10.0.0.1');
   member.on('message', () => assert.fail('left the group'));
   const again = message(sender);
   sender.send('group', 60, '239.1.1.1');

@@ -1,5 +1,5 @@
 /** Bridges of a namespace: ports and forwarding table (`bridge link`, `bridge fdb`; Linux `net/bridge`). */
-import { type Bridge, type BridgePort, bridgeOf, bridgePortOf } from '../device/bridge.ts';
+import { type Bridge, type BridgePort, bridgeOf, bridgePortOf } from '../device/bridge-port.ts';
 import type { FdbEntry } from '../device/bridge-fdb.ts';
 import { EEXIST, EINVAL, ENETDOWN, ENOENT, EOPNOTSUPP, NetError } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';

@@ -1,5 +1,5 @@
 /** A device as `ip link show` tells it (Linux `rtnl_fill_ifinfo`). */
-import { isBridge } from '../device/bridge.ts';
+import { isBridge } from '../device/bridge-port.ts';
 import { maxMtu, minMtu } from '../link/device-state.ts';
 import {
   IFF_ALLMULTI,

@@ -1,5 +1,6 @@
 /** The devices of a namespace: `ip link` (Linux `net/core/rtnetlink.c`, `do_setlink`). */
-import { bridgeAdd, bridgeAddPort, bridgeDelPort, isBridge } from '../device/bridge.ts';
+import { bridgeAdd, bridgeAddPort, bridgeDelPort } from '../device/bridge.ts';
+import { isBridge } from '../device/bridge-port.ts';
 import { vethAdd, vethPeer } from '../device/veth.ts';
 import { EEXIST, EINVAL, ELOOP, ENODEV, EOPNOTSUPP, NetError } from '../errno.ts';
 import { isValidDeviceName } from '../link/device-list.ts';

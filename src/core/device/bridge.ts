@@ -1,345 +1,262 @@
 /**
- * bridge: a switch whose ports are devices of its namespace (IEEE 802.1D §7; Linux `net/bridge`). Learns
- * sources, sends to the port of the destination or, when it knows none, to all others. Without spanning tree:
- * a port forwards while it is up with carrier.
+ * bridge: a switch whose ports are devices of its namespace (IEEE 802.1D; Linux `net/bridge`). Its life, its
+ * ports, and how its carrier, MAC and MTU follow them. Without spanning tree: a port forwards while it is
+ * up with carrier.
  */
-import { drop } from '../drop.ts';
-import { EBUSY, EEXIST, EINVAL, ELOOP } from '../errno.ts';
-import { registerDevice, setCarrier } from '../link/device-state.ts';
-import { isValidDeviceName } from '../link/device-list.ts';
+import { EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, EXFULL } from '../errno.ts';
+import {
+  allocDeviceName,
+  changeMac,
+  devSetMtu,
+  isOperUp,
+  isValidEtherAddr,
+  mtuRefusal,
+  registerDevice,
+  setCarrier,
+} from '../link/device-state.ts';
 import {
   type DeviceOps,
   IFF_BROADCAST,
   IFF_LOOPBACK,
   IFF_MULTICAST,
-  IFF_UP,
   NetDevice,
 } from '../link/net-device.ts';
-import { classify } from '../link/input.ts';
-import { devQueueXmit } from '../link/output.ts';
 import type { NetNs } from '../net.ts';
-import { ipLength, type Packet, PACKET_HOST } from '../packet.ts';
 import type { NetdevEvent } from '../protocols.ts';
-import { isGroupMac, MAC_BROADCAST } from '../util/address.ts';
-import { ARP_LEN, ARPHRD_ETHER } from '../wire/arp.ts';
-import { ETH_HLEN } from '../wire/ethernet.ts';
-import { Fdb } from './bridge-fdb.ts';
+import { MAC_BROADCAST } from '../util/address.ts';
+import { ARPHRD_ETHER } from '../wire/arp.ts';
+import { bridgeHandleFrame, bridgeXmit } from './bridge-forward.ts';
+import {
+  BR_STATE_DISABLED,
+  BR_STATE_FORWARDING,
+  Bridge,
+  BridgePort,
+  bridgeOf,
+  bridgePortOf,
+  isBridge,
+} from './bridge-port.ts';
 
-/** States of a port as `bridge link` prints them (`BR_STATE_*`). */
-export const BR_STATE_DISABLED = 0;
-export const BR_STATE_FORWARDING = 3;
-
-/** 01:80:c2:00:00:00 to 0f: for the link itself, never forwarded (IEEE 802.1D §7.12.6). */
-const RESERVED_GROUP = 0x0180c2000000;
-const DEFAULT_PATH_COST = 2;
+/** Linux `BR_MAX_PORTS` */
+const MAX_PORTS = 1024;
+/** Of a bridge without ports (Linux ETH_DATA_LEN). */
+const DEFAULT_MTU = 1500;
 
 export interface BridgeOptions {
-  /** 48-bit integer; otherwise the lowest of the ports'. */
+  /** 48-bit integer; otherwise one of the kernel's, until there is a port. */
   readonly mac?: number;
+  /** Bytes; does not keep the bridge from following its ports. */
   readonly mtu?: number;
+  /** Wanted index; the next free one when absent. */
   readonly ifindex?: number;
+  /** Microseconds; 300 s when absent. */
   readonly ageingUs?: number;
-}
-
-/** A bridge's own state: `dev.priv`. */
-export class Bridge {
-  readonly dev: NetDevice;
-  readonly fdb: Fdb;
-  readonly ports: BridgePort[] = [];
-  /** The MAC was set by somebody: ports do not change it. */
-  macFixed: boolean;
-  /** The MTU was set by somebody. */
-  mtuFixed: boolean;
-
-  constructor(dev: NetDevice, options: BridgeOptions) {
-    this.dev = dev;
-    this.fdb = new Fdb(dev.net.kernel);
-    this.macFixed = options.mac !== undefined;
-    this.mtuFixed = options.mtu !== undefined;
-    if (options.ageingUs !== undefined) this.fdb.ageingUs = options.ageingUs;
-  }
-}
-
-/** One port: `dev.rxHandlerData`. */
-export class BridgePort {
-  readonly bridge: Bridge;
-  readonly dev: NetDevice;
-  readonly portNo: number;
-  state: number = BR_STATE_DISABLED;
-  cost: number = DEFAULT_PATH_COST;
-  priority = 32;
-  /** Frames may leave by the port on which they came. */
-  hairpin = false;
-  learning = true;
-  /** Unknown unicast, multicast and broadcast frames leave by this port. */
-  flood = true;
-  mcastFlood = true;
-  bcastFlood = true;
-  /** Frames do not pass from one isolated port to another. */
-  isolated = false;
-
-  constructor(bridge: Bridge, dev: NetDevice, portNo: number) {
-    this.bridge = bridge;
-    this.dev = dev;
-    this.portNo = portNo;
-  }
 }
 
 const BRIDGE_OPS: DeviceOps = {
   kind: 'bridge',
   movable: false,
   xmit: bridgeXmit,
-  open: updateBridge,
-  stop: updateBridge,
+  open: bridgeOpen,
+  stop: bridgeStop,
   uninit: bridgeUninit,
 };
 
-/** Makes a bridge, down, without ports; `-EEXIST`, `-EINVAL`. */
+/**
+ * Makes a bridge, down, without ports. `-EINVAL` (name, MTU), `-EEXIST`, `-EBUSY` (index),
+ * `-EADDRNOTAVAIL` (MAC).
+ */
 export function bridgeAdd(net: NetNs, name: string, options: BridgeOptions): NetDevice | number {
-  if (!isValidDeviceName(name)) return -EINVAL;
-  if (net.devs.find(name) !== undefined) return -EEXIST;
-  const free = name.includes('%d') ? net.devs.freeName(name) : name;
-  const dev = new NetDevice(net, BRIDGE_OPS, free, options.ifindex ?? net.devs.nextIndex(), ARPHRD_ETHER);
+  const free = allocDeviceName(net, name);
+  if (typeof free === 'number') return free;
+  const { mac, mtu, ifindex, ageingUs } = options;
+  if (mac !== undefined && !isValidEtherAddr(mac)) return -EADDRNOTAVAIL;
+  if (ifindex !== undefined && net.devs.findIndex(ifindex) !== undefined) return -EBUSY;
+  const dev = new NetDevice(net, BRIDGE_OPS, free, ifindex ?? net.devs.nextIndex(), ARPHRD_ETHER);
+  if (mtu !== undefined && mtuRefusal(dev, mtu) !== '') return -EINVAL;
   dev.flags = IFF_BROADCAST | IFF_MULTICAST;
-  dev.mac = options.mac ?? net.kernel.nextMac();
+  dev.mac = mac ?? net.kernel.nextMac();
+  dev.macSet = mac !== undefined;
   dev.broadcast = MAC_BROADCAST;
-  if (options.mtu !== undefined) dev.mtu = options.mtu;
-  dev.carrier = false;
-  const bridge = new Bridge(dev, options);
+  dev.mtu = mtu ?? DEFAULT_MTU;
+  const bridge = new Bridge(dev);
+  if (ageingUs !== undefined) bridge.fdb.ageingUs = ageingUs;
+  if (mac !== undefined) followMac(bridge);
   dev.priv = bridge;
-  bridge.fdb.add(dev.mac, dev, true);
   registerDevice(dev);
   return dev;
 }
 
-export function isBridge(dev: NetDevice): boolean {
-  return dev.priv instanceof Bridge;
-}
-
-/** The bridge's state; null when the device is none. */
-export function bridgeOf(dev: NetDevice): Bridge | null {
-  return dev.priv instanceof Bridge ? dev.priv : null;
-}
-
-/** The port's state; null when the device is no port of a bridge. */
-export function bridgePortOf(dev: NetDevice): BridgePort | null {
-  return dev.rxHandlerData instanceof BridgePort ? dev.rxHandlerData : null;
-}
-
-/** `ip link set DEV master BRIDGE` (`br_add_if`). */
+/**
+ * `ip link set DEV master BRIDGE` (`br_add_if`). `-EINVAL` (no Ethernet), `-ELOOP` (a bridge), `-EBUSY` (has
+ * a master), `-EXFULL`.
+ */
 export function bridgeAddPort(bridgeDev: NetDevice, dev: NetDevice): number {
   const bridge = bridgeOf(bridgeDev);
-  if (bridge === null) return -EINVAL;
-  if ((dev.flags & IFF_LOOPBACK) !== 0 || dev.type !== ARPHRD_ETHER || dev.net !== bridgeDev.net) return -EINVAL;
+  if (bridge === null || bridgeDev.dead || dev.dead || dev.net !== bridgeDev.net) return -EINVAL;
+  const isEther = (dev.flags & IFF_LOOPBACK) === 0 && dev.type === ARPHRD_ETHER;
+  if (!isEther || !isValidEtherAddr(dev.mac)) return -EINVAL;
   if (isBridge(dev)) return -ELOOP;
-  if (dev.rxHandler !== null) return -EBUSY;
-  const port = new BridgePort(bridge, dev, nextPortNo(bridge));
+  if (dev.master !== null || dev.rxHandler !== null) return -EBUSY;
+  const portNo = freePortNo(bridge);
+  if (portNo === MAX_PORTS) return -EXFULL;
+  const port = new BridgePort(bridge, dev, portNo);
   bridge.ports.push(port);
   dev.master = bridgeDev;
   dev.rxHandlerData = port;
   dev.rxHandler = bridgeHandleFrame;
-  bridge.fdb.add(dev.mac, dev, true);
-  updatePort(port);
-  updateBridge(bridgeDev);
+  bridge.fdb.addLocal(dev.mac, dev);
+  recalculateMac(bridge);
+  if (bridgeDev.up && isOperUp(dev)) enablePort(port);
+  adjustMtu(bridge);
   dev.net.events.emit('newlink', dev);
   return 0;
 }
 
-/** `ip link set DEV nomaster` (`br_del_if`). */
+/** `ip link set DEV nomaster` (`br_del_if`). `-EINVAL`: it is no port. */
 export function bridgeDelPort(dev: NetDevice): number {
   const port = bridgePortOf(dev);
   if (port === null) return -EINVAL;
-  const { bridge } = port;
+  const bridge = port.bridge;
+  disablePort(port);
   bridge.ports.splice(bridge.ports.indexOf(port), 1);
-  bridge.fdb.flush(dev, true);
+  for (const entry of bridge.fdb.list()) {
+    if (entry.dev !== dev) continue;
+    if (entry.local) dropLocal(bridge, dev, entry.mac);
+    else bridge.fdb.remove(entry.mac);
+  }
   dev.master = null;
   dev.rxHandlerData = null;
   dev.rxHandler = null;
-  updateBridge(bridge.dev);
+  if (!bridge.dev.dead) {
+    adjustMtu(bridge);
+    recalculateMac(bridge);
+  }
   if (!dev.dead) dev.net.events.emit('newlink', dev);
   return 0;
 }
 
-/** What ports' devices do changes the port and its bridge (`br_device_event`). */
+/** What happens to a port's device, or to a bridge, changes the bridge (`br_device_event`). */
 export function bridgeEvent(event: NetdevEvent, dev: NetDevice): void {
   const port = bridgePortOf(dev);
-  if (port !== null) {
-    if (event === 'unregister') {
-      bridgeDelPort(dev);
-      return;
-    }
-    if (event === 'changeAddr') {
-      for (const e of port.bridge.fdb.list()) if (e.local && e.dev === dev) port.bridge.fdb.remove(e.mac);
-      port.bridge.fdb.add(dev.mac, dev, true);
-    }
-    updatePort(port);
-    updateBridge(port.bridge.dev);
-  }
+  if (port !== null) portEvent(event, port);
   const bridge = bridgeOf(dev);
-  if (bridge !== null && event === 'changeAddr') {
-    bridge.macFixed = true;
-    bridge.fdb.add(dev.mac, dev, true);
-  }
-  if (bridge !== null && event === 'changeMtu') bridge.mtuFixed = true;
+  if (bridge === null) return;
+  if (event === 'changeAddr') followMac(bridge);
+  else if (event === 'changeMtu' && !bridge.adjustingMtu) bridge.mtuSetByUser = true;
 }
 
-/** A frame came in on a port (`br_handle_frame`). True: it is dealt with; false: it is the bridge's own now. */
-function bridgeHandleFrame(pkt: Packet): boolean {
-  const dev = pkt.dev as NetDevice;
-  const port = dev.rxHandlerData as BridgePort;
-  const { bridge } = port;
-  const eth = pkt.eth;
-  if (eth === null || eth.src === 0 || isGroupMac(eth.src)) {
-    drop(dev.net, pkt, 'MAC_INVALID_SOURCE', dev.name);
-    return true;
-  }
-  if (Math.floor(eth.dst / 16) * 16 === RESERVED_GROUP) return false;
-  if (port.state !== BR_STATE_FORWARDING || (bridge.dev.flags & IFF_UP) === 0) {
-    drop(dev.net, pkt, 'BRIDGE_INGRESS_STP_STATE', dev.name);
-    return true;
-  }
-  if (port.learning) bridge.fdb.learn(eth.src, dev);
-  return route(pkt, bridge, port, eth.dst);
-}
-
-function route(pkt: Packet, bridge: Bridge, from: BridgePort, dst: number): boolean {
-  if (isGroupMac(dst)) {
-    flood(bridge, pkt, from, dst === MAC_BROADCAST ? 'broadcast' : 'multicast');
-    return passUp(pkt, bridge);
-  }
-  const entry = bridge.fdb.find(dst);
-  if (entry === undefined) {
-    floodOwned(bridge, pkt, from);
-    return true;
-  }
-  if (entry.local) return passUp(pkt, bridge);
-  entry.usedUs = bridge.dev.net.kernel.nowUs;
-  const to = bridgePortOf(entry.dev);
-  if (to === null || !mayPass(from, to)) drop(bridge.dev.net, pkt, 'NOT_SPECIFIED', entry.dev.name);
-  else forwardTo(pkt, to);
-  return true;
-}
-
-/** The bridge itself receives: the packet goes on with the bridge as its device. */
-function passUp(pkt: Packet, bridge: Bridge): boolean {
-  const { dev } = bridge;
-  pkt.dev = dev;
-  pkt.pktType = pkt.eth !== null && bridge.fdb.find(pkt.eth.dst)?.local === true ? PACKET_HOST : classify(pkt, dev);
-  dev.stats.rxPackets++;
-  dev.stats.rxBytes += frameLen(pkt) - ETH_HLEN;
-  if (pkt.eth !== null && isGroupMac(pkt.eth.dst)) dev.stats.multicast++;
-  return false;
-}
-
-/** The bridge's namespace sends (`br_dev_xmit`). */
-function bridgeXmit(pkt: Packet, dev: NetDevice): void {
-  const bridge = dev.priv as Bridge;
-  dev.stats.txPackets++;
-  dev.stats.txBytes += frameLen(pkt);
-  const dst = pkt.eth?.dst ?? 0;
-  if (!isGroupMac(dst)) {
-    const entry = bridge.fdb.find(dst);
-    const to = entry === undefined ? null : bridgePortOf(entry.dev);
-    if (entry !== undefined) {
-      if (to !== null && to.state === BR_STATE_FORWARDING && !entry.local) forwardTo(pkt, to);
-      else drop(dev.net, pkt, 'NOT_SPECIFIED', entry.dev.name);
-      return;
-    }
-  }
-  floodOwned(bridge, pkt, null);
-}
-
-/** Clones to every port that may have it; the packet itself stays with the caller. */
-function flood(
-  bridge: Bridge,
-  pkt: Packet,
-  from: BridgePort | null,
-  kind: 'unicast' | 'multicast' | 'broadcast',
-): void {
-  for (const to of bridge.ports) {
-    if (!wants(to, kind) || !mayPass(from, to)) continue;
-    forwardTo(pkt.clone(), to);
+function portEvent(event: NetdevEvent, port: BridgePort): void {
+  const bridge = port.bridge;
+  switch (event) {
+    case 'up':
+    case 'down':
+    case 'change':
+      checkCarrier(port);
+      break;
+    case 'changeMtu':
+      adjustMtu(bridge);
+      break;
+    case 'changeAddr':
+      for (const entry of bridge.fdb.list())
+        if (entry.dev === port.dev && entry.local && !entry.byUser)
+          dropLocal(bridge, port.dev, entry.mac);
+      bridge.fdb.addLocal(port.dev.mac, port.dev);
+      recalculateMac(bridge);
+      break;
+    case 'unregister':
+      bridgeDelPort(port.dev);
+      break;
+    default:
+      break;
   }
 }
 
-/** The same for a packet that nobody else wants: the last port gets the packet itself. */
-function floodOwned(bridge: Bridge, pkt: Packet, from: BridgePort | null): void {
-  const dst = pkt.eth?.dst ?? 0;
-  const kind = !isGroupMac(dst) ? 'unicast' : dst === MAC_BROADCAST ? 'broadcast' : 'multicast';
-  let last: BridgePort | null = null;
-  for (const to of bridge.ports) {
-    if (!wants(to, kind) || !mayPass(from, to)) continue;
-    if (last !== null) forwardTo(pkt.clone(), last);
-    last = to;
-  }
-  if (last !== null) forwardTo(pkt, last);
-  else drop(bridge.dev.net, pkt, 'NOT_SPECIFIED', bridge.dev.name);
+/** A port forwards while it and its bridge are up and it has carrier (`br_port_carrier_check`). */
+function checkCarrier(port: BridgePort): void {
+  if (!port.bridge.dev.up) return;
+  if (!isOperUp(port.dev)) disablePort(port);
+  else if (port.state === BR_STATE_DISABLED) enablePort(port);
 }
 
-function wants(port: BridgePort, kind: 'unicast' | 'multicast' | 'broadcast'): boolean {
-  if (kind === 'unicast') return port.flood;
-  return kind === 'multicast' ? port.mcastFlood : port.bcastFlood;
+function enablePort(port: BridgePort): void {
+  port.state = BR_STATE_FORWARDING;
+  selectCarrier(port.bridge);
 }
 
-function mayPass(from: BridgePort | null, to: BridgePort): boolean {
-  if (to.state !== BR_STATE_FORWARDING) return false;
-  if (from === null) return true;
-  if (from === to) return to.hairpin;
-  return !(from.isolated && to.isolated);
+/** Linux `br_stp_disable_port`: what was learnt there is forgotten. */
+function disablePort(port: BridgePort): void {
+  if (port.state === BR_STATE_DISABLED) return;
+  port.state = BR_STATE_DISABLED;
+  port.bridge.fdb.flushLearned(port.dev);
+  selectCarrier(port.bridge);
 }
 
-/** Out through a port; frames larger than its MTU die here (`br_dev_queue_push_xmit`). */
-function forwardTo(pkt: Packet, port: BridgePort): void {
-  const { dev } = port;
-  if (pkt.gsoSize === 0 && frameLen(pkt) > dev.mtu + ETH_HLEN) {
-    drop(dev.net, pkt, 'PKT_TOO_BIG', dev.name);
-    return;
-  }
-  pkt.dev = dev;
-  pkt.route = null;
-  devQueueXmit(pkt);
+/** The bridge has carrier while a port forwards (the end of `br_port_state_selection`). */
+function selectCarrier(bridge: Bridge): void {
+  setCarrier(
+    bridge.dev,
+    bridge.ports.some((p) => p.state === BR_STATE_FORWARDING),
+  );
 }
 
-function frameLen(pkt: Packet): number {
-  if (pkt.ip !== null) return ETH_HLEN + ipLength(pkt);
-  return pkt.arp !== null ? ETH_HLEN + ARP_LEN : ETH_HLEN + pkt.len;
+function bridgeOpen(dev: NetDevice): void {
+  for (const port of (dev.priv as Bridge).ports) if (isOperUp(port.dev)) enablePort(port);
 }
 
-function updatePort(port: BridgePort): void {
-  const forwarding = port.dev.operational && port.bridge.dev.up;
-  const state = forwarding ? BR_STATE_FORWARDING : BR_STATE_DISABLED;
-  if (port.state === state) return;
-  port.state = state;
-  if (state === BR_STATE_DISABLED) port.bridge.fdb.flush(port.dev, false);
-}
-
-/** Carrier, MAC and MTU of a bridge follow its ports. */
-function updateBridge(dev: NetDevice): void {
-  const bridge = dev.priv as Bridge;
-  for (const port of bridge.ports) updatePort(port);
-  if (!bridge.macFixed && bridge.ports.length > 0) {
-    const lowest = Math.min(...bridge.ports.map((p) => p.dev.mac));
-    if (lowest !== dev.mac) {
-      bridge.fdb.remove(dev.mac);
-      dev.mac = lowest;
-      if (bridge.fdb.find(lowest) === undefined) bridge.fdb.add(lowest, dev, true);
-      dev.net.arp.flush(dev, false);
-      dev.net.events.emit('newlink', dev);
-    }
-  }
-  if (!bridge.mtuFixed && bridge.ports.length > 0)
-    dev.mtu = Math.min(...bridge.ports.map((p) => p.dev.mtu));
-  setCarrier(dev, bridge.ports.some((p) => p.state === BR_STATE_FORWARDING));
-}
-
-function nextPortNo(bridge: Bridge): number {
-  let n = 1;
-  while (bridge.ports.some((p) => p.portNo === n)) n++;
-  return n;
+function bridgeStop(dev: NetDevice): void {
+  for (const port of (dev.priv as Bridge).ports) disablePort(port);
 }
 
 function bridgeUninit(dev: NetDevice): void {
   const bridge = dev.priv as Bridge;
   for (const port of [...bridge.ports]) bridgeDelPort(port.dev);
   bridge.fdb.destroy();
+}
+
+/** The lowest MAC of the ports, zeros without any, unless one was set (`br_stp_recalculate_bridge_id`). */
+function recalculateMac(bridge: Bridge): void {
+  if (bridge.dev.macSet) return;
+  let lowest = 0;
+  for (const port of bridge.ports)
+    if (lowest === 0 || port.dev.mac < lowest) lowest = port.dev.mac;
+  if (lowest === bridge.idMac) return;
+  if (lowest !== bridge.dev.mac) changeMac(bridge.dev, lowest);
+  else followMac(bridge);
+}
+
+/** The device's MAC becomes that of the bridge id (`br_stp_change_bridge_id`). */
+function followMac(bridge: Bridge): void {
+  const old = bridge.fdb.find(bridge.idMac);
+  bridge.idMac = bridge.dev.mac;
+  if (old !== undefined && old.local && !old.byUser && old.dev === bridge.dev)
+    dropLocal(bridge, bridge.dev, old.mac);
+  bridge.fdb.addLocal(bridge.dev.mac, bridge.dev);
+  // LINUX: an empty bridge keeps its carrier until a port comes: the id changes, the ports are looked at.
+  if (bridge.dev.priv === bridge && (bridge.ports.length > 0 || bridge.dev.mac === 0))
+    selectCarrier(bridge);
+}
+
+/** `dev` gives up a local address; another port, or the bridge, may have the same (`fdb_delete_local`). */
+function dropLocal(bridge: Bridge, dev: NetDevice, mac: number): void {
+  const other = bridge.ports.find((p) => p.dev !== dev && p.dev.mac === mac);
+  bridge.fdb.remove(mac);
+  if (other !== undefined) bridge.fdb.addLocal(mac, other.dev);
+  else if (dev !== bridge.dev && bridge.dev.mac === mac) bridge.fdb.addLocal(mac, bridge.dev);
+}
+
+/** The smallest MTU of the ports (`br_mtu_auto_adjust`). */
+function adjustMtu(bridge: Bridge): void {
+  if (bridge.mtuSetByUser) return;
+  let smallest = 0;
+  for (const port of bridge.ports)
+    if (smallest === 0 || port.dev.mtu < smallest) smallest = port.dev.mtu;
+  bridge.adjustingMtu = true;
+  devSetMtu(bridge.dev, smallest === 0 ? DEFAULT_MTU : smallest);
+  bridge.adjustingMtu = false;
+}
+
+function freePortNo(bridge: Bridge): number {
+  let n = 1;
+  while (n < MAX_PORTS && bridge.ports.some((p) => p.portNo === n)) n++;
+  return n;
 }

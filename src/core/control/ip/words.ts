@@ -144,11 +144,17 @@ export function parseUnsigned(word: string): number | undefined {
   return /^\d+$/.test(word) ? Number(word) : undefined;
 }
 
-/** `10`, `10.1` and `10.1.2` are addresses too: missing octets are 0 (`get_addr_1`). */
+/** `10`, `10.1` and `0x0a.1.2` are addresses too: missing octets are 0 (`get_addr_ipv4`). */
 function looseAddress(word: string): number | undefined {
-  if (!/^\d{1,3}(\.\d{1,3}){0,3}$/.test(word)) return undefined;
-  const missing = 3 - (word.match(/\./g)?.length ?? 0);
-  return parseIpv4(word + '.0'.repeat(missing));
+  const octets = word.split('.').map(parseUnsigned);
+  if (octets.length > 4) return undefined;
+  let addr = 0;
+  for (let i = 0; i < 4; i++) {
+    const octet = i < octets.length ? octets[i] : 0;
+    if (octet === undefined || octet > 255) return undefined;
+    addr = (addr << 8) | octet;
+  }
+  return addr;
 }
 
 /** The IPv4 address that `word` writes; throws iproute2's sentence if it writes none. */

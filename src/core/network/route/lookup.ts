@@ -5,6 +5,7 @@
 import { EACCES, EAGAIN, EHOSTUNREACH, EINVAL, ENETUNREACH } from '../../errno.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
+import { mix32 } from '../../util/random.ts';
 import type { FibNexthop, FibResult, FibRoute, FibTable } from './fib.ts';
 import { RTNH_F_DEAD, RTNH_F_LINKDOWN } from './fib.ts';
 import { RTN_BLACKHOLE, RTN_PROHIBIT, RTN_THROW, RTN_UNREACHABLE, RTN_UNSPEC } from './route.ts';
@@ -12,11 +13,15 @@ import { RTN_BLACKHOLE, RTN_PROHIBIT, RTN_THROW, RTN_UNREACHABLE, RTN_UNSPEC } f
 /** What a packet or a socket asks the tables (Linux `struct flowi4`). */
 export interface FibQuery {
   readonly dst: number;
+  /** Shares flows out over several ways; 0: not known. */
+  readonly src: number;
   readonly tos: number;
   /** Routes of a smaller scope are passed over. */
   readonly scope: number;
   /** Out device; 0: any. */
   readonly oif: number;
+  /** Routes through a device without carrier count too (`FIB_LOOKUP_IGNORE_LINKSTATE`). */
+  readonly anyCarrier?: boolean;
 }
 
 /** The best route, or `-errno` of its type; `-ENETUNREACH` when there is none. */
@@ -71,7 +76,7 @@ function pickNexthop(net: NetNs, route: FibRoute, query: FibQuery): FibNexthop |
   let total = 0;
   for (const nh of nexthops) if (usable(net, nh, query)) total += nh.weight;
   if (total === 0) return null;
-  let point = ((Math.imul(query.dst, 0x9e3779b1) >>> 16) * total) / 65536;
+  let point = ((mix32(query.dst, query.src) >>> 16) * total) / 65536;
   for (const nh of nexthops) {
     if (!usable(net, nh, query)) continue;
     point -= nh.weight;
@@ -84,13 +89,13 @@ function usable(net: NetNs, nh: FibNexthop, query: FibQuery): boolean {
   if ((nh.flags & RTNH_F_DEAD) !== 0) return false;
   if (query.oif !== 0 && nh.dev.ifindex !== query.oif) return false;
   if ((nh.flags & RTNH_F_LINKDOWN) === 0) return true;
-  const conf = nh.dev.ipv4?.conf;
-  const ignore = conf?.ignoreRoutesWithLinkdown !== 0 || net.ipv4ConfAll.ignoreRoutesWithLinkdown !== 0;
-  return !ignore;
+  if (query.anyCarrier === true || net.ipv4ConfAll.ignoreRoutesWithLinkdown !== 0)
+    return query.anyCarrier === true;
+  return (nh.dev.ipv4?.conf.ignoreRoutesWithLinkdown ?? 0) === 0;
 }
 
 /** The type of route that a packet received on `dev` would take; for ARP, which asks before there is one. */
 export function routeInputType(dev: NetDevice, dst: number, _src: number): number {
-  const result = fibLookup(dev.net, { dst, tos: 0, scope: 0, oif: 0 });
+  const result = fibLookup(dev.net, { dst, src: 0, tos: 0, scope: 0, oif: 0 });
   return typeof result === 'number' ? RTN_UNSPEC : result.route.type;
 }

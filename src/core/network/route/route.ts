@@ -5,6 +5,7 @@
  */
 import type { Neighbour } from '../../link/neighbour.ts';
 import type { NetDevice } from '../../link/net-device.ts';
+import { IP_MAX_MTU } from '../../wire/ipv4.ts';
 
 /** Types of routes (`include/uapi/linux/rtnetlink.h`). */
 export const RTN_UNSPEC = 0;
@@ -45,6 +46,10 @@ export class Route {
   initcwnd = 0;
   /** Initial receive window metric, segments; 0: none. */
   initrwnd = 0;
+  /** TTL metric; 0: net.ipv4.ip_default_ttl. */
+  hoplimit = 0;
+  /** Path MTU discovery leaves this route alone: its MTU was given with `lock`. */
+  mtuLock = false;
 
   /** The sender is directly on the link on which the packet came in: it may be sent a redirect. */
   onLinkSource = false;
@@ -70,6 +75,12 @@ export class Route {
   /** Largest IP packet on this route in bytes (Linux `dst_mtu`). */
   mtu(nowUs: number): number {
     if (this.pmtu !== 0 && nowUs < this.pmtuExpiresUs) return this.pmtu;
-    return this.mtuMetric !== 0 ? this.mtuMetric : this.dev.mtu;
+    return this.linkMtu();
+  }
+
+  /** The same without what path MTU discovery learnt (`ip_dst_mtu_maybe_forward`). */
+  linkMtu(): number {
+    const mtu = this.mtuMetric !== 0 ? this.mtuMetric : this.dev.mtu;
+    return mtu < IP_MAX_MTU ? mtu : IP_MAX_MTU;
   }
 }

@@ -21,6 +21,7 @@ import {
 import type { AcceptQueue } from './accept-queue.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import type { TxSegment } from './segment.ts';
+import type { TcpSock } from './sock.ts';
 import { SegmentQueue } from './segment-queue.ts';
 
 /** SACK blocks, start and end alternating. */
@@ -225,6 +226,9 @@ export abstract class TcpControlBlock extends Sock {
   windowClamp = 0;
   rcvSsthresh = 0;
   recvmsgInq = false;
+  /** TCP_FASTOPEN, TCP_FASTOPEN_CONNECT; told back only. */
+  fastOpenQueue = 0;
+  fastOpenConnect = 0;
   /** The peer's FIN was seen (`SOCK_DONE`). */
   doneReceiving = false;
   /** `sk_write_pending`, `SOCK_NOSPACE` */
@@ -247,8 +251,10 @@ export abstract class TcpControlBlock extends Sock {
   readonly rtxQueue: SegmentQueue = new SegmentQueue();
   readonly receiveQueue: ReceiveQueue = new ReceiveQueue();
   acceptQueue: AcceptQueue | null = null;
+  /** Time of the first SYN-ACK of this connection; 0: none. */
+  synackStamp = 0;
   /** The listener of a child that was not accepted yet. */
-  listener: TcpControlBlock | null = null;
+  listener: TcpSock | null = null;
   maxAckBacklog = 0;
 
   // SACK to send (RFC 2018, 2883).
@@ -288,8 +294,6 @@ export abstract class TcpControlBlock extends Sock {
     this.retransmitTimer = net.kernel.timer(() => this.onRetransmitTimer());
   }
 
-  /** Another socket of the same kind, for a connection that a listener accepts. */
-  abstract newChild(): TcpControlBlock;
   protected abstract onRetransmitTimer(): void;
   /** Timers that most sockets never need are made at their first use. */
   abstract get delackTimer(): Timer;

@@ -1,4 +1,169 @@
-/** Not built yet. */
+/** An ICMP error about a segment of ours (RFC 5461, RFC 5927, RFC 1191; Linux `tcp_v4_err`). */
+import { EMSGSIZE, EPROTO } from '../../errno.ts';
+import { MIB } from '../../mib.ts';
+import type { NetNs } from '../../net.ts';
+import { updatePmtu } from '../../network/route/exception.ts';
 import type { Packet } from '../../packet.ts';
 import type { IcmpError } from '../../protocols.ts';
-export function tcpError(_pkt: Packet, _error: IcmpError): void {}
+import { seqBetween } from '../../util/seq.ts';
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_HOST_UNREACH,
+  ICMP_NET_UNREACH,
+  ICMP_PARAMETERPROB,
+  ICMP_TIME_EXCEEDED,
+} from '../../wire/icmp.ts';
+import { HARD, icmpErrno, isFragNeeded } from '../icmp-errno.ts';
+import { mstampRefresh } from './clock.ts';
+import type { Connection } from './connection-table.ts';
+import {
+  ICSK_TIME_RETRANS,
+  TCP_CA_LOSS,
+  TCP_CLOSE,
+  TCP_LISTEN,
+  TCP_NEW_SYN_RECV,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
+  TCP_TIME_WAIT,
+  TCP_TIMEOUT_INIT,
+} from './constants.ts';
+import { count } from './count.ts';
+import { setCaState } from './cwr.ts';
+import { errorReport, failWith } from './done.ts';
+import { tcpCurrentSsthresh } from './flight.ts';
+import { dropRequest } from './listen-stop.ts';
+import { markLost } from './loss.ts';
+import { tcpCurrentMss, tcpSyncMss } from './mss.ts';
+import { xmitRetransmitQueue } from './retransmit.ts';
+import { rebuildRoute, routeOf } from './route-cache.ts';
+import type { RequestSock } from './request.ts';
+import type { TcpSock } from './sock.ts';
+import { resetXmitTimer } from './timer-arm.ts';
+
+/** The quoted packet's socket is told. */
+export function tcpError(pkt: Packet, error: IcmpError): void {
+  const dev = pkt.dev;
+  if (dev === null) return;
+  const { net } = dev;
+  const { bytes } = error;
+  if (bytes.length < 8) {
+    net.mib[MIB.IcmpInErrors]++;
+    return;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const sport = view.getUint16(0);
+  const dport = view.getUint16(2);
+  const seq = view.getInt32(4);
+  const c: Connection | null = net.tcp.connections.lookup(
+    error.src,
+    sport,
+    error.dst,
+    dport,
+    dev.ifindex,
+  );
+  if (c === null) {
+    net.mib[MIB.IcmpInErrors]++;
+    return;
+  }
+  if (c.state === TCP_TIME_WAIT) return;
+  if (c.state === TCP_NEW_SYN_RECV) {
+    requestError(net, c as RequestSock, error, seq);
+    return;
+  }
+  socketError(c as TcpSock, error, seq);
+}
+
+/** A SYN-ACK of ours cannot get there (`tcp_req_err`). */
+function requestError(net: NetNs, req: RequestSock, error: IcmpError, seq: number): void {
+  if (seq !== req.sntIsn) {
+    count(net, MIB.TcpExtOutOfWindowIcmps);
+    return;
+  }
+  const abort =
+    error.type === ICMP_PARAMETERPROB ||
+    error.type === ICMP_TIME_EXCEEDED ||
+    (error.type === ICMP_DEST_UNREACH &&
+      (error.code === ICMP_NET_UNREACH || error.code === ICMP_HOST_UNREACH));
+  if (!abort) return;
+  dropRequest(req);
+  count(net, MIB.TcpExtListenDrops);
+}
+
+function socketError(sk: TcpSock, error: IcmpError, seq: number): void {
+  if (sk.state === TCP_CLOSE) return;
+  // RFC 5927 §4.1: who does not know what is in flight may not speak.
+  if (!seqBetween(seq, sk.sndUna, sk.sndNxt)) {
+    count(sk.net, MIB.TcpExtOutOfWindowIcmps);
+    return;
+  }
+  if (isFragNeeded(error)) {
+    mtuReduced(sk, error.info);
+    return;
+  }
+  const errno = icmpErrno(error) & ~HARD;
+  if (errno === 0) return;
+  if (
+    error.type === ICMP_DEST_UNREACH &&
+    (error.code === ICMP_NET_UNREACH || error.code === ICMP_HOST_UNREACH)
+  )
+    rtoRevert(sk, seq);
+  if (sk.state === TCP_SYN_SENT || sk.state === TCP_SYN_RECV) {
+    failWith(sk, errno);
+    return;
+  }
+  // RFC 1122 §4.2.3.9: an established connection goes on trying.
+  if (sk.recverr) {
+    sk.err = errno;
+    errorReport(sk);
+  } else sk.errSoft = errno === EPROTO ? EPROTO : errno;
+}
+
+/** The path got narrower: smaller segments, at once (`tcp_v4_mtu_reduced`). */
+function mtuReduced(sk: TcpSock, mtu: number): void {
+  if (sk.state === TCP_LISTEN || sk.state === TCP_CLOSE) return;
+  if (sk.pmtudisc === 3 || sk.pmtudisc >= 4) return;
+  const net = sk.net;
+  if (rebuildRoute(sk) < 0) return;
+  updatePmtu(net, sk.daddr, mtu, routeOf(sk));
+  if (rebuildRoute(sk) < 0) return;
+  const route = routeOf(sk);
+  if (route === null) return;
+  const now = route.mtu(net.kernel.nowUs);
+  if (mtu < now && sk.pmtudisc !== 0) sk.errSoft = EMSGSIZE;
+  if (sk.pmtudisc === 0 || sk.pmtuCookie <= now) return;
+  tcpSyncMss(sk, now);
+  simpleRetransmit(sk);
+}
+
+/** Sends what was too large again; not a sign of congestion (`tcp_simple_retransmit`). */
+function simpleRetransmit(sk: TcpSock): void {
+  mstampRefresh(sk);
+  const mss = tcpCurrentMss(sk);
+  for (let i = 0; i < sk.rtxQueue.length; i++) {
+    const seg = sk.rtxQueue.at(i);
+    if (seg !== null && (seg.pcount > 1 ? seg.gsoSize : seg.len) > mss) markLost(sk, seg);
+  }
+  sk.retransmitHint = null;
+  if (sk.lostOut === 0) return;
+  if (sk.caState !== TCP_CA_LOSS) {
+    sk.highSeq = sk.sndNxt;
+    sk.sndSsthresh = tcpCurrentSsthresh(sk);
+    sk.priorSsthresh = 0;
+    sk.undoMarker = 0;
+    setCaState(sk, TCP_CA_LOSS);
+  }
+  xmitRetransmitQueue(sk);
+}
+
+/** A router answers, so the path is not congested but cut: back off less (RFC 6069 §4). */
+function rtoRevert(sk: TcpSock, seq: number): void {
+  if (seq !== sk.sndUna || sk.retransmits === 0 || sk.backoff === 0) return;
+  const head = sk.rtxQueue.first();
+  if (head === null) return;
+  mstampRefresh(sk);
+  sk.backoff--;
+  const rto = sk.srttUs !== 0 ? (sk.srttUs >> 3) + sk.rttvarUs : TCP_TIMEOUT_INIT;
+  sk.rtoUs = Math.min(rto * 2 ** sk.backoff, sk.rtoMaxUs);
+  const left = sk.rtoUs - (sk.mstamp - head.sentUs);
+  resetXmitTimer(sk, ICSK_TIME_RETRANS, Math.max(left, 0));
+}

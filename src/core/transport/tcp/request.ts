@@ -29,6 +29,10 @@ export class RequestSock {
   ecnOk = false;
   tsRecent = 0;
   tsOffset = 0;
+  /** First and last TSval sent, which bound what may be echoed. */
+  tsvalSent = false;
+  tsvalFirst = 0;
+  tsvalLast = 0;
   /** Time of the first SYN-ACK, TCP clock; 0 with a cookie. */
   sntSynack = 0;
   windowClamp = 0;

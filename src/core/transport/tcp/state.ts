@@ -58,6 +58,11 @@ export class TcpState {
     return this.ackMade;
   }
 
+  /** Somebody listens on `port`. */
+  hasListener(port: number): boolean {
+    return this.listeners.has(port);
+  }
+
   /** Ends everything without a packet: the namespace is gone. */
   destroy(): void {
     for (const c of this.connections.values()) {

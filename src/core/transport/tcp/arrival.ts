@@ -1,0 +1,300 @@
+/**
+ * A segment arrives for a socket (RFC 9293 §3.10.7.4: eight checks in order; Linux
+ * `tcp_rcv_established`, `tcp_rcv_state_process`).
+ * RX 4/4. From: `transport/tcp/input`.
+ */
+import { drop } from '../../drop.ts';
+import { MIB } from '../../mib.ts';
+import { seqGt, seqLt } from '../../util/seq.ts';
+import { RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock.ts';
+import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN } from '../../wire/tcp.ts';
+import { validateIncoming } from './acceptability.ts';
+import { ACK_OLD, ACK_TOO_OLD, replaceTsRecent, tcpAck } from './ack.ts';
+import {
+  FLAG_DATA,
+  FLAG_NO_CHALLENGE_ACK,
+  FLAG_SLOWPATH,
+  FLAG_UPDATE_TS_RECENT,
+} from './ack-flags.ts';
+import { sendChallengeAck } from './challenge.ts';
+import { tcpShutdownSend } from './close.ts';
+import { mstampRefresh, ticksOf } from './clock.ts';
+import {
+  ICSK_ACK_SCHED,
+  TCP_CLOSE,
+  TCP_CLOSE_WAIT,
+  TCP_CLOSING,
+  TCP_ESTABLISHED,
+  TCP_FIN_WAIT1,
+  TCP_FIN_WAIT2,
+  TCP_LAST_ACK,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
+  TCP_TIME_WAIT,
+  TCP_TIMEWAIT_LEN,
+} from './constants.ts';
+import { count } from './count.ts';
+import { updatePacingRate } from './cwnd.ts';
+import { dataQueue, dataReady, eventDataRecv, queueRcv } from './data.ts';
+import { ackSndCheck } from './delack.ts';
+import { setState, stateChange, tcpDone } from './done.ts';
+import { TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
+import { tcpPushPending } from './output.ts';
+import { rcvRttMeasureTs } from './receive-buffer.ts';
+import { sendReset } from './reply.ts';
+import { tcpReset } from './reset.ts';
+import { measureHandshake } from './rto.ts';
+import type { RxSegment } from './segment.ts';
+import { checkSpace } from './send-buffer.ts';
+import type { TcpSock } from './sock.ts';
+import { synSentProcess } from './syn-sent.ts';
+import { enterTimeWait } from './time-wait.ts';
+import { resetKeepaliveTimer } from './timer-arm.ts';
+import { finTime } from './timers.ts';
+import { initializeRcvMss, initTransfer } from './transfer.ts';
+import { tcpUrg } from './urgent.ts';
+import { tcpReceiveWindow } from './window.ts';
+
+/** Takes a segment for a connection that is not listening. */
+export function segmentArrives(sk: TcpSock, seg: RxSegment): void {
+  sk.segsIn++;
+  if (seg.len > 0) sk.dataSegsIn++;
+  if (sk.state === TCP_ESTABLISHED) receiveEstablished(sk, seg);
+  else receiveOther(sk, seg);
+}
+
+/** What an ACK made possible: more to send, and room for the writer (`tcp_data_snd_check`). */
+function dataSndCheck(sk: TcpSock): void {
+  tcpPushPending(sk);
+  checkSpace(sk);
+}
+
+/**
+ * Header prediction (RFC 7323 appendix A names it; Van Jacobson): the next segment in order, without
+ * surprises, with the window of before.
+ */
+function isPredicted(sk: TcpSock, seg: RxSegment): boolean {
+  const h = seg.hdr;
+  if ((h.flags & ~TCP_PSH) !== TCP_ACK || seg.seq !== sk.rcvNxt) return false;
+  if (seqGt(seg.ack, sk.sndNxt) || seqLt(seg.ack, sk.sndUna)) return false;
+  if (h.headerLen() !== sk.tcpHeaderLen || h.window * 2 ** sk.sndWscale !== sk.sndWnd) return false;
+  if (sk.receiveQueue.ofo.length > 0 || sk.urgData !== 0) return false;
+  if (sk.rmemAlloc + seg.truesize > sk.rcvbuf) return false;
+  if (seg.len > 0 && seqGt(seg.endSeq, (sk.rcvNxt + tcpReceiveWindow(sk)) | 0)) return false;
+  if (!sk.tstampOk) return true;
+  const o = h.options;
+  if (o === null || !o.timestamps || o.sack !== null) return false;
+  return ((o.tsVal - sk.tsRecent) | 0) >= 0;
+}
+
+function receiveEstablished(sk: TcpSock, seg: RxSegment): void {
+  mstampRefresh(sk);
+  sk.sawTstamp = false;
+  if (isPredicted(sk, seg)) {
+    receivePredicted(sk, seg);
+    return;
+  }
+  if ((seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) === 0) {
+    drop(sk.net, seg.pkt, 'TCP_FLAGS');
+    return;
+  }
+  if (!validateIncoming(sk, seg, true)) return;
+  const acked = tcpAck(sk, seg, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT);
+  if (acked < 0) {
+    drop(sk.net, seg.pkt, acked === ACK_TOO_OLD ? 'TCP_TOO_OLD_ACK' : 'TCP_ACK_UNSENT_DATA');
+    return;
+  }
+  rcvRttMeasureTs(sk, seg);
+  tcpUrg(sk, seg);
+  dataQueue(sk, seg);
+  dataSndCheck(sk);
+  ackSndCheck(sk);
+}
+
+/** The fast path: a pure ACK, or data in order. */
+function receivePredicted(sk: TcpSock, seg: RxSegment): void {
+  const o = seg.hdr.options;
+  if (o !== null) {
+    sk.sawTstamp = true;
+    sk.rcvTsval = o.tsVal;
+    sk.rcvTsecr = o.tsEcr === 0 ? 0 : (o.tsEcr - sk.tsOffset) | 0;
+    replaceTsRecent(sk, seg.seq);
+  }
+  if (seg.len === 0) {
+    tcpAck(sk, seg, 0);
+    dataSndCheck(sk);
+    sk.rcvRttLastTsecr = sk.rcvTsecr;
+    return;
+  }
+  rcvRttMeasureTs(sk, seg);
+  count(sk.net, MIB.TcpExtTCPHPHits);
+  queueRcv(sk, seg);
+  eventDataRecv(sk, seg);
+  if (seg.ack !== sk.sndUna) {
+    tcpAck(sk, seg, FLAG_DATA);
+    dataSndCheck(sk);
+    if ((sk.ackPending & ICSK_ACK_SCHED) !== 0) ackSndCheck(sk);
+  } else {
+    sk.sndWl1 = seg.seq;
+    ackSndCheck(sk);
+  }
+  dataReady(sk);
+}
+
+/** All other states. */
+function receiveOther(sk: TcpSock, seg: RxSegment): void {
+  const net = sk.net;
+  if (sk.state === TCP_CLOSE) {
+    drop(net, seg.pkt, 'TCP_CLOSE');
+    return;
+  }
+  mstampRefresh(sk);
+  sk.sawTstamp = false;
+  if (sk.state === TCP_SYN_SENT) {
+    if (synSentProcess(sk, seg)) {
+      tcpUrg(sk, seg);
+      dataSndCheck(sk);
+    }
+    return;
+  }
+  if ((seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) === 0) {
+    drop(net, seg.pkt, 'TCP_FLAGS');
+    return;
+  }
+  if (!validateIncoming(sk, seg, false)) return;
+  if (!checkAckField(sk, seg)) return;
+  if (!stateAfterAck(sk, seg)) return;
+  tcpUrg(sk, seg);
+  if (!segmentText(sk, seg)) return;
+  if ((sk.state as number) !== TCP_CLOSE) {
+    dataSndCheck(sk);
+    ackSndCheck(sk);
+  }
+}
+
+/** Fifth check: the ACK field. */
+function checkAckField(sk: TcpSock, seg: RxSegment): boolean {
+  const acked = tcpAck(
+    sk,
+    seg,
+    FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT | FLAG_NO_CHALLENGE_ACK,
+  );
+  if (acked > 0) return true;
+  if (sk.state === TCP_SYN_RECV) {
+    sendReset(sk.net, seg.pkt, true);
+    drop(sk.net, seg.pkt, acked === ACK_OLD ? 'TCP_OLD_ACK' : 'TCP_ACK_UNSENT_DATA');
+    return false;
+  }
+  // LINUX: an old ACK is fine while closing.
+  if (acked === ACK_OLD) return true;
+  sendChallengeAck(sk);
+  drop(sk.net, seg.pkt, acked === ACK_TOO_OLD ? 'TCP_TOO_OLD_ACK' : 'TCP_ACK_UNSENT_DATA');
+  return false;
+}
+
+/** What the acknowledgment means for the state; false: the socket is gone. */
+function stateAfterAck(sk: TcpSock, seg: RxSegment): boolean {
+  const allAcked = sk.sndUna === sk.writeSeq;
+  switch (sk.state) {
+    case TCP_SYN_RECV:
+      synRecvAcked(sk, seg);
+      return true;
+    case TCP_FIN_WAIT1:
+      return allAcked ? finAcked(sk, seg) : true;
+    case TCP_CLOSING:
+      if (!allAcked) return true;
+      enterTimeWait(sk, TCP_TIME_WAIT, 0);
+      return false;
+    case TCP_LAST_ACK:
+      if (!allAcked) return true;
+      tcpDone(sk);
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** The handshake is complete. */
+function synRecvAcked(sk: TcpSock, seg: RxSegment): void {
+  sk.delivered++;
+  if (sk.srttUs === 0) measureHandshake(sk, sk.synackStamp);
+  if (sk.undoMarker !== 0 && sk.rcvTsecr !== 0 && sk.rcvTsecr === ticksOf(sk.retransStamp))
+    sk.undoMarker = 0;
+  sk.retransStamp = 0;
+  initTransfer(sk);
+  sk.copiedSeq = sk.rcvNxt;
+  setState(sk, TCP_ESTABLISHED);
+  stateChange(sk);
+  sk.sndUna = seg.ack;
+  sk.sndWnd = seg.hdr.window * 2 ** sk.sndWscale;
+  sk.sndWl1 = seg.seq;
+  if (sk.tstampOk) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
+  updatePacingRate(sk);
+  sk.lsndtime = sk.mstamp;
+  initializeRcvMss(sk);
+  if ((sk.shutdownMask & SEND_SHUTDOWN) !== 0) tcpShutdownSend(sk);
+}
+
+/** Our FIN is acknowledged: FIN_WAIT2, in which an orphan does not stay. */
+function finAcked(sk: TcpSock, seg: RxSegment): boolean {
+  setState(sk, TCP_FIN_WAIT2);
+  sk.shutdownMask |= SEND_SHUTDOWN;
+  if (!sk.orphan) {
+    stateChange(sk);
+    return true;
+  }
+  const fin = (seg.flags & TCP_FIN) !== 0 ? 1 : 0;
+  const newData = seg.endSeq !== seg.seq && seqGt((seg.endSeq - fin) | 0, sk.rcvNxt);
+  if (sk.linger2Us < 0 || newData) {
+    tcpDone(sk);
+    count(sk.net, MIB.TcpExtTCPAbortOnData);
+    sendReset(sk.net, seg.pkt, true);
+    drop(sk.net, seg.pkt, 'TCP_ABORT_ON_DATA');
+    return false;
+  }
+  const time = finTime(sk);
+  if (time > TCP_TIMEWAIT_LEN) resetKeepaliveTimer(sk, time - TCP_TIMEWAIT_LEN);
+  else if (fin === 1) resetKeepaliveTimer(sk, time);
+  else {
+    enterTimeWait(sk, TCP_FIN_WAIT2, time);
+    return false;
+  }
+  return true;
+}
+
+/** Seventh and eighth check: text and FIN; false: the connection was reset. */
+function segmentText(sk: TcpSock, seg: RxSegment): boolean {
+  switch (sk.state) {
+    case TCP_CLOSE_WAIT:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+      if (!seqLt(seg.seq, sk.rcvNxt)) return true;
+      return abortOnData(sk, seg);
+    case TCP_FIN_WAIT1:
+    case TCP_FIN_WAIT2:
+      return abortOnData(sk, seg);
+    case TCP_ESTABLISHED:
+      dataQueue(sk, seg);
+      return true;
+    default:
+      return true;
+  }
+}
+
+/** RFC 1122 §4.2.2.13: data that nobody will read resets the connection. */
+function abortOnData(sk: TcpSock, seg: RxSegment): boolean {
+  const fin = (seg.flags & TCP_FIN) !== 0 ? 1 : 0;
+  if (
+    (sk.shutdownMask & RCV_SHUTDOWN) !== 0 &&
+    seg.endSeq !== seg.seq &&
+    seqGt((seg.endSeq - fin) | 0, sk.rcvNxt)
+  ) {
+    count(sk.net, MIB.TcpExtTCPAbortOnData);
+    tcpReset(sk);
+    sendReset(sk.net, seg.pkt, true);
+    drop(sk.net, seg.pkt, 'TCP_ABORT_ON_DATA');
+    return false;
+  }
+  dataQueue(sk, seg);
+  return true;
+}

@@ -1,0 +1,133 @@
+/** Active open (RFC 9293 §3.10.1; Linux `tcp_v4_connect`, `tcp_connect`). */
+import { ECONNREFUSED, EINPROGRESS, ENETUNREACH } from '../../errno.ts';
+import { MIB } from '../../mib.ts';
+import { routeOutput } from '../../network/route/output.ts';
+import { RTN_BROADCAST, RTN_MULTICAST } from '../../network/route/route.ts';
+import { TCP_SYN } from '../../wire/tcp.ts';
+import { hashConnect } from './bind.ts';
+import { mstampRefresh, tcpClockUs } from './clock.ts';
+import { ICSK_TIME_RETRANS, TCP_CLOSE, TCP_MSS_DEFAULT, TCP_SYN_SENT, TCP_TIMEOUT_INIT } from './constants.ts';
+import { count } from './count.ts';
+import { setState } from './done.ts';
+import { ecnSendSyn } from './ecn.ts';
+import { initialSeq, timestampOffset } from './isn.ts';
+import { tcpAdvertiseMss, tcpSyncMss } from './mss.ts';
+import { TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
+import { TxSegment } from './segment.ts';
+import { chargeSend } from './send-queue.ts';
+import type { TcpSock } from './sock.ts';
+import { resetXmitTimer } from './timer-arm.ts';
+import { tcpTransmitSegment } from './transmit.ts';
+import { tcpFullSpace, tcpSelectInitialWindow } from './window.ts';
+
+/** `-EINPROGRESS` when the SYN is on its way, or another `-errno`. */
+export function connectSock(sk: TcpSock, addr: number, port: number): number {
+  const net = sk.net;
+  const route = routeOutput(net, addr, sk.saddr, sk.boundDevIf, sk.tos & 0x1c);
+  if (typeof route === 'number') {
+    if (route === -ENETUNREACH) count(net, MIB.IpOutNoRoutes);
+    return route;
+  }
+  if (route.type === RTN_BROADCAST || route.type === RTN_MULTICAST) return -ENETUNREACH;
+  const hadAddr = sk.saddr;
+  if (sk.saddr === 0) {
+    sk.saddr = route.src;
+    sk.rcvSaddr = route.src;
+  }
+  // 0.0.0.0 is this host; the route chose the loopback or the bound address.
+  sk.daddr = addr === 0 ? sk.saddr : addr;
+  sk.dport = port;
+  if (sk.tsRecentStamp !== 0) {
+    // A socket that is used again forgets its last peer.
+    sk.tsRecent = 0;
+    sk.tsRecentStamp = 0;
+    sk.writeSeq = 0;
+  }
+  sk.mssClamp = TCP_MSS_DEFAULT;
+  setState(sk, TCP_SYN_SENT);
+  const err = hashConnect(sk);
+  if (err < 0) {
+    setState(sk, TCP_CLOSE);
+    sk.dport = 0;
+    sk.daddr = 0;
+    if (hadAddr === 0) {
+      sk.saddr = 0;
+      sk.rcvSaddr = 0;
+    }
+    return err;
+  }
+  sk.route = route;
+  if (sk.writeSeq === 0) sk.writeSeq = initialSeq(net, sk.saddr, sk.daddr, sk.sport, sk.dport);
+  sk.tsOffset = timestampOffset(net, sk.saddr, sk.daddr);
+  sk.ipId = net.tcp.secrets.random.below(65535) + 1;
+  return sendSyn(sk);
+}
+
+/** Linux `tcp_connect_init`: what the SYN will say. */
+function connectInit(sk: TcpSock): void {
+  const net = sk.net;
+  const s = net.sysctl;
+  const route = sk.route;
+  sk.tcpHeaderLen = 20 + (s.tcpTimestamps !== 0 ? TCPOLEN_TSTAMP_ALIGNED : 0);
+  if (sk.userMss !== 0) sk.mssClamp = sk.userMss;
+  sk.maxWindow = 0;
+  // Before the peer's answer its MSS is unknown: the clamp would only mislead.
+  if (sk.userMss === 0) sk.mssClamp = 0;
+  tcpSyncMss(sk, route === null ? 1500 : route.mtu(net.kernel.nowUs));
+  sk.advmss = 0;
+  tcpAdvertiseMss(sk);
+  if (sk.userMss !== 0 && sk.userMss < sk.advmss) sk.advmss = sk.userMss;
+  if (sk.mssClamp === 0) sk.mssClamp = TCP_MSS_DEFAULT;
+  const full = tcpFullSpace(sk);
+  if (sk.rcvbufLocked && (sk.windowClamp > full || sk.windowClamp === 0)) sk.windowClamp = full;
+  const w = tcpSelectInitialWindow(
+    sk,
+    full,
+    sk.advmss - (sk.tsRecentStamp !== 0 ? sk.tcpHeaderLen - 20 : 0),
+    sk.windowClamp,
+    { wscaleOk: s.tcpWindowScaling !== 0, initRcvWnd: route === null ? 0 : route.initrwnd },
+  );
+  sk.rcvWnd = w.rcvWnd;
+  sk.windowClamp = w.windowClamp;
+  sk.rcvWscale = w.rcvWscale;
+  sk.rcvSsthresh = sk.rcvWnd;
+  sk.err = 0;
+  sk.shutdownMask = 0;
+  sk.doneReceiving = false;
+  sk.sndWnd = 0;
+  sk.sndWl1 = 0;
+  sk.sndUna = sk.writeSeq;
+  sk.sndSml = sk.writeSeq;
+  sk.sndUp = sk.writeSeq;
+  sk.sndNxt = sk.writeSeq;
+  sk.iss = sk.writeSeq;
+  sk.rcvNxt = 0;
+  sk.rcvWup = 0;
+  sk.copiedSeq = 0;
+  sk.rcvTstamp = tcpClockUs(net);
+  sk.rtoUs = TCP_TIMEOUT_INIT;
+  sk.retransmits = 0;
+  sk.totalRto = 0;
+}
+
+/** Linux `tcp_connect` */
+function sendSyn(sk: TcpSock): number {
+  const net = sk.net;
+  connectInit(sk);
+  const seg = new TxSegment(sk.writeSeq, TCP_SYN);
+  seg.pcount = 1;
+  sk.writeSeq = (sk.writeSeq + 1) | 0;
+  mstampRefresh(sk);
+  sk.retransStamp = sk.mstamp;
+  ecnSendSyn(sk, seg);
+  chargeSend(sk, seg.truesize);
+  sk.packetsOut++;
+  sk.rtxQueue.push(seg);
+  const err = tcpTransmitSegment(sk, seg);
+  if (err === -ECONNREFUSED) return err;
+  sk.sndNxt = sk.writeSeq;
+  sk.pushedSeq = sk.writeSeq;
+  count(net, MIB.TcpActiveOpens);
+  resetXmitTimer(sk, ICSK_TIME_RETRANS, sk.rtoUs);
+  return -EINPROGRESS;
+}

@@ -1,0 +1,40 @@
+/** Negotiation of ECN (RFC 3168 §6.1.1; net.ipv4.tcp_ecn; Linux `tcp_ecn_*`). AccECN is not offered. */
+import { TCP_CWR, TCP_ECE } from '../../wire/tcp.ts';
+import { TCP_ECN_OK } from './constants.ts';
+import type { RequestSock } from './request.ts';
+import type { RxSegment, TxSegment } from './segment.ts';
+import type { TcpSock } from './sock.ts';
+
+const BOTH: number = TCP_ECE | TCP_CWR;
+
+/** Our SYN asks for ECN if net.ipv4.tcp_ecn says so: 1, 3 or 4. */
+export function ecnSendSyn(sk: TcpSock, seg: TxSegment): void {
+  const mode = sk.net.sysctl.tcpEcn;
+  sk.ecnFlags = 0;
+  if (mode !== 1 && mode !== 3 && mode !== 4) return;
+  seg.flags |= BOTH;
+  sk.ecnFlags = TCP_ECN_OK;
+}
+
+/** The answer must carry ECE and not CWR. */
+export function ecnRcvSynack(sk: TcpSock, flags: number): void {
+  if ((flags & BOTH) !== TCP_ECE) sk.ecnFlags &= ~TCP_ECN_OK;
+}
+
+/** A crossed SYN must ask for ECN too. */
+export function ecnRcvSyn(sk: TcpSock, flags: number): void {
+  if ((flags & BOTH) !== BOTH) sk.ecnFlags &= ~TCP_ECN_OK;
+}
+
+/** The SYN-ACK of a simultaneous open. */
+export function ecnSendSynack(sk: TcpSock, seg: TxSegment): void {
+  seg.flags &= ~TCP_CWR;
+  if ((sk.ecnFlags & TCP_ECN_OK) === 0) seg.flags &= ~TCP_ECE;
+}
+
+/** A SYN asks for ECN: do we agree (`tcp_ecn_create_request`)? */
+export function ecnCreateRequest(req: RequestSock, seg: RxSegment): void {
+  if ((seg.flags & BOTH) !== BOTH) return;
+  // A SYN must not be ECN-capable itself.
+  req.ecnOk = req.listener.net.sysctl.tcpEcn !== 0 && seg.ecn === 0;
+}

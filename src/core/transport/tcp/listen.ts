@@ -1,0 +1,205 @@
+/** Listening: SYNs and backlogs (RFC 9293 §3.10.7.2; Linux `inet_csk_listen_start`, `tcp_conn_request`, `inet_csk_accept`). */
+import { drop } from '../../drop.ts';
+import { EADDRINUSE, EAGAIN, EINVAL } from '../../errno.ts';
+import { MIB } from '../../mib.ts';
+import { RTN_LOCAL } from '../../network/route/route.ts';
+import { AcceptQueue } from './accept-queue.ts';
+import { getPort } from './bind.ts';
+import { tcpClockUs } from './clock.ts';
+import { TCP_CLOSE, TCP_LISTEN, TCP_MSS_DEFAULT, TCP_TIMEOUT_INIT } from './constants.ts';
+import { count } from './count.ts';
+import { setState } from './done.ts';
+import { ecnCreateRequest } from './ecn.ts';
+import { initialSeq, timestampOffset } from './isn.ts';
+import { parseSynOptions, TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
+import { RequestSock } from './request.ts';
+import type { RxSegment } from './segment.ts';
+import type { TcpSock } from './sock.ts';
+import { requestTimer, routeRequest, sendSynack, synackMss } from './synack.ts';
+import { cookieIsn, cookieTimestamp } from './syncookie.ts';
+import { tcpFullSpace, tcpSelectInitialWindow } from './window.ts';
+
+/** listen(2); a second call changes the backlog. */
+export function listenSock(sk: TcpSock, backlog: number): number {
+  if (sk.state === TCP_LISTEN) {
+    sk.maxAckBacklog = backlog;
+    return 0;
+  }
+  if (sk.state !== TCP_CLOSE) return -EINVAL;
+  sk.maxAckBacklog = backlog;
+  const port = sk.sport;
+  // The state counts in conflicts: a listener shares its port with nobody who did not agree.
+  sk.state = TCP_LISTEN;
+  const owned = sk.bindBucket;
+  if (owned !== null && owned.owners.size > 1) {
+    const err = relisten(sk, port);
+    if (err < 0) return err;
+  } else if (owned === null) {
+    const err = getPort(sk, port);
+    if (err < 0) {
+      sk.state = TCP_CLOSE;
+      return err;
+    }
+  }
+  sk.state = TCP_CLOSE;
+  setState(sk, TCP_LISTEN);
+  sk.acceptQueue = new AcceptQueue();
+  sk.atoUs = 0;
+  sk.ackPending = 0;
+  const list = sk.net.tcp.listeners.get(sk.sport);
+  if (list === undefined) sk.net.tcp.listeners.set(sk.sport, [sk]);
+  else list.unshift(sk);
+  return 0;
+}
+
+/** The port is shared: is it still free for a listener? */
+function relisten(sk: TcpSock, port: number): number {
+  const err = getPort(sk, port);
+  if (err < 0) {
+    sk.state = TCP_CLOSE;
+    return -EADDRINUSE;
+  }
+  return 0;
+}
+
+/** accept(2): the next connection, -EAGAIN, or -EINVAL when not listening. */
+export function acceptSock(sk: TcpSock): TcpSock | number {
+  if (sk.state !== TCP_LISTEN || sk.acceptQueue === null) return -EINVAL;
+  const child = sk.acceptQueue.shift();
+  if (child === null) return -EAGAIN;
+  child.listener = null;
+  return child;
+}
+
+/** `sk_acceptq_is_full`: n + 1 connections wait. */
+export function acceptQueueFull(sk: TcpSock): boolean {
+  return sk.acceptQueue !== null && sk.acceptQueue.length > sk.maxAckBacklog;
+}
+
+function listenDrop(sk: TcpSock, seg: RxSegment): void {
+  count(sk.net, MIB.TcpExtListenDrops);
+  drop(sk.net, seg.pkt, 'TCP_LISTEN_OVERFLOW');
+}
+
+/** The request queue is full: cookies, or nothing (`tcp_syn_flood_action`). */
+function floodAction(sk: TcpSock): boolean {
+  if (sk.net.sysctl.tcpSyncookies === 0) {
+    count(sk.net, MIB.TcpExtTCPReqQFullDrop);
+    return false;
+  }
+  count(sk.net, MIB.TcpExtTCPReqQFullDoCookies);
+  return true;
+}
+
+/** A SYN for a listener. @param twIsn sequence number that a TIME-WAIT asks for; 0: none */
+export function connRequest(sk: TcpSock, seg: RxSegment, twIsn: number): void {
+  const { net } = sk;
+  const queue = sk.acceptQueue;
+  const ip = seg.pkt.ip;
+  if (queue === null || ip === null) return;
+  // Never to a group: nobody answers a broadcast SYN.
+  if (seg.pkt.route !== null && seg.pkt.route.type !== RTN_LOCAL) {
+    drop(net, seg.pkt, 'TCP_LISTEN_OVERFLOW');
+    return;
+  }
+  let cookie = false;
+  const full = queue.requests.size > sk.maxAckBacklog;
+  if ((net.sysctl.tcpSyncookies === 2 || full) && twIsn === 0) {
+    cookie = floodAction(sk);
+    if (!cookie) {
+      listenDrop(sk, seg);
+      return;
+    }
+  }
+  if (acceptQueueFull(sk)) {
+    count(net, MIB.TcpExtListenOverflows);
+    listenDrop(sk, seg);
+    return;
+  }
+  const req = makeRequest(sk, seg, cookie);
+  if (!routeRequest(sk, req) || (!cookie && twIsn === 0 && lacksRoom(sk))) {
+    listenDrop(sk, seg);
+    return;
+  }
+  if (req.tstampOk) req.tsOffset = timestampOffset(net, req.saddr, req.daddr);
+  ecnCreateRequest(req, seg);
+  requestWindow(sk, req);
+  if (cookie) {
+    answerWithCookie(sk, req);
+    return;
+  }
+  req.sntIsn =
+    twIsn !== 0 ? twIsn : initialSeq(net, req.saddr, req.daddr, req.sport, req.dport);
+  req.timeoutUs = TCP_TIMEOUT_INIT;
+  req.timer = net.kernel.timer(() => requestTimer(req));
+  req.timer.set(net.kernel.nowUs + req.timeoutUs);
+  net.tcp.connections.add(req);
+  queue.requests.add(req);
+  queue.young++;
+  sendSynack(sk, req, null);
+}
+
+/** Without cookies the last quarter of tcp_max_syn_backlog is for peers that are known: we know none. */
+function lacksRoom(sk: TcpSock): boolean {
+  const s = sk.net.sysctl;
+  if (s.tcpSyncookies !== 0) return false;
+  const used = sk.acceptQueue === null ? 0 : sk.acceptQueue.requests.size;
+  return s.tcpMaxSynBacklog - used < s.tcpMaxSynBacklog >> 2;
+}
+
+/** Linux `tcp_openreq_init` */
+export function makeRequest(sk: TcpSock, seg: RxSegment, cookie: boolean): RequestSock {
+  const { hdr, pkt } = seg;
+  const o = parseSynOptions(sk, hdr, sk.userMss);
+  const req = new RequestSock(
+    sk,
+    {
+      saddr: pkt.ip === null ? 0 : pkt.ip.dst,
+      sport: hdr.dport,
+      daddr: pkt.ip === null ? 0 : pkt.ip.src,
+      dport: hdr.sport,
+      boundDevIf: sk.boundDevIf,
+    },
+    hdr.seq,
+  );
+  req.mss = o.mss;
+  req.tstampOk = o.sawTstamp;
+  req.tsRecent = o.sawTstamp ? o.tsVal : 0;
+  // A cookie without timestamps has no room for options.
+  if (cookie && !o.sawTstamp) {
+    req.mss = Math.max(o.mss, TCP_MSS_DEFAULT);
+    return req;
+  }
+  req.sackOk = o.sackOk;
+  req.wscaleOk = o.wscale >= 0;
+  req.sndWscale = req.wscaleOk ? o.wscale : 0;
+  return req;
+}
+
+/** First window offered to the peer (`tcp_openreq_init_rwin`). */
+export function requestWindow(sk: TcpSock, req: RequestSock): void {
+  let full = tcpFullSpace(sk);
+  let clamp = sk.windowClamp;
+  if (sk.rcvbufLocked && (clamp > full || clamp === 0)) clamp = full;
+  const mss = synackMss(sk, req);
+  const initRcvWnd = req.route === null ? 0 : req.route.initrwnd;
+  if (initRcvWnd !== 0 && full < initRcvWnd * mss) full = initRcvWnd * mss;
+  const w = tcpSelectInitialWindow(
+    sk,
+    full,
+    mss - (req.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0),
+    clamp,
+    { wscaleOk: req.wscaleOk, initRcvWnd },
+  );
+  req.rcvWnd = w.rcvWnd;
+  req.windowClamp = w.windowClamp;
+  req.rcvWscale = w.rcvWscale;
+}
+
+function answerWithCookie(sk: TcpSock, req: RequestSock): void {
+  if (sk.acceptQueue !== null) sk.acceptQueue.synqOverflowUs = tcpClockUs(sk.net);
+  if (!req.tstampOk) req.ecnOk = false;
+  const ts = req.tstampOk ? cookieTimestamp(sk, req) : null;
+  req.sntIsn = cookieIsn(sk, req);
+  sendSynack(sk, req, ts);
+}

@@ -1,0 +1,117 @@
+/** Writing (RFC 9293 §3.10.2; Linux `tcp_sendmsg_locked`). */
+import { EAGAIN, EPIPE } from '../../errno.ts';
+import { TCP_ACK, TCP_PSH } from '../../wire/tcp.ts';
+import { MSG_EOR, MSG_MORE, MSG_OOB, SEND_SHUTDOWN } from '../sock.ts';
+import { tcpClockUs } from './clock.ts';
+import {
+  TCP_CLOSE_WAIT,
+  TCP_ESTABLISHED,
+  TCP_NAGLE_PUSH,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
+} from './constants.ts';
+import { slowStartAfterIdleCheck } from './cwnd.ts';
+import { EVENTS_WRITE } from './done.ts';
+import { tcpQueuesEmpty } from './flight.ts';
+import { tcpCurrentMss, tcpXmitSizeGoal } from './mss.ts';
+import { forcedPush, pushPendingFrames, queueSegment, tcpMarkPush, tcpPush, tcpPushOne } from './output.ts';
+import { rateCheckAppLimited } from './rate.ts';
+import { TxSegment } from './segment.ts';
+import { streamMemoryFree } from './send-buffer.ts';
+import type { TcpSock } from './sock.ts';
+
+/** Slices that one segment may hold (`MAX_SKB_FRAGS`). */
+const MAX_FRAGS = 17;
+
+/** EPIPE, unless an error explains it (`sk_stream_error`). */
+function streamError(sk: TcpSock): number {
+  const err = sk.takeError();
+  return -(err !== 0 ? err : EPIPE);
+}
+
+/** May data be written now? 0 or `-errno` (`sk_stream_wait_connect` without waiting). */
+function checkWritable(sk: TcpSock): number {
+  if (sk.state !== TCP_ESTABLISHED && sk.state !== TCP_CLOSE_WAIT) {
+    if (sk.err !== 0) return -sk.takeError();
+    if (sk.state !== TCP_SYN_SENT && sk.state !== TCP_SYN_RECV) return -EPIPE;
+    sk.noSpace = true;
+    return -EAGAIN;
+  }
+  if (sk.err !== 0 || (sk.shutdownMask & SEND_SHUTDOWN) !== 0) return streamError(sk);
+  return 0;
+}
+
+/** A new segment at the end of the send queue (`tcp_skb_entail`). */
+function entail(sk: TcpSock): TxSegment {
+  const seg = new TxSegment(sk.writeSeq, TCP_ACK);
+  queueSegment(sk, seg);
+  sk.nonagle &= ~TCP_NAGLE_PUSH;
+  slowStartAfterIdleCheck(sk, tcpClockUs(sk.net));
+  return seg;
+}
+
+/** Adds `len` bytes to `seg`, the last of the queue. */
+function append(sk: TcpSock, seg: TxSegment, len: number): void {
+  seg.len += len;
+  seg.endSeq = (seg.endSeq + len) | 0;
+  seg.truesize += len;
+  seg.pcount = 0;
+  sk.wmemQueued += len;
+  sk.writeSeq = (sk.writeSeq + len) | 0;
+}
+
+/**
+ * Takes bytes; returns how many, or `-errno`. @param owned `data` will never change: no copy is made
+ */
+export function tcpSendmsg(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean): number {
+  rateCheckAppLimited(sk);
+  const early = checkWritable(sk);
+  if (early < 0) return early;
+  const frag = sk.net.tcp.frag;
+  let mss = tcpCurrentMss(sk);
+  let goal = tcpXmitSizeGoal(sk, mss, (flags & MSG_OOB) === 0);
+  let copied = 0;
+  while (copied < data.length) {
+    let seg = sk.writeQueue.last();
+    let room = seg === null ? 0 : goal - seg.len;
+    if (seg === null || room <= 0 || seg.eor || seg.data.length >= MAX_FRAGS) {
+      if (!streamMemoryFree(sk)) {
+        sk.noSpace = true;
+        if (copied > 0) {
+          tcpPush(sk, flags & ~MSG_MORE, mss, TCP_NAGLE_PUSH);
+          // Sending may have made room at once.
+          if (!streamMemoryFree(sk)) return copied;
+          mss = tcpCurrentMss(sk);
+          goal = tcpXmitSizeGoal(sk, mss, (flags & MSG_OOB) === 0);
+          continue;
+        }
+        wakeIfIdle(sk);
+        return -EAGAIN;
+      }
+      seg = entail(sk);
+      room = goal;
+    }
+    const len = Math.min(room, data.length - copied);
+    if (owned) seg.data.push(data.subarray(copied, copied + len));
+    else frag.append(seg.data, data, copied, len);
+    if (copied === 0) seg.flags &= ~TCP_PSH;
+    append(sk, seg, len);
+    copied += len;
+    if (copied === data.length) {
+      if ((flags & MSG_EOR) !== 0) seg.eor = true;
+      break;
+    }
+    if (seg.len < goal || (flags & MSG_OOB) !== 0) continue;
+    if (forcedPush(sk)) {
+      tcpMarkPush(sk, seg);
+      pushPendingFrames(sk, mss, TCP_NAGLE_PUSH);
+    } else if (seg === sk.writeQueue.first()) tcpPushOne(sk, mss);
+  }
+  if (copied > 0) tcpPush(sk, flags, mss, sk.nonagle);
+  return copied;
+}
+
+/** LINUX: a writer that found no room on an idle socket is told of room again. */
+function wakeIfIdle(sk: TcpSock): void {
+  if (tcpQueuesEmpty(sk)) sk.wake(EVENTS_WRITE);
+}

@@ -1,0 +1,120 @@
+/** The answer to a SYN, first and again (RFC 9293 §3.10.7.2; Linux `tcp_make_synack`, `reqsk_timer_handler`). */
+import { MIB } from '../../mib.ts';
+import { ipLocalOut } from '../../network/ipv4/output.ts';
+import { routeOutput } from '../../network/route/output.ts';
+import { ETH_P_IP } from '../../wire/ethernet.ts';
+import { IP_DF, IPPROTO_TCP, Ipv4Header } from '../../wire/ipv4.ts';
+import { TCP_ACK, TCP_ECE, TCP_SYN, TcpHeader, tcpOptionsLen } from '../../wire/tcp.ts';
+import { tcpClockUs } from './clock.ts';
+import { TCP_LISTEN } from './constants.ts';
+import { count } from './count.ts';
+import { dropRequest } from './listen-stop.ts';
+import { defaultAdvmss } from './mss.ts';
+import { tcpSynackOptions } from './options.ts';
+import type { RequestSock } from './request.ts';
+import type { TcpSock } from './sock.ts';
+
+/** Our MSS towards the peer of `req`. */
+export function synackMss(sk: TcpSock, req: RequestSock): number {
+  const route = req.route;
+  let mss = 536;
+  if (route !== null)
+    mss =
+      route.advmss !== 0
+        ? route.advmss
+        : defaultAdvmss(sk, route.mtuMetric !== 0 ? route.mtuMetric : route.dev.mtu);
+  return sk.userMss !== 0 && sk.userMss < mss ? sk.userMss : mss;
+}
+
+/** Finds the way back; false: there is none. */
+export function routeRequest(sk: TcpSock, req: RequestSock): boolean {
+  if (req.route !== null && req.route.generation === sk.net.ipv4.generation) return true;
+  const route = routeOutput(sk.net, req.daddr, req.saddr, req.boundDevIf, sk.tos & 0x1c);
+  if (typeof route === 'number') return false;
+  req.route = route;
+  return true;
+}
+
+/** Sends the SYN-ACK. @param cookieTs TSval that carries a cookie's options; null: the clock */
+export function sendSynack(sk: TcpSock, req: RequestSock, cookieTs: number | null): boolean {
+  const net = sk.net;
+  if (!routeRequest(sk, req)) return false;
+  if (req.sntSynack === 0) req.sntSynack = tcpClockUs(net);
+  const options = tcpSynackOptions(req, synackMss(sk, req));
+  if (req.tstampOk && cookieTs !== null) options.tsVal = (cookieTs + req.tsOffset) | 0;
+  if (req.tstampOk) {
+    if (!req.tsvalSent) req.tsvalFirst = options.tsVal;
+    req.tsvalSent = true;
+    req.tsvalLast = options.tsVal;
+  }
+  const flags = TCP_SYN | TCP_ACK | (req.ecnOk ? TCP_ECE : 0);
+  const pkt = net.kernel.newPacket(ETH_P_IP);
+  pkt.tcp = new TcpHeader(
+    req.sport,
+    req.dport,
+    req.sntIsn,
+    req.rcvNxt,
+    flags,
+    Math.min(req.rcvWnd, 65535),
+    0,
+    options,
+    tcpOptionsLen(options),
+  );
+  const ttl = sk.ttl >= 0 ? sk.ttl : net.sysctl.ipDefaultTtl;
+  pkt.ip = new Ipv4Header(req.saddr, req.daddr, IPPROTO_TCP, ttl, sk.tos & 0xfc);
+  if (sk.pmtudisc !== 0) pkt.ip.frag = IP_DF;
+  pkt.route = req.route;
+  pkt.mark = sk.mark;
+  pkt.priority = sk.priority;
+  pkt.timeUs = net.kernel.nowUs;
+  count(net, MIB.TcpOutSegs);
+  return ipLocalOut(net, pkt) >= 0;
+}
+
+/** Sends it again (`tcp_rtx_synack`). */
+export function rtxSynack(sk: TcpSock, req: RequestSock): boolean {
+  if (!sendSynack(sk, req, null)) return false;
+  count(sk.net, MIB.TcpRetransSegs);
+  count(sk.net, MIB.TcpExtTCPSynRetrans);
+  req.numRetrans++;
+  return true;
+}
+
+/** Time until the next SYN-ACK (`tcp_reqsk_timeout`). */
+export function requestTimeout(sk: TcpSock, req: RequestSock): number {
+  return Math.min(req.timeoutUs * 2 ** req.numTimeout, sk.rtoMaxUs);
+}
+
+/** A request's timer ran out: SYN-ACKs at 1, 3, 7 … s. */
+export function requestTimer(req: RequestSock): void {
+  const sk = req.listener;
+  const queue = sk.acceptQueue;
+  if (queue === null || sk.state !== TCP_LISTEN) {
+    dropRequest(req);
+    return;
+  }
+  let max = sk.synRetries !== 0 ? sk.synRetries : sk.net.sysctl.tcpSynackRetries;
+  // A queue that is half full keeps young requests at the expense of old ones.
+  const qlen = queue.requests.size;
+  if (qlen * 2 > Math.max(8, sk.maxAckBacklog)) {
+    let young = queue.young * 2;
+    while (max > 2 && qlen >= young) {
+      max--;
+      young *= 2;
+    }
+  }
+  let expire = req.numTimeout >= max;
+  let resend = true;
+  const defer = sk.deferAccept;
+  if (defer > 0) {
+    expire = expire && (!req.acked || req.numTimeout >= defer);
+    resend = !req.acked || req.numTimeout >= defer - 1;
+  }
+  if (!expire && (!resend || rtxSynack(sk, req) || req.acked)) {
+    if (req.numTimeout === 0) queue.young--;
+    req.numTimeout++;
+    req.timer?.set(sk.net.kernel.nowUs + requestTimeout(sk, req));
+    return;
+  }
+  dropRequest(req);
+}
