@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Kernel, type Namespace } from '../src/core/control/kernel.ts';
+import { Kernel } from '../src/core/control/kernel.ts';
+import type { Namespace } from '../src/core/control/namespace.ts';
 import { ECONNREFUSED, EADDRINUSE } from '../src/core/errno.ts';
 import type { Packet } from '../src/core/packet.ts';
 import { Socket } from '../src/core/socket/socket.ts';

@@ -4,7 +4,8 @@
  * must arrive as it was sent, nothing may be left behind, and the same seed must repeat to the bit.
  */
 import assert from 'node:assert/strict';
-import { Kernel, type Namespace } from '../../src/core/control/kernel.ts';
+import { Kernel } from '../../src/core/control/kernel.ts';
+import type { Namespace } from '../../src/core/control/namespace.ts';
 import { EAGAIN, EINPROGRESS } from '../../src/core/errno.ts';
 import { Socket } from '../../src/core/socket/socket.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_STREAM } from '../../src/core/transport/sock.ts';
@@ -312,8 +313,9 @@ export class Soak {
     const leaks: string[] = [];
     if (core.backlogLength !== 0) leaks.push(`${core.backlogLength} packets wait`);
     for (const net of core.namespaces.values()) {
-      const sockets = net.tcp.socketCount() + net.udp.socketCount();
+      const sockets = net.tcp.socks.size + net.tcp.twCount + (net.udp.idle ? 0 : 1);
       if (sockets !== 0) leaks.push(`${net.name}: ${sockets} sockets`);
+      if (net.ipv4.reassembly.memory !== 0) leaks.push(`${net.name}: fragments`);
     }
     return leaks;
   }
