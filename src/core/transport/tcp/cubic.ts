@@ -206,7 +206,8 @@ export const cubic: Readonly<CongestionControl> = {
       ca.epochStartMs = Math.min(ca.epochStartMs + idleMs, nowMs(sk));
   },
   pktsAcked(sk: TcpSock, _acked: number, rttUs: number): void {
-    if (rttUs < 0) return;
+    // The handshake's own measurement comes before the connection has a curve.
+    if (rttUs < 0 || sk.caPriv === null) return;
     const ca = stateOf(sk);
     // The first second after fast recovery measures the queue that recovery left.
     if (ca.epochStartMs !== 0 && nowMs(sk) - ca.epochStartMs < 1000) return;
