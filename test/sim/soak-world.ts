@@ -162,6 +162,7 @@ export class Soak {
       { netns: router, name: `port${h}`, up: true },
     );
     router.ip(`link set port${h} master br0`);
+    ns.link.set('lo', { up: true });
     ns.ip(`route add default via 10.0.${segment}.1`);
     ns.qdisc.replace('eth0', IMPAIRMENT);
     router.qdisc.replace(`port${h}`, IMPAIRMENT);

@@ -50,7 +50,9 @@ class Cubic {
   currRttUs: number = Number.POSITIVE_INFINITY;
 }
 
+/** LINUX: the state is all zero until the connection is made; a lost SYN is a loss, too. */
 function stateOf(sk: TcpSock): Cubic {
+  sk.caPriv ??= new Cubic();
   return sk.caPriv as Cubic;
 }
 
@@ -206,8 +208,7 @@ export const cubic: Readonly<CongestionControl> = {
       ca.epochStartMs = Math.min(ca.epochStartMs + idleMs, nowMs(sk));
   },
   pktsAcked(sk: TcpSock, _acked: number, rttUs: number): void {
-    // The handshake's own measurement comes before the connection has a curve.
-    if (rttUs < 0 || sk.caPriv === null) return;
+    if (rttUs < 0) return;
     const ca = stateOf(sk);
     // The first second after fast recovery measures the queue that recovery left.
     if (ca.epochStartMs !== 0 && nowMs(sk) - ca.epochStartMs < 1000) return;
