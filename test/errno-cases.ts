@@ -1033,6 +1033,7 @@ function defaults(b: Bench, r: Recorder): void {
   r.do('connected veth TCP_MAXSEG', () => v.getsockopt(TCP, 2));
   r.do('connected veth SO_RCVBUF', () => v.getsockopt(SOL, 8));
   r.do('connected veth SO_SNDBUF', () => v.getsockopt(SOL, 7));
+  r.do('TCP_INFO', () => v.getsockopt(TCP, 11));
 }
 
 function polls(b: Bench, r: Recorder): void {

@@ -60,7 +60,7 @@ export class NetNs {
     this.name = name;
     this.hostname = name ?? `ns${id}`;
     this.ipv4ConfAll.acceptSourceRoute = 0;
-    this.devs = new DeviceList(this);
+    this.devs = new DeviceList();
     this.arp = new NeighbourTable(this, ARP_PROTOCOL);
     this.ipv4 = new Ipv4State(this);
     this.tcp = new TcpState(this);

@@ -15,13 +15,24 @@ export function patchAgents(): void {
   patchCluster();
 }
 
+/** Numbers for keys: ids are unique within one kernel only. */
+const numbers: WeakMap<NetNs, number> = new WeakMap();
+let lastNumber = 0;
+
+function numberOf(net: NetNs): number {
+  const known = numbers.get(net);
+  if (known !== undefined) return known;
+  numbers.set(net, ++lastNumber);
+  return lastNumber;
+}
+
 function patchAgentKeys(): void {
   const proto = http.Agent.prototype as unknown as { getName(options?: unknown): string };
   const original = proto.getName;
   proto.getName = function getName(options) {
     const net = currentNet();
     const name = original.call(this, options);
-    return net === undefined ? name : `${name}:netns${net.kernel.seed}.${net.id}`;
+    return net === undefined ? name : `${name}:netns${numberOf(net)}`;
   };
 }
 

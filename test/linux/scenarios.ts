@@ -576,8 +576,6 @@ export const SCENARIOS: readonly Scenario[] = [
       'A ip route del 10.0.0.0/8 table 99',
       'A ip route add 10.0.0.0/8 dev lo0 table 0',
       'A ip neigh get',
-      'A ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev lo0',
-      'A ip -j neigh',
       'A ip -n nope link',
     ],
   },

@@ -1,7 +1,8 @@
 /** Bridges of a namespace: ports and forwarding table (`bridge link`, `bridge fdb`; Linux `net/bridge`). */
-import { type Bridge, type BridgePort, bridgeOf, bridgePortOf } from '../device/bridge-port.ts';
+import { bridgeFdbAdd, bridgeFdbDel } from '../device/bridge-admin.ts';
 import type { FdbEntry } from '../device/bridge-fdb.ts';
-import { EEXIST, EINVAL, ENETDOWN, ENOENT, EOPNOTSUPP, NetError } from '../errno.ts';
+import { type Bridge, type BridgePort, bridgeOf, bridgePortOf } from '../device/bridge-port.ts';
+import { EINVAL, ENETDOWN, EOPNOTSUPP, NetError } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import { formatMac, parseMac } from '../util/address.ts';
@@ -99,26 +100,24 @@ export class BridgeControl {
 
   /** EEXIST: it is there. EOPNOTSUPP: the device is no port. */
   fdbAdd(mac: string, dev: string, state: FdbInfo['state'] = 'permanent'): void {
-    const { fdb } = this.port(dev).bridge;
-    if (fdb.find(macOf(mac)) !== undefined) throw new NetError(EEXIST, 'rtnetlink');
-    this.fdbReplace(mac, dev, state);
+    this.fdbWrite(mac, dev, state, true);
   }
 
   fdbReplace(mac: string, dev: string, state: FdbInfo['state'] = 'permanent'): void {
-    const port = this.port(dev);
-    const { fdb } = port.bridge;
-    if (state === '') fdb.learn(macOf(mac), port.dev);
-    else fdb.add(macOf(mac), port.dev, state === 'permanent');
+    this.fdbWrite(mac, dev, state, false);
+  }
+
+  private fdbWrite(mac: string, name: string, state: FdbInfo['state'], exclusive: boolean): void {
+    const dev = findDevice(this.net, name);
+    const kind = state === '' ? 'dynamic' : state;
+    const errno = bridgeFdbAdd(dev, macOf(mac), kind, exclusive);
+    if (errno < 0) throw new NetError(errno, 'rtnetlink');
   }
 
   /** ENOENT: it is not there. */
   fdbDel(mac: string, dev: string): void {
-    const port = this.port(dev);
-    const { fdb } = port.bridge;
-    const addr = macOf(mac);
-    const entry = fdb.find(addr);
-    if (entry === undefined || entry.dev !== port.dev) throw new NetError(ENOENT, 'rtnetlink');
-    fdb.remove(addr);
+    const errno = bridgeFdbDel(findDevice(this.net, dev), macOf(mac));
+    if (errno < 0) throw new NetError(errno, 'rtnetlink');
   }
 
   private bridge(name: string): Bridge {

@@ -211,7 +211,7 @@ export class RouteControl {
     addr: number,
     from: number,
   ): Omit<RouteDecision, 'dev' | 'src' | 'iif'> {
-    const fib = fibLookup(this.net, { dst: addr, tos: 0, scope: 0, oif: 0 });
+    const fib = fibLookup(this.net, { dst: addr, src: from, tos: 0, scope: 0, oif: 0 });
     const fibMetrics = typeof fib === 'number' ? NO_METRICS : fib.route.metrics;
     const learnt = route.pmtu !== 0 && this.net.kernel.nowUs < route.pmtuExpiresUs;
     const isUnicast = route.type === RTN_UNICAST;
@@ -231,7 +231,9 @@ export class RouteControl {
   /** The route of the tables that a destination meets (`ip route get fibmatch`). */
   match(dst: string, query: RouteQuery = {}): RouteInfo {
     const oif = query.oif === undefined ? 0 : findDevice(this.net, query.oif).ifindex;
-    const found = fibLookup(this.net, { dst: addressOf(dst), tos: query.tos ?? 0, scope: 0, oif });
+    const src = query.from === undefined ? 0 : addressOf(query.from);
+    const tos = query.tos ?? 0;
+    const found = fibLookup(this.net, { dst: addressOf(dst), src, tos, scope: 0, oif });
     if (typeof found === 'number') throw new NetError(found, 'rtnetlink');
     return routeInfo(found.route);
   }

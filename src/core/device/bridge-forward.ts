@@ -6,7 +6,7 @@ import { drop } from '../drop.ts';
 import { isValidEtherAddr } from '../link/device-state.ts';
 import { IFF_PROMISC, IFF_UP, type NetDevice } from '../link/net-device.ts';
 import { devQueueXmit } from '../link/output.ts';
-import { type Packet, PACKET_HOST } from '../packet.ts';
+import { PACKET_HOST, type Packet } from '../packet.ts';
 import { isGroupMac, MAC_BROADCAST } from '../util/address.ts';
 import { ETH_HLEN, type EthHeader } from '../wire/ethernet.ts';
 import { frameLength } from '../wire/frame.ts';

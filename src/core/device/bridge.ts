@@ -217,8 +217,7 @@ function bridgeUninit(dev: NetDevice): void {
 function recalculateMac(bridge: Bridge): void {
   if (bridge.dev.macSet) return;
   let lowest = 0;
-  for (const port of bridge.ports)
-    if (lowest === 0 || port.dev.mac < lowest) lowest = port.dev.mac;
+  for (const port of bridge.ports) if (lowest === 0 || port.dev.mac < lowest) lowest = port.dev.mac;
   if (lowest === bridge.idMac) return;
   if (lowest !== bridge.dev.mac) changeMac(bridge.dev, lowest);
   else followMac(bridge);

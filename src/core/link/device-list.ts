@@ -1,13 +1,10 @@
 /** The devices of one namespace, by name and by index (Linux `dev_base_head`, `dev_index_head`; S1). */
-import type { NetNs } from '../net.ts';
 import { IFNAMSIZ, type NetDevice } from './net-device.ts';
 
 export class DeviceList {
   private readonly byName: Map<string, NetDevice> = new Map();
   private readonly byIndex: Map<number, NetDevice> = new Map();
   private lastIndex = 0;
-
-  constructor(_net: NetNs) {}
 
   /** In order of ifindex of creation. */
   [Symbol.iterator](): IterableIterator<NetDevice> {

@@ -217,7 +217,7 @@ export function devSetQdisc(dev: NetDevice, qdisc: Qdisc | null): void {
   dev.qdisc = qdisc;
 }
 
-/** What `ip link` prints behind `state` (`rfc2863_policy`, `default_operstate`). */
+/** What `ip link` prints behind `state` (Linux `default_operstate`). */
 export function operState(dev: NetDevice): OperState {
   if (!dev.up) return 'DOWN';
   if (!dev.linkWatched) return 'UNKNOWN';

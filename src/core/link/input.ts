@@ -7,12 +7,12 @@
  */
 import { drop } from '../drop.ts';
 import {
-  type Packet,
   PACKET_BROADCAST,
   PACKET_HOST,
   PACKET_LOOPBACK,
   PACKET_MULTICAST,
   PACKET_OTHERHOST,
+  type Packet,
 } from '../packet.ts';
 import { isGroupMac } from '../util/address.ts';
 import type { NetDevice } from './net-device.ts';

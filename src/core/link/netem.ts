@@ -14,6 +14,7 @@ import { segment } from './gso.ts';
 import type { NetDevice } from './net-device.ts';
 import { Chance, CorrelatedRandom, jitterAt, LossModel } from './netem-chance.ts';
 import type { NetemOptions } from './netem-options.ts';
+import { devHardStartXmit } from './output.ts';
 import type { Qdisc } from './qdisc.ts';
 
 /** What `tc -s qdisc show` counts. */
@@ -153,7 +154,7 @@ export class Netem implements Qdisc {
     const dev = this.dev;
     this.stats.sentPackets++;
     this.stats.sentBytes += frameLength(pkt);
-    if (dev.up) dev.ops.xmit(pkt, dev);
+    if (dev.up) devHardStartXmit(pkt, dev);
     else drop(dev.net, pkt, 'DEV_READY', dev.name);
   }
 

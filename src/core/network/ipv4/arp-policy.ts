@@ -2,13 +2,12 @@
  * Which addresses ARP answers for, and from which it asks: net.ipv4.conf.*.arp_ignore, arp_filter,
  * arp_announce, arp_accept (Linux `arp_ignore`, `arp_filter`, `arp_solicit`, `arp_accept`).
  */
-import type { NetDevice } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
 import type { Ipv4Conf } from '../../sysctl.ts';
 import { maskOf } from '../../util/address.ts';
 import { inetAddrType } from '../route/addr-type.ts';
-import { RTN_LOCAL } from '../route/route.ts';
 import { routeOutput } from '../route/output.ts';
+import { RTN_LOCAL } from '../route/route.ts';
 import type { Ipv4Address, Ipv4Device } from './device.ts';
 import { inetSelectAddr } from './select-addr.ts';
 
@@ -63,11 +62,6 @@ export function arpSource(ipv4: Ipv4Device, target: number, wanted: number): num
   const isOurs = announce < 2 && wanted !== 0 && inetAddrType(dev.net, wanted) === RTN_LOCAL;
   if (isOurs && (announce === 0 || onSubnet(ipv4, target, wanted))) return wanted;
   return inetSelectAddr(dev, target, RT_SCOPE_LINK);
-}
-
-/** Neither forwarded nor routed specially: is proxy_arp on for what came in by `dev`? */
-export function isArpProxy(ipv4: Ipv4Device, out: NetDevice): boolean {
-  return out !== ipv4.dev && maxConf(ipv4, 'proxyArp') !== 0;
 }
 
 /**

@@ -8,14 +8,14 @@ import { NEIGH_UPDATE_OVERRIDE, NUD_REACHABLE, NUD_STALE } from '../../link/neig
 import type { NeighbourProtocol } from '../../link/neighbour-table.ts';
 import { IFF_LOOPBACK, IFF_NOARP, IFF_POINTOPOINT, type NetDevice } from '../../link/net-device.ts';
 import { devQueueXmit } from '../../link/output.ts';
-import { type Packet, PACKET_HOST, PACKET_LOOPBACK, PACKET_OTHERHOST } from '../../packet.ts';
+import { PACKET_HOST, PACKET_LOOPBACK, PACKET_OTHERHOST, type Packet } from '../../packet.ts';
 import { isLoopback, isMulticast, multicastMac } from '../../util/address.ts';
-import { ArpHeader, ARPHRD_ETHER, ARPOP_REPLY, ARPOP_REQUEST } from '../../wire/arp.ts';
+import { ARPHRD_ETHER, ARPOP_REPLY, ARPOP_REQUEST, ArpHeader } from '../../wire/arp.ts';
 import { ETH_P_ARP, ETH_P_IP, EthHeader } from '../../wire/ethernet.ts';
 import { inetAddrType } from '../route/addr-type.ts';
 import { routeInput } from '../route/input.ts';
-import { RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST } from '../route/route.ts';
-import { arpAccept, arpFilter, arpIgnore, arpSource, isArpProxy, maxConf } from './arp-policy.ts';
+import { type Route, RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST } from '../route/route.ts';
+import { arpAccept, arpFilter, arpIgnore, arpSource, maxConf } from './arp-policy.ts';
 import type { Ipv4Device } from './device.ts';
 
 /** What ARP adds to a namespace's neighbour table. */
@@ -44,21 +44,15 @@ function arpSolicit(neigh: Neighbour, pkt: Packet | null, unicast: boolean): voi
   if (dev.ipv4 === null) return;
   const wanted = pkt === null || pkt.ip === null ? 0 : pkt.ip.src;
   const source = arpSource(dev.ipv4, neigh.addr, wanted);
-  arpSend(dev, ARPOP_REQUEST, source, neigh.addr, unicast ? neigh.mac : dev.broadcast, 0);
+  const arp = new ArpHeader(ARPOP_REQUEST, dev.mac, source, 0, neigh.addr);
+  arpSend(dev, arp, unicast ? neigh.mac : dev.broadcast);
 }
 
-/** Sends one ARP packet (`arp_send`); `lladdr`: whom the frame is for, `tha`: the target that it names. */
-export function arpSend(
-  dev: NetDevice,
-  op: number,
-  spa: number,
-  tpa: number,
-  lladdr: number,
-  tha: number,
-): void {
+/** Sends one ARP packet in a frame for the MAC `lladdr` (`arp_send`). */
+export function arpSend(dev: NetDevice, arp: ArpHeader, lladdr: number): void {
   if ((dev.flags & IFF_NOARP) !== 0) return;
   const pkt = dev.net.kernel.newPacket(ETH_P_ARP, dev);
-  pkt.arp = new ArpHeader(op, dev.mac, spa, tha, tpa);
+  pkt.arp = arp;
   pkt.eth = new EthHeader(lladdr, dev.mac, ETH_P_ARP);
   devQueueXmit(pkt);
 }
@@ -70,7 +64,7 @@ export function arpSend(
 export function arpNotify(dev: NetDevice): void {
   if (dev.ipv4 === null || !dev.up || maxConf(dev.ipv4, 'arpNotify') === 0) return;
   for (const a of dev.ipv4.addresses)
-    arpSend(dev, ARPOP_REQUEST, a.local, a.local, dev.broadcast, 0);
+    arpSend(dev, new ArpHeader(ARPOP_REQUEST, dev.mac, a.local, 0, a.local), dev.broadcast);
 }
 
 /** Linux `arp_rcv`. Packets for others are no loss, and not counted as one. */
@@ -121,12 +115,10 @@ function arpProcess(pkt: Packet, arp: ArpHeader, ipv4: Ipv4Device, delayed: bool
     const route = routeInput(dev, tpa, spa, 0);
     if (typeof route !== 'string') {
       if (route.type === RTN_LOCAL) {
-        if (arpIgnore(ipv4, spa, tpa) || arpFilter(ipv4, spa, tpa)) return;
-        if (learnRequester(dev, spa, sha)) arpReply(dev, arp);
+        answer(arp, ipv4);
         return;
       }
-      const forwards = route.type === RTN_UNICAST && ipv4.conf.forwarding !== 0;
-      if (forwards && answersFor(ipv4, tpa, route.dev)) {
+      if (answersFor(ipv4, tpa, route)) {
         learnRequester(dev, spa, sha);
         // The owner, if there is one, comes first; who asks us alone need not wait.
         if (delayed || pkt.pktType === PACKET_HOST) arpReply(dev, arp);
@@ -138,14 +130,21 @@ function arpProcess(pkt: Packet, arp: ArpHeader, ipv4: Ipv4Device, delayed: bool
   learn(pkt, arp, ipv4);
 }
 
-/** Do we answer in the name of `tpa`, which is behind `out`? */
-function answersFor(ipv4: Ipv4Device, tpa: number, out: NetDevice): boolean {
-  if (isArpProxy(ipv4, out)) return true;
-  return out !== ipv4.dev && ipv4.dev.net.arp.proxy.has(ipv4.dev, tpa);
+/** A request for an address of ours. */
+function answer(arp: ArpHeader, ipv4: Ipv4Device): void {
+  if (arpIgnore(ipv4, arp.spa, arp.tpa) || arpFilter(ipv4, arp.spa, arp.tpa)) return;
+  if (learnRequester(ipv4.dev, arp.spa, arp.sha)) arpReply(ipv4.dev, arp);
+}
+
+/** Do we answer in the name of `tpa`, to which we would forward by `route`? */
+function answersFor(ipv4: Ipv4Device, tpa: number, route: Route): boolean {
+  if (route.type !== RTN_UNICAST || ipv4.conf.forwarding === 0) return false;
+  if (route.dev === ipv4.dev) return false;
+  return maxConf(ipv4, 'proxyArp') !== 0 || ipv4.dev.net.arp.proxy.has(ipv4.dev, tpa);
 }
 
 function arpReply(dev: NetDevice, arp: ArpHeader): void {
-  arpSend(dev, ARPOP_REPLY, arp.tpa, arp.spa, arp.sha, arp.sha);
+  arpSend(dev, new ArpHeader(ARPOP_REPLY, dev.mac, arp.tpa, arp.sha, arp.spa), arp.sha);
 }
 
 /** Linux `neigh_event_ns`: who asks for us is a neighbour; false: there is no room for it. */
@@ -175,11 +174,7 @@ function learn(pkt: Packet, arp: ArpHeader, ipv4: Ipv4Device): void {
   const override = gratuitous || table.kernel.nowUs > neigh.updatedUs + locktimeUs;
   // What everybody hears proves nothing about the way from here to there.
   const proves = op === ARPOP_REPLY && pkt.pktType === PACKET_HOST;
-  neigh.update(
-    sha,
-    proves ? NUD_REACHABLE : NUD_STALE,
-    override ? NEIGH_UPDATE_OVERRIDE : 0,
-  );
+  neigh.update(sha, proves ? NUD_REACHABLE : NUD_STALE, override ? NEIGH_UPDATE_OVERRIDE : 0);
 }
 
 /** Linux `arp_is_garp`: a neighbour tells everybody its address; in a reply, both MACs are its own. */

@@ -35,7 +35,7 @@ export interface Ipv4Address {
   /** 0: none. */
   readonly broadcast: number;
   readonly scope: number;
-  readonly label: string;
+  label: string;
   /** Metric of the prefix route. */
   readonly metric: number;
   /** Another address has this subnet's routes. */
@@ -153,6 +153,9 @@ export function inetdevEvent(event: NetdevEvent, dev: NetDevice): void {
       if (dev.mtu < IPV4_MIN_MTU) dropInetDevice(dev);
       else if (dev.ipv4 === null) dev.ipv4 = new Ipv4Device(dev);
       break;
+    case 'changeName':
+      relabel(dev);
+      break;
     case 'unregister':
       dropInetDevice(dev);
       break;
@@ -160,6 +163,14 @@ export function inetdevEvent(event: NetdevEvent, dev: NetDevice): void {
       return;
   }
   dev.net.ipv4.changed();
+}
+
+/** Labels begin with the device's name; what follows a colon stays (`inetdev_changename`). */
+function relabel(dev: NetDevice): void {
+  for (const a of dev.ipv4?.addresses ?? []) {
+    const colon = a.label.indexOf(':');
+    a.label = colon < 0 ? dev.name : dev.name + a.label.slice(colon);
+  }
 }
 
 /** Addresses whose time is over go (`check_lifetime`). */

@@ -20,7 +20,7 @@ function addrType(net: NetNs, addr: number, dev: NetDevice | null): number {
   if (isMulticast(addr)) return RTN_MULTICAST;
   const table = net.ipv4.localTable;
   if (table === null) return RTN_UNICAST;
-  const result = tableLookup(net, table, { dst: addr, src: 0, tos: 0, scope: 0, oif: 0 });
+  const result = tableLookup(net, table, { dst: addr, tos: 0, scope: 0, oif: 0 });
   if (typeof result === 'number') return RTN_UNICAST;
   return dev === null || dev === result.nexthop?.dev ? result.route.type : RTN_UNICAST;
 }

@@ -284,7 +284,7 @@ function makeNexthop(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | 
   }
   const scope = Math.max(spec.scope + 1, RT_SCOPE_LINK);
   const oif = n.dev?.ifindex ?? 0;
-  const way = fibLookup(net, { dst: n.gateway, src: 0, tos: 0, scope, oif, anyCarrier: true });
+  const way = fibLookup(net, { dst: n.gateway, tos: 0, scope, oif, anyCarrier: true });
   if (typeof way === 'number') return refuse(net, -way, 'Nexthop has invalid gateway');
   const { route, nexthop } = way;
   if ((route.type !== RTN_UNICAST && route.type !== RTN_LOCAL) || nexthop === null)

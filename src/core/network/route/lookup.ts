@@ -13,8 +13,8 @@ import { RTN_BLACKHOLE, RTN_PROHIBIT, RTN_THROW, RTN_UNREACHABLE, RTN_UNSPEC } f
 /** What a packet or a socket asks the tables (Linux `struct flowi4`). */
 export interface FibQuery {
   readonly dst: number;
-  /** Shares flows out over several ways; 0: not known. */
-  readonly src: number;
+  /** Shares flows out over several ways; absent: not known. */
+  readonly src?: number;
   readonly tos: number;
   /** Routes of a smaller scope are passed over. */
   readonly scope: number;
@@ -76,7 +76,7 @@ function pickNexthop(net: NetNs, route: FibRoute, query: FibQuery): FibNexthop |
   let total = 0;
   for (const nh of nexthops) if (usable(net, nh, query)) total += nh.weight;
   if (total === 0) return null;
-  let point = ((mix32(query.dst, query.src) >>> 16) * total) / 65536;
+  let point = ((mix32(query.dst, query.src ?? 0) >>> 16) * total) / 65536;
   for (const nh of nexthops) {
     if (!usable(net, nh, query)) continue;
     point -= nh.weight;
@@ -96,6 +96,6 @@ function usable(net: NetNs, nh: FibNexthop, query: FibQuery): boolean {
 
 /** The type of route that a packet received on `dev` would take; for ARP, which asks before there is one. */
 export function routeInputType(dev: NetDevice, dst: number, _src: number): number {
-  const result = fibLookup(dev.net, { dst, src: 0, tos: 0, scope: 0, oif: 0 });
+  const result = fibLookup(dev.net, { dst, tos: 0, scope: 0, oif: 0 });
   return typeof result === 'number' ? RTN_UNSPEC : result.route.type;
 }

@@ -80,8 +80,8 @@ function preferredSource(found: FibResult, dev: NetDevice, dst: number): number 
   return inetSelectAddr(dev, gateway === 0 ? dst : gateway, found.route.scope);
 }
 
-function makeLocal(net: NetNs, _dst: number, source: number): Route | number {
-  if (!net.loopback.up) return -ENETUNREACH;
+/** LINUX: lo may be down; what is sent to it then dies there, and nobody is told. */
+function makeLocal(net: NetNs, _dst: number, source: number): Route {
   return new Route(RTN_LOCAL, net.loopback, 0, source, 0, 0, net.ipv4.generation);
 }
 
