@@ -103,11 +103,20 @@ function sockets(b: Bench, r: Recorder): void {
     ['AF_UNSPEC', 0, 1, 0],
   ];
   for (const [label, f, t, p] of rows) r.do(`socket(${label})`, () => make(f, t, p));
-  r.note('unprivileged socket(RAW ICMP)', outcome(() => make(2, 3, 1, NOBODY)));
+  r.note(
+    'unprivileged socket(RAW ICMP)',
+    outcome(() => make(2, 3, 1, NOBODY)),
+  );
   const ping = 'unprivileged socket(DGRAM ICMP';
-  r.note(`${ping} (ping_group_range=1 0))`, outcome(() => make(2, 2, 1, NOBODY)));
+  r.note(
+    `${ping} (ping_group_range=1 0))`,
+    outcome(() => make(2, 2, 1, NOBODY)),
+  );
   b.main.sysctl.pingGroupRange = [0, 2147483647];
-  r.note(`${ping}), ping_group_range=0 2147483647`, outcome(() => make(2, 2, 1, NOBODY)));
+  r.note(
+    `${ping}), ping_group_range=0 2147483647`,
+    outcome(() => make(2, 2, 1, NOBODY)),
+  );
 }
 
 function bindArguments(b: Bench, r: Recorder): void {
@@ -154,17 +163,32 @@ function privilegedPorts(b: Bench, r: Recorder): void {
   };
   r.do('ip_unprivileged_port_start', () => sysctl.get('net.ipv4.ip_unprivileged_port_start'));
   for (const p of [1, 80, 1023, 1024])
-    r.note(`nobody bind TCP ${p}`, outcome(() => bind(p, NOBODY)));
-  r.note('nobody bind UDP 53', outcome(() => bind(53, NOBODY, true)));
-  r.note('root bind TCP 80', outcome(() => {
-    const s = b.T4();
-    s.bind(['127.0.0.1', 80]);
-    s.close();
-  }));
+    r.note(
+      `nobody bind TCP ${p}`,
+      outcome(() => bind(p, NOBODY)),
+    );
+  r.note(
+    'nobody bind UDP 53',
+    outcome(() => bind(53, NOBODY, true)),
+  );
+  r.note(
+    'root bind TCP 80',
+    outcome(() => {
+      const s = b.T4();
+      s.bind(['127.0.0.1', 80]);
+      s.close();
+    }),
+  );
   b.main.sysctl.ipUnprivilegedPortStart = 80;
   const lowered = 'ip_unprivileged_port_start=80: nobody bind 80';
-  r.note(lowered, outcome(() => bind(80, NOBODY)));
-  r.note('nobody bind 79', outcome(() => bind(79, NOBODY)));
+  r.note(
+    lowered,
+    outcome(() => bind(80, NOBODY)),
+  );
+  r.note(
+    'nobody bind 79',
+    outcome(() => bind(79, NOBODY)),
+  );
   r.do('ip_local_port_range now may not overlap: write "70 90"', () => write('70 90'));
   b.main.sysctl.ipUnprivilegedPortStart = 1024;
   const wide = 'ip_local_port_range with ip_unprivileged_port_start=1024: write "500 600"';
@@ -880,7 +904,10 @@ function optionErrors(b: Bench, r: Recorder): void {
   // The machine that was measured had another default: cubic was not for everybody.
   b.main.sysctl.tcpCongestionControl = 'reno';
   const nobody = (label: string, level: number, name: number, value: OptionValue): void =>
-    r.note(`nobody ${label}`, outcome(() => b.T4(NOBODY).setsockopt(level, name, value)));
+    r.note(
+      `nobody ${label}`,
+      outcome(() => b.T4(NOBODY).setsockopt(level, name, value)),
+    );
   nobody('SO_MARK', SOL, 36, 1);
   nobody('SO_PRIORITY 7', SOL, 12, 7);
   nobody('SO_PRIORITY 6', SOL, 12, 6);

@@ -37,7 +37,10 @@ const facts = JSON.parse(readFileSync('test/data/linux-errno.json', 'utf8')) as 
 
 /** Calls that we cannot make yet, or never will, by their label. */
 const LATER: readonly (readonly [pattern: RegExp, reason: string])[] = [
-  [/^v6 |TCP6|UDP6|IPV6_JOIN|AF_INET6 STREAM|65527 bytes|65528 bytes|ff02::1|^sendto v6/, 'IPv6: later'],
+  [
+    /^v6 |TCP6|UDP6|IPV6_JOIN|AF_INET6 STREAM|65527 bytes|65528 bytes|ff02::1|^sendto v6/,
+    'IPv6: later',
+  ],
   [/^V6ONLY|^UDP v6|^UDP v4 wildcard first|^source for ::|^v6 connected|ff02::/, 'IPv6: later'],
   [/AF_PACKET/, 'packet sockets: later'],
   [/AF_NETLINK/, 'netlink sockets: the control calls take their place'],
@@ -53,7 +56,8 @@ const LATER: readonly (readonly [pattern: RegExp, reason: string])[] = [
 const CONTINUES = /^ {2}/;
 
 /** Fields of TCP_INFO that depend on the speed of the machine that was measured. */
-const TIMING = /^(rtt|rttvar|min_rtt|pacing_rate|max_pacing_rate|flags2|wscale|last_.*|rcv_wnd|rehash)$/;
+const TIMING =
+  /^(rtt|rttvar|min_rtt|pacing_rate|max_pacing_rate|flags2|wscale|last_.*|rcv_wnd|rehash)$/;
 
 /** A congestion control that asks for three windows of send buffer; ours, cubic, asks for two. */
 const MEASURED_WITH_BBR = /^connected \w+ SO_SNDBUF$/;
@@ -214,7 +218,9 @@ for (const [name, value] of Object.entries(facts.sysctl_defaults_new_netns)) {
   test(`sysctl default: ${name}`, { skip }, () => assert.equal(ours, value));
 }
 for (const group of ['net.core', 'net.ipv4.conf', 'net.ipv6', 'net.ipv4']) {
-  const names = missing.filter((n) => n.startsWith(`${group}.`)).map((n) => n.slice(group.length + 1));
+  const names = missing
+    .filter((n) => n.startsWith(`${group}.`))
+    .map((n) => n.slice(group.length + 1));
   const inGroup = group === 'net.ipv4' ? names.filter((n) => !n.startsWith('conf.')) : names;
   test(`sysctls of ${group} that are not here: ${inGroup.join(' ')}`, { skip: 'later' }, () => {});
 }

@@ -2,8 +2,9 @@
  * Sockets as the program that measured Linux used them (Python's: blocking unless told, timeouts), over
  * ours in virtual time, in the world that the program built.
  */
-import { EAGAIN, errnoName } from '../src/core/errno.ts';
+
 import { drop } from '../src/core/drop.ts';
+import { EAGAIN, errnoName } from '../src/core/errno.ts';
 import type { NetDevice } from '../src/core/link/net-device.ts';
 import type { NetNs } from '../src/core/net.ts';
 import { icmpSend } from '../src/core/network/ipv4/icmp.ts';

@@ -247,3 +247,19 @@ test('S8: a socket belongs for life to the namespace it was made in', () => {
   const fields = Object.getOwnPropertyDescriptor(s1.sk, 'net');
   assert.ok(fields);
 });
+
+test('S20: a namespace that dies takes its connections along, and nothing of it stays', () => {
+  const w = world();
+  const [a, b] = ['a', 'b'].map((n) => w.kernel.netns.add(n)) as [Namespace, Namespace];
+  const before = w.kernel.core.timers.count;
+  wire(w, a, b, '10.0.0.1/24', '10.0.0.2/24');
+  listener(b, 80);
+  for (let i = 0; i < 20; i++) open(a, SOCK_STREAM).connect(at('10.0.0.2', 80));
+  open(a, SOCK_STREAM).connect(at('10.0.0.9', 80));
+  w.clock.runFor(w.kernel.core, 50_000);
+  a.destroy();
+  b.destroy();
+  assert.equal(w.kernel.core.namespaces.size, 0);
+  assert.equal(w.kernel.core.timers.count, before);
+  assert.equal(w.kernel.core.backlogLength, 0);
+});

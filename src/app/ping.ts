@@ -144,7 +144,7 @@ class Ping implements RunningApp {
   }
 
   private get nowUs(): number {
-    return this.ns.kernel.core.nowUs;
+    return this.ns.kernel.core.env.nowUs();
   }
 
   private configure(): void {

@@ -283,7 +283,7 @@ class Path extends Prober {
     this.socket.setsockopt(SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO);
     this.mtu = this.options.length > 0 ? this.options.length : this.routeMtu();
     this.socket.setsockopt(SOL_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE);
-    this.io.out(`${line('1?:', '[LOCALHOST]', 43)}pmtu ${this.mtu}\n`);
+    this.io.out(`${' 1?: [LOCALHOST]'.padEnd(38)}pmtu ${this.mtu}\n`);
     this.timer.set(this.nowUs);
   }
 

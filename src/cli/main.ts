@@ -42,7 +42,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (verb === 'up') {
     const { up } = await import('./up.ts');
-    return up(rest);
+    const code = await up(rest);
+    // The modules of the lab may still have timers; the lab is down.
+    process.exit(code);
   }
   if ((VERBS as readonly string[]).includes(verb) || verb === '-l') {
     const { remote } = await import('./remote.ts');

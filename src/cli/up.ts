@@ -10,6 +10,7 @@ import { type LabPlan, planLab } from '../lab/plan.ts';
 import { socketPath } from '../lab/run-dir.ts';
 import { serveCommands } from '../lab/server.ts';
 import { listNodes, runVerb } from '../lab/verbs.ts';
+import { runOutside } from '../node/index.ts';
 import { drawLab } from './picture.ts';
 
 const BOLD = '\u001b[1m';
@@ -130,8 +131,9 @@ class Session {
   private async command(words: string): Promise<number> {
     this.say(`\n${this.paint(BOLD, `$ warren ${words}`)}`);
     const io: CommandIo = {
-      out: (text) => void process.stdout.write(text),
-      err: (text) => void process.stdout.write(text),
+      // A command runs inside a namespace, where what is printed belongs to the node's log.
+      out: (text) => void runOutside(() => process.stdout.write(text)),
+      err: (text) => void runOutside(() => process.stdout.write(text)),
       signal: this.ended.signal,
     };
     try {
@@ -189,7 +191,7 @@ class Session {
   }
 
   private say(text: string): void {
-    if (!this.quiet) process.stdout.write(`${text}\n`);
+    if (!this.quiet) runOutside(() => process.stdout.write(`${text}\n`));
   }
 
   private paint(style: string, text: string): string {

@@ -323,11 +323,12 @@ export class TcpHandle extends JsStreamBase implements Ready {
       const err = (this.socket as Socket).connect(to);
       if (err === -ECONNREFUSED) this.delayedError = uvErrno(err);
       else if (err < 0 && err !== -EINPROGRESS) return uvErrno(err);
+      else if (err === 0) markReady(this);
     }
+    if (this.delayedError !== 0) markReady(this);
     this.connectRequest = req;
     this.connectResource = new AsyncResource('TCPCONNECTWRAP', { requireManualDestroy: true });
     this.begin();
-    markReady(this);
     return 0;
   }
 

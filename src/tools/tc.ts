@@ -1,6 +1,6 @@
 /** `tc qdisc` (iproute2): the netem of devices. */
 
-import { formatJson } from '../core/control/ip/entry.ts';
+import { formatJson, type Json } from '../core/control/ip/entry.ts';
 import { failure, type ToolContext, type ToolResult } from '../core/control/ip/ip.ts';
 import { nearestOf } from '../core/control/ip/nearest.ts';
 import {
@@ -13,7 +13,7 @@ import {
   Words,
 } from '../core/control/ip/words.ts';
 import type { QdiscInfo } from '../core/control/qdisc.ts';
-import { NetError } from '../core/index.ts';
+import { NetError, type NetemOptions } from '../core/index.ts';
 
 const OBJECTS: readonly string[] = ['class', 'filter', 'chain', 'action', 'monitor', 'exec'];
 const COMMANDS: readonly string[] = ['add', 'change', 'replace', 'delete', 'show'];
@@ -76,8 +76,14 @@ export function tcTool(ctx: ToolContext, argv: readonly string[]): ToolResult {
   } catch (e) {
     // What netem's own words refuse is the parser's, not the kernel's.
     const ofWords = e instanceof NetError && e.syscall === 'netem';
-    return failure(ofWords ? new CommandError(e.detail, EXIT_PARSE) : e, '');
+    return failure(ofWords ? wordError(e.detail) : e, '');
   }
+}
+
+/** LINUX: tc asks `What is "x"?`; what may stand there comes behind. */
+function wordError(detail: string): CommandError {
+  const word = /^what is ("[^"]*")/.exec(detail)?.[1];
+  return new CommandError(word === undefined ? detail : `What is ${word}?\n${detail}`, EXIT_PARSE);
 }
 
 function parseOptions(ctx: ToolContext, words: Words): { options: Options; ns: ToolContext['ns'] } {
@@ -174,11 +180,50 @@ function show(ctx: ToolContext, words: Words, options: Options): string {
         ...(dev === undefined ? { dev: q.dev } : {}),
         root: true,
         refcnt: 2,
-        options: q.words === '' ? {} : { netem: q.words },
+        options: q.options === null ? {} : netemJson(q.options),
       })),
       options.pretty,
     )}\n`;
   return list.map((q) => line(q, dev === undefined, options.stats)).join('');
+}
+
+/** As tc(8) tells netem with -j: times in seconds, probabilities as fractions, rates in bytes. */
+function netemJson(o: NetemOptions): { [key: string]: Json } {
+  const chance = (key: string, c: NetemOptions['duplicate']): { [key: string]: Json } =>
+    c.probability === 0 ? {} : { [key]: { [key]: c.probability, correlation: c.correlation } };
+  const { loss } = o;
+  return {
+    limit: o.limit,
+    ...(o.delayUs > 0
+      ? {
+          delay: {
+            delay: o.delayUs / 1e6,
+            jitter: o.jitterUs / 1e6,
+            correlation: o.delayCorrelation,
+          },
+        }
+      : {}),
+    ...(loss?.model === 'random'
+      ? { 'loss-random': { loss: loss.probability, correlation: loss.correlation } }
+      : {}),
+    ...(loss?.model === 'state' ? { 'loss-state': { ...loss, model: 'state' } } : {}),
+    ...(loss?.model === 'gemodel' ? { 'loss-gemodel': { ...loss, model: 'gemodel' } } : {}),
+    ...chance('duplicate', o.duplicate),
+    ...chance('reorder', o.reorder),
+    ...chance('corrupt', o.corrupt),
+    ...(o.rate > 0
+      ? {
+          rate: {
+            rate: o.rate,
+            packetoverhead: o.packetOverhead,
+            cellsize: o.cellSize,
+            celloverhead: o.cellOverhead,
+          },
+        }
+      : {}),
+    ecn: o.ecn,
+    gap: o.gap,
+  };
 }
 
 /** LINUX: handles count from 8001: on; a queue that nobody asked for has 0:. */

@@ -13,7 +13,9 @@ import {
 import { VirtualClock } from '../../src/sim/virtual-clock.ts';
 import { bridgeTool } from '../../src/tools/bridge.ts';
 import { ipTool } from '../../src/tools/ip.ts';
+import { ssTool } from '../../src/tools/ss.ts';
 import { sysctlTool } from '../../src/tools/sysctl.ts';
+import { tcTool } from '../../src/tools/tc.ts';
 import { type Outcome, type World, wordsOf } from './world.ts';
 
 /** Warren's namespaces, in virtual time. */
@@ -54,6 +56,10 @@ export class WarrenWorld implements World {
         return bridgeTool(ctx, words);
       case 'sysctl':
         return sysctlTool(ctx, words);
+      case 'ss':
+        return ssTool(ctx, words);
+      case 'tc':
+        return tcTool(ctx, words);
       case 'ping':
         return this.ping(name, words);
       case 'tcp-listen':

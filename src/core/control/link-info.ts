@@ -1,5 +1,5 @@
 /** A device as `ip link show` tells it (Linux `rtnl_fill_ifinfo`). */
-import { isBridge } from '../device/bridge-port.ts';
+import { operState } from '../link/device-state.ts';
 import { maxMtu, minMtu } from '../link/device-state.ts';
 import {
   IFF_ALLMULTI,
@@ -49,7 +49,7 @@ export function linkInfo(ns: Namespace, dev: NetDevice): LinkInfo {
     minMtu: isLo ? 0 : minMtu(dev),
     maxMtu: isLo ? 0 : maxMtu(dev),
     qdisc: qdiscName(dev),
-    operState: operState(dev, link),
+    operState: operState(dev),
     txQueueLen: dev.txQueueLen,
     linkType,
     address: linkType === 'none' ? '' : formatMac(dev.mac),
@@ -79,20 +79,6 @@ export function flagNames(dev: NetDevice, link: LinkPeer | null): string[] {
   if (dev.up && dev.carrier) names.push('LOWER_UP');
   if (link !== null && link.netnsId === null && !link.up) names.push('M-DOWN');
   return names;
-}
-
-/** RFC 2863 §3.1.13; a device whose carrier never changed has not told (`rfc2863_policy`). */
-function operState(dev: NetDevice, link: LinkPeer | null): LinkInfo['operState'] {
-  if (!dev.up) return 'DOWN';
-  if (dev.carrier) return hasToldCarrier(dev) ? 'UP' : 'UNKNOWN';
-  const peer = link?.name == null ? undefined : dev.net.devs.find(link.name);
-  return peer !== undefined && !peer.carrier ? 'LOWERLAYERDOWN' : 'DOWN';
-}
-
-function hasToldCarrier(dev: NetDevice): boolean {
-  if (!isBridge(dev)) return dev.carrierChanges > 0;
-  for (const other of dev.net.devs) if (other.master === dev) return true;
-  return false;
 }
 
 /** `IFLA_LINK` and `IFLA_LINK_NETNSID`. */

@@ -5,6 +5,7 @@ import { vethAdd, vethPeer } from '../device/veth.ts';
 import { EEXIST, EINVAL, ELOOP, ENODEV, EOPNOTSUPP, NetError } from '../errno.ts';
 import { isValidDeviceName } from '../link/device-list.ts';
 import {
+  devChangeFlags,
   devClose,
   devOpen,
   devRename,
@@ -310,12 +311,10 @@ function setFlags(dev: NetDevice, set: LinkSet, undos: Undo[]): void {
 }
 
 function setFlag(dev: NetDevice, flag: number, on: boolean): Undo {
-  const old = dev.flags & flag;
-  dev.flags = on ? dev.flags | flag : dev.flags & ~flag;
-  changed(dev);
+  const old = dev.flags;
+  refuse(devChangeFlags(dev, on ? flag : 0, flag));
   return () => {
-    dev.flags = (dev.flags & ~flag) | old;
-    changed(dev);
+    devChangeFlags(dev, old, flag);
   };
 }
 

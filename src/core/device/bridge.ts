@@ -80,9 +80,9 @@ export function bridgeAdd(net: NetNs, name: string, options: BridgeOptions): Net
   dev.mtu = mtu ?? DEFAULT_MTU;
   const bridge = new Bridge(dev);
   if (ageingUs !== undefined) bridge.fdb.ageingUs = ageingUs;
-  if (mac !== undefined) followMac(bridge);
   dev.priv = bridge;
   registerDevice(dev);
+  if (mac !== undefined) followMac(bridge);
   return dev;
 }
 
@@ -227,12 +227,11 @@ function recalculateMac(bridge: Bridge): void {
 function followMac(bridge: Bridge): void {
   const old = bridge.fdb.find(bridge.idMac);
   bridge.idMac = bridge.dev.mac;
-  if (old !== undefined && old.local && !old.byUser && old.dev === bridge.dev)
+  if (old?.local === true && !old.byUser && old.dev === bridge.dev)
     dropLocal(bridge, bridge.dev, old.mac);
   bridge.fdb.addLocal(bridge.dev.mac, bridge.dev);
-  // LINUX: an empty bridge keeps its carrier until a port comes: the id changes, the ports are looked at.
-  if (bridge.dev.priv === bridge && (bridge.ports.length > 0 || bridge.dev.mac === 0))
-    selectCarrier(bridge);
+  // LINUX: a new bridge has carrier until its id is first chosen: only then are the ports looked at.
+  selectCarrier(bridge);
 }
 
 /** `dev` gives up a local address; another port, or the bridge, may have the same (`fdb_delete_local`). */

@@ -17,11 +17,7 @@ import {
   type SockAddr,
   type SockAddrIn,
 } from '../transport/sock.ts';
-import {
-  TCPF_CLOSING,
-  TCPF_FIN_WAIT1,
-  TCPF_LAST_ACK,
-} from '../transport/tcp/constants.ts';
+import { TCPF_CLOSING, TCPF_FIN_WAIT1, TCPF_LAST_ACK } from '../transport/tcp/constants.ts';
 import { TcpSock } from '../transport/tcp/sock.ts';
 import type { Credentials } from './credentials.ts';
 import { Socket } from './socket.ts';
@@ -52,12 +48,7 @@ export class BlockingSocket {
   }
 
   /** @throws NetError what `socket()` fails with */
-  static create(
-    net: NetNs,
-    type: number,
-    protocol = 0,
-    cred?: Credentials,
-  ): BlockingSocket {
+  static create(net: NetNs, type: number, protocol = 0, cred?: Credentials): BlockingSocket {
     const socket = Socket.create(net, AF_INET, type, protocol, cred);
     if (typeof socket === 'number') throw new NetError(socket, 'socket');
     return new BlockingSocket(socket);

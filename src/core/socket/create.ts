@@ -42,12 +42,7 @@ export function createSock(
   return sk;
 }
 
-function createInet(
-  net: NetNs,
-  type: number,
-  protocol: number,
-  cred: Credentials,
-): Sock | number {
+function createInet(net: NetNs, type: number, protocol: number, cred: Credentials): Sock | number {
   switch (type) {
     case SOCK_STREAM:
       if (protocol !== IPPROTO_IP && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;

@@ -28,12 +28,7 @@ const ECN_MASK = 3;
 const TOS_PRIORITY: readonly number[] = [0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4];
 
 /** 0 or `-errno`. */
-export function setIpOption(
-  sk: Sock,
-  cred: Credentials,
-  name: number,
-  value: OptionValue,
-): number {
+export function setIpOption(sk: Sock, cred: Credentials, name: number, value: OptionValue): number {
   switch (name) {
     case ip.IP_ADD_MEMBERSHIP:
     case ip.IP_DROP_MEMBERSHIP:

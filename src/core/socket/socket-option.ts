@@ -1,9 +1,6 @@
 /** Options of level SOL_SOCKET (Linux `sk_setsockopt`, `sk_getsockopt`). */
 import { EACCES, EDOM, EINVAL, ENODEV, ENOPROTOOPT, EPERM } from '../errno.ts';
-import {
-  CMSG_TIMESTAMP,
-  CMSG_TIMESTAMPNS,
-} from '../transport/ancillary.ts';
+import { CMSG_TIMESTAMP, CMSG_TIMESTAMPNS } from '../transport/ancillary.ts';
 import { DatagramSock } from '../transport/datagram.ts';
 import { EPOLLOUT, type OptionValue, type Sock } from '../transport/sock.ts';
 import * as so from '../transport/sockopt-names.ts';
@@ -138,14 +135,14 @@ function setTimeout(sk: Sock, name: number, value: OptionValue): number {
 function setBuffer(sk: Sock, cred: Credentials, name: number, asked: number): number {
   const force = name === so.SO_RCVBUFFORCE || name === so.SO_SNDBUFFORCE;
   if (force && !cred.capNetAdmin) return -EPERM;
-  const { rmemMax, wmemMax } = sk.net.sysctl;
+  const { sysctl } = sk.net;
   if (name === so.SO_RCVBUF || name === so.SO_RCVBUFFORCE) {
-    const size = force ? Math.max(0, asked) : Math.min(asked >>> 0, rmemMax);
+    const size = force ? Math.max(0, asked) : Math.min(asked >>> 0, sysctl.rmemMax);
     sk.rcvbufLocked = true;
     sk.rcvbuf = Math.max(Math.min(size, INT_MAX >> 1) * 2, MIN_RCVBUF);
     return 0;
   }
-  const size = force ? Math.max(0, asked) : Math.min(asked >>> 0, wmemMax);
+  const size = force ? Math.max(0, asked) : Math.min(asked >>> 0, sysctl.wmemMax);
   sk.sndbufLocked = true;
   sk.sndbuf = Math.max(Math.min(size, INT_MAX >> 1) * 2, MIN_SNDBUF);
   sk.wake(EPOLLOUT);

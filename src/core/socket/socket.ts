@@ -34,7 +34,6 @@ import { TcpSock } from '../transport/tcp/sock.ts';
 import { createSock } from './create.ts';
 import { type Credentials, ROOT } from './credentials.ts';
 import { getIpOption, setIpOption } from './ip-option.ts';
-import { setTcpOption } from './tcp-option.ts';
 import { getSocketOption, setSocketOption } from './socket-option.ts';
 import {
   SS_CONNECTED,
@@ -43,6 +42,7 @@ import {
   streamListen,
   streamShutdown,
 } from './stream.ts';
+import { setTcpOption } from './tcp-option.ts';
 
 /** What an address says; `AF_UNSPEC` may come with or without the rest. */
 function partsOf(to: SockAddr): SockAddrIn {
@@ -93,8 +93,8 @@ export class Socket {
   }
 
   private isPrivileged(port: number): boolean {
-    const { ipUnprivilegedPortStart } = this.sk.net.sysctl;
-    return port !== 0 && port < ipUnprivilegedPortStart && !this.cred.capNetBindService;
+    const { sysctl } = this.sk.net;
+    return port !== 0 && port < sysctl.ipUnprivilegedPortStart && !this.cred.capNetBindService;
   }
 
   private isBound(): boolean {
@@ -164,9 +164,7 @@ export class Socket {
       else return -EAFNOSUPPORT;
     }
     const sent =
-      control === undefined
-        ? sk.sendmsg(data, flags, dst)
-        : sk.sendmsg(data, flags, dst, control);
+      control === undefined ? sk.sendmsg(data, flags, dst) : sk.sendmsg(data, flags, dst, control);
     sk.net.kernel.softirq();
     return sent;
   }

@@ -2,14 +2,7 @@
  * The state of a stream socket's file (Linux `enum socket_state`) and what connect, listen, accept and
  * shutdown do with it (`net/ipv4/af_inet.c`).
  */
-import {
-  EALREADY,
-  ECONNABORTED,
-  EINPROGRESS,
-  EINVAL,
-  EISCONN,
-  ENOTCONN,
-} from '../errno.ts';
+import { EALREADY, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOTCONN } from '../errno.ts';
 import { EPOLLHUP, EPOLLIN, EPOLLOUT, RCV_SHUTDOWN } from '../transport/sock.ts';
 import {
   TCP_CLOSE,

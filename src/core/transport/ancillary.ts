@@ -1,6 +1,7 @@
 /** Ancillary data of received datagrams (Linux `ip_cmsg_recv_offset`, `sock_recv_cmsgs`). */
-import { type Packet, PACKET_HOST } from '../packet.ts';
+
 import { routeOutput } from '../network/route/output.ts';
+import { PACKET_HOST, type Packet } from '../packet.ts';
 import { AF_INET, type ControlMessage, type Sock } from './sock.ts';
 import {
   IP_PKTINFO,

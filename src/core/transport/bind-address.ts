@@ -12,8 +12,7 @@ export function bindAddressType(sk: Sock, addr: number): number {
   if (type === RTN_LOCAL) return type;
   const isGroup = type === RTN_MULTICAST || type === RTN_BROADCAST;
   if (isGroup) return sk instanceof PingSock ? -EADDRNOTAVAIL : type;
-  const mayBeForeign =
-    sk.net.sysctl.ipNonlocalBind !== 0 || sk.freebind || sk.transparent;
+  const mayBeForeign = sk.net.sysctl.ipNonlocalBind !== 0 || sk.freebind || sk.transparent;
   return mayBeForeign ? type : -EADDRNOTAVAIL;
 }
 

@@ -5,9 +5,10 @@
 import { EACCES, EAGAIN, EDESTADDRREQ, ENETUNREACH, ENOTCONN } from '../errno.ts';
 import { MIB } from '../mib.ts';
 import { routeOutput } from '../network/route/output.ts';
-import { RTN_BROADCAST, type Route } from '../network/route/route.ts';
+import { type Route, RTN_BROADCAST } from '../network/route/route.ts';
 import { NO_PAYLOAD, type Packet, type Payload } from '../packet.ts';
 import { INADDR_LOOPBACK, isMulticast } from '../util/address.ts';
+import { IP_MAX_MTU } from '../wire/ipv4.ts';
 import { controlOf } from './ancillary.ts';
 import { CopyIn } from './copy-in.ts';
 import { hasQueuedErrors } from './error-queue.ts';
@@ -175,7 +176,9 @@ export abstract class DatagramSock extends Sock {
 
   /** Largest IP packet that need not be cut, by IP_MTU_DISCOVER (`ip_sk_use_pmtu`). */
   mtuOf(route: Route): number {
-    return this.pmtudisc < IP_PMTUDISC_PROBE ? route.mtu(this.net.kernel.nowUs) : route.dev.mtu;
+    const mtu =
+      this.pmtudisc < IP_PMTUDISC_PROBE ? route.mtu(this.net.kernel.nowUs) : route.dev.mtu;
+    return mtu > IP_MAX_MTU ? IP_MAX_MTU : mtu;
   }
 
   /** May a packet of `len` bytes be cut (`ip_make_skb`, `ip_dont_fragment`)? */
@@ -189,11 +192,16 @@ export abstract class DatagramSock extends Sock {
   /** Queues a received packet; false: the buffer is full (`sock_queue_rcv_skb`). */
   enqueue(pkt: Packet): boolean {
     const size = this.sizeOf(pkt);
-    if (this.rmemAlloc !== 0 && this.rmemAlloc + size > this.rcvbuf) return false;
+    if (!this.hasRoom(size)) return false;
     this.rmemAlloc += size;
     this.queue.push(pkt);
     if (this.onEvent !== null) this.onEvent(EPOLLIN | EPOLLRDNORM);
     return true;
+  }
+
+  /** One packet may exceed the limit. */
+  protected hasRoom(_size: number): boolean {
+    return this.rmemAlloc < this.rcvbuf;
   }
 
   protected sizeOf(pkt: Packet): number {

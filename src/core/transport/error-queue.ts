@@ -3,9 +3,9 @@
  * `ip_local_error`, `ip_recv_error`): what MSG_ERRQUEUE reads when IP_RECVERR is set.
  */
 import { EAGAIN } from '../errno.ts';
-import { NO_PAYLOAD } from '../packet.ts';
+import { NO_PAYLOAD, type Packet } from '../packet.ts';
 import type { IcmpError } from '../protocols.ts';
-import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED } from '../wire/icmp.ts';
+import { HARD, icmpErrno, isFragNeeded } from './icmp-errno.ts';
 import { AF_INET, EPOLLERR, MSG_ERRQUEUE, MSG_TRUNC, type Received, type Sock } from './sock.ts';
 import { IP_RECVERR, SOL_IP } from './sockopt-names.ts';
 
@@ -49,23 +49,30 @@ function push(sk: Sock, entry: ErrorEntry): void {
   sk.errorQueue.entries.push(entry);
 }
 
-/** Notes an ICMP error; `at` is where the payload begins in `error.bytes` (`ip_icmp_error`). */
+/**
+ * Notes the ICMP error that `pkt` brought (`ip_icmp_error`).
+ * @param port what the failed packet was for @param at where its payload begins in `error.bytes`
+ */
 export function queueIcmpError(
   sk: Sock,
+  pkt: Packet,
   error: IcmpError,
-  errno: number,
-  from: number,
   port: number,
   at: number,
 ): void {
-  const isFragNeeded = error.type === ICMP_DEST_UNREACH && error.code === ICMP_FRAG_NEEDED;
-  const info = isFragNeeded ? error.info : 0;
-  const { type, code } = error;
+  const { type, code, bytes } = error;
   push(sk, {
-    error: { errno, origin: SO_EE_ORIGIN_ICMP, type, code, info, offender: from },
+    error: {
+      errno: icmpErrno(error) & ~HARD,
+      origin: SO_EE_ORIGIN_ICMP,
+      type,
+      code,
+      info: isFragNeeded(error) ? error.info : 0,
+      offender: pkt.ip === null ? 0 : pkt.ip.src,
+    },
     addr: error.dst,
     port,
-    data: error.bytes.length > at ? error.bytes.subarray(at) : null,
+    data: bytes.length > at ? bytes.subarray(at) : null,
   });
 }
 

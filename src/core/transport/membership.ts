@@ -3,19 +3,16 @@
  * `ip_mc_sf_allow`). What is kept here: who joined what, and which MACs a device accepts. Reports to
  * routers (IGMP) are not sent.
  */
-import {
-  EADDRINUSE,
-  EADDRNOTAVAIL,
-  EINVAL,
-  ENOBUFS,
-  ENODEV,
-} from '../errno.ts';
+import { EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENODEV } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import { routeOutput } from '../network/route/output.ts';
 import { INADDR_ALLHOSTS_GROUP, isMulticast, multicastMac } from '../util/address.ts';
 import type { Membership } from './rare-options.ts';
 import type { Sock } from './sock.ts';
+
+/** `sizeof(struct ip_mc_socklist)`, charged to net.core.optmem_max. */
+const SOCKLIST_BYTES = 48;
 
 /**
  * `struct ip_mreqn` and `struct ip_mreq_source`: the interface by index or by address; neither: where
@@ -32,7 +29,7 @@ export interface GroupRequest {
 /** The device that has `addr` (Linux `ip_dev_find`). */
 export function deviceOf(net: NetNs, addr: number): NetDevice | undefined {
   for (const dev of net.devs)
-    if (dev.ipv4 !== null && dev.ipv4.addresses.some((a) => a.local === addr)) return dev;
+    if (dev.ipv4?.addresses.some((a) => a.local === addr) === true) return dev;
   return undefined;
 }
 
@@ -59,6 +56,7 @@ function join(sk: Sock, request: GroupRequest, sources: readonly number[] | null
   const { memberships } = sk.rare;
   if (memberships.some((m) => m.group === group && m.ifindex === dev.ifindex)) return -EADDRINUSE;
   if (memberships.length >= net.sysctl.igmpMaxMemberships) return -ENOBUFS;
+  if ((memberships.length + 1) * SOCKLIST_BYTES >= net.sysctl.optmemMax) return -ENOBUFS;
   const member = { group, ifindex: dev.ifindex, address: request.address ?? 0, sources };
   sk.ownRare().memberships = [...memberships, member];
   hold(dev, group);
@@ -117,9 +115,7 @@ function memberOf(sk: Sock, request: GroupRequest): Membership | undefined {
 }
 
 function replace(sk: Sock, member: Membership, sources: readonly number[]): void {
-  sk.ownRare().memberships = sk.rare.memberships.map((m) =>
-    m === member ? { ...m, sources } : m,
-  );
+  sk.ownRare().memberships = sk.rare.memberships.map((m) => (m === member ? { ...m, sources } : m));
 }
 
 /** The socket closes (`ip_mc_drop_socket`). */

@@ -7,7 +7,7 @@ import { scopeName, scopeNumber } from '../names.ts';
 import { addrEntry } from './addr-show.ts';
 import { type PrintOptions, printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
-import { nearestOf, unknownCommand } from './nearest.ts';
+import { nearestOf } from './nearest.ts';
 import {
   abbreviates,
   CommandError,
@@ -18,6 +18,7 @@ import {
   notImplemented,
   type Prefix,
   prefixOf,
+  unknownCommand,
   type Words,
   wrongArgument,
 } from './words.ts';
@@ -132,7 +133,7 @@ function localWord(word: string, words: Words, p: Parsed): void {
   if (UNIMPLEMENTED.includes(word))
     throw notImplemented(`ip addr … ${word}`, `the nearest word is "${nearestOf(word, WORDS)}"`);
   const text = word === 'local' ? words.next() : word;
-  if (p.local !== undefined) throw garbageArgument('local', text);
+  if (p.local !== undefined) throw garbageArgument('local', text, WORDS);
   p.local = prefixOf(text);
 }
 

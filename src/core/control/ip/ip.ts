@@ -2,7 +2,7 @@
  * `ip` as a function: the words of ip(8) to the calls of `Namespace`, and their results to iproute2's
  * text or JSON. Options and texts are those of iproute2 6.1.
  */
-import { EINVAL, errnoText, NetError } from '../../errno.ts';
+import { errnoText, NetError } from '../../errno.ts';
 import type { Namespace } from '../namespace.ts';
 import { ipAddr } from './addr-words.ts';
 import type { PrintOptions } from './entry.ts';
@@ -105,11 +105,11 @@ export function runIp(ctx: ToolContext, argv: readonly string[]): IpOutcome {
   }
 }
 
-/** What a refusal by the words is to a caller of `Namespace.ip`: EINVAL with the same sentence. */
+/** What a refusal by the words is to a caller of `Namespace.ip`: an errno with the same sentence. */
 function errorOf(e: unknown): NetError | null {
   if (e instanceof NetError) return e;
   if (!(e instanceof CommandError) || e.code === 0) return null;
-  return new NetError(EINVAL, 'ip', e.text.trimEnd().replace(/^Error: /, ''));
+  return new NetError(e.errno, 'ip', e.text.trimEnd().replace(/^Error: /, ''));
 }
 
 /** What iproute2 prints for a refusal. */

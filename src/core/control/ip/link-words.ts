@@ -8,7 +8,7 @@ import type { LinkAdd, LinkSet } from '../link.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { linkEntry } from './link-show.ts';
-import { nearestOf, unknownCommand } from './nearest.ts';
+import { nearestOf } from './nearest.ts';
 import {
   abbreviates,
   CommandError,
@@ -18,6 +18,7 @@ import {
   garbageArgument,
   noDevice,
   notImplemented,
+  unknownCommand,
   type Words,
   wrongArgument,
 } from './words.ts';
@@ -202,7 +203,7 @@ function deviceWord(word: string, words: Words, p: Parsed): void {
   if (word === 'link')
     throw notImplemented('ip link … link DEVICE', 'no kind of device here has a lower one');
   const name = word === 'dev' ? words.next() : word;
-  if (p.dev !== undefined) throw garbageArgument('dev', name);
+  if (p.dev !== undefined) throw garbageArgument('dev', name, ATTRIBUTES);
   p.dev = nameWord('dev', name);
 }
 

@@ -1,5 +1,4 @@
 /** The word that somebody probably meant. */
-import { CommandError, EXIT_USAGE } from './words.ts';
 
 /** The one of `words` that is nearest to `word` (Levenshtein distance; the first of several). */
 export function nearestOf(word: string, words: readonly string[]): string {
@@ -26,16 +25,4 @@ function editDistance(a: string, b: string): number {
     row = next;
   }
   return row[b.length] ?? 0;
-}
-
-/** `Command "x" is unknown, try "ip link help".`, and the command that was probably meant. */
-export function unknownCommand(
-  word: string,
-  object: string,
-  commands: readonly string[],
-): CommandError {
-  return new CommandError(
-    `Command "${word}" is unknown, try "ip ${object} help".\nDid you mean "ip ${object} ${nearestOf(word, commands)}"?`,
-    EXIT_USAGE,
-  );
 }

@@ -4,7 +4,6 @@ import type { NeighbourInfo } from '../info.ts';
 import { NEIGH_STATES } from '../names.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
-import { unknownCommand } from './nearest.ts';
 import { neighEntry } from './neigh-show.ts';
 import {
   abbreviates,
@@ -15,6 +14,7 @@ import {
   notImplemented,
   type Prefix,
   prefixOf,
+  unknownCommand,
   type Words,
   wrongArgument,
 } from './words.ts';

@@ -6,7 +6,7 @@ import { protocolNumber, ROUTE_TYPES, scopeNumber, tableNumber } from '../names.
 import type { NexthopSpec, RouteQuery, RouteSpec } from '../route.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
-import { nearestOf, unknownCommand } from './nearest.ts';
+import { nearestOf } from './nearest.ts';
 import { flushRoutes, listRoutes, prefixText } from './route-list.ts';
 import { decisionEntry, type Fixed, routeEntry } from './route-show.ts';
 import {
@@ -19,6 +19,7 @@ import {
   noDevice,
   notImplemented,
   prefixOf,
+  unknownCommand,
   type Words,
   wrongArgument,
 } from './words.ts';
@@ -280,7 +281,7 @@ function destination(word: string, words: Words, d: Draft): void {
   if (UNIMPLEMENTED.includes(word))
     throw notImplemented(`ip route … ${word}`, `the nearest word is "${nearestOf(word, WORDS)}"`);
   const text = word === 'to' ? words.next() : word;
-  if (d.dst !== undefined) throw garbageArgument('to', text);
+  if (d.dst !== undefined) throw garbageArgument('to', text, WORDS);
   const type = TYPES.find((t) => t === text);
   if (type !== undefined) {
     d.spec.type = type as NonNullable<RouteSpec['type']>;

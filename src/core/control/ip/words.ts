@@ -2,7 +2,9 @@
  * The words of a command of iproute2, read one after the other, and the errors that its parsers give
  * (iproute2 `lib/utils.c`): texts and exit codes are those of iproute2 6.1.
  */
+import { EINVAL, EOPNOTSUPP } from '../../errno.ts';
 import { maskOf, parseIpv4 } from '../../util/address.ts';
+import { nearestOf } from './nearest.ts';
 
 /** Exit code of what the parser refused by name (`exit(-1)`). */
 export const EXIT_USAGE = 255;
@@ -15,12 +17,15 @@ export const EXIT_KERNEL = 2;
 export class CommandError extends Error {
   readonly text: string;
   readonly code: number;
+  /** What it is to a caller that wants an errno. */
+  readonly errno: number;
 
-  constructor(text: string, code: number) {
+  constructor(text: string, code: number, errno = EINVAL) {
     super(text);
     this.name = 'CommandError';
     this.text = text;
     this.code = code;
+    this.errno = errno;
   }
 }
 
@@ -37,10 +42,15 @@ export function duplicateArgument(key: string, argument: string): CommandError {
   );
 }
 
-/** `duparg2`: a word that is no attribute, where the object was named before. */
-export function garbageArgument(key: string, argument: string): CommandError {
+/** `duparg2`: a word that is no attribute, where the object was named before; `words`: the attributes. */
+export function garbageArgument(
+  key: string,
+  argument: string,
+  words: readonly string[] = [],
+): CommandError {
+  const hint = words.length === 0 ? '' : `\nDid you mean "${nearestOf(argument, words)}"?`;
   return new CommandError(
-    `Error: either "${key}" is duplicate, or "${argument}" is a garbage.`,
+    `Error: either "${key}" is duplicate, or "${argument}" is a garbage.${hint}`,
     EXIT_USAGE,
   );
 }
@@ -52,7 +62,11 @@ export function noDevice(name: string): CommandError {
 
 /** What iproute2 knows and this stack does not do: never silently ignored. */
 export function notImplemented(what: string, nearest: string): CommandError {
-  return new CommandError(`Error: "${what}" is not implemented here; ${nearest}.`, EXIT_USAGE);
+  return new CommandError(
+    `Error: "${what}" is not implemented here; ${nearest}.`,
+    EXIT_USAGE,
+    EOPNOTSUPP,
+  );
 }
 
 /** True if `word` abbreviates `full`, as iproute2 allows for most words (`matches`). */
@@ -188,4 +202,16 @@ function maskLength(word: string): number | undefined {
   if (mask === undefined) return undefined;
   const len = Math.clz32(~mask);
   return maskOf(len) === mask ? len : undefined;
+}
+
+/** `Command "x" is unknown, try "ip link help".`, and the command that was probably meant. */
+export function unknownCommand(
+  word: string,
+  object: string,
+  commands: readonly string[],
+): CommandError {
+  return new CommandError(
+    `Command "${word}" is unknown, try "ip ${object} help".\nDid you mean "ip ${object} ${nearestOf(word, commands)}"?`,
+    EXIT_USAGE,
+  );
 }

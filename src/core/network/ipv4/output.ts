@@ -114,8 +114,8 @@ function countGroup(net: NetNs, route: Route, len: number): void {
 /** Our own receivers of a group or broadcast get a copy, as from the wire (`ip_mc_output`). */
 function loopBack(pkt: Packet, route: Route, net: NetNs): void {
   if ((route.dev.flags & IFF_LOOPBACK) !== 0 || pkt.noLoop) return;
+  // The clone keeps its route, as in Linux: a look-up would refuse our own address as a source.
   const copy = pkt.clone();
-  copy.route = null;
   copy.looped = true;
   net.kernel.enqueue(copy, route.dev);
 }

@@ -13,27 +13,36 @@ import {
 import type { Route } from '../route/route.ts';
 import { icmpSend } from './icmp.ts';
 
-/** `route` is a refusing one: its errno is in `mtuMetric`, 0 when we do not forward. */
+/** `route` is a refusing one: its errno is in `mtuMetric`. */
 export function ipError(pkt: Packet, dev: NetDevice, route: Route): void {
   const { net } = dev;
-  let reason: DropReason = 'IP_INNOROUTES';
-  switch (route.mtuMetric) {
-    case 0:
+  if ((dev.ipv4?.conf.forwarding ?? 0) === 0) {
+    if (route.mtuMetric === EHOSTUNREACH) {
       net.mib[MIB.IpInAddrErrors]++;
-      reason = 'IP_INADDRERRORS';
-      break;
-    case ENETUNREACH:
-      net.mib[MIB.IpExtInNoRoutes]++;
-      icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
-      break;
-    case EHOSTUNREACH:
-      icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
-      break;
-    case EACCES:
-      icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, 0);
-      break;
-    default:
-      break;
+      drop(net, pkt, 'IP_INADDRERRORS', dev.name);
+      return;
+    }
+    if (route.mtuMetric === ENETUNREACH) net.mib[MIB.IpExtInNoRoutes]++;
+    drop(net, pkt, 'IP_INNOROUTES', dev.name);
+    return;
   }
-  drop(net, pkt, reason, dev.name);
+  const code = codeOf(route.mtuMetric);
+  if (code === ICMP_NET_UNREACH) net.mib[MIB.IpExtInNoRoutes]++;
+  if (code >= 0 && net.ipv4.peers.mayAnswerRefused((pkt.ip as Ipv4Header).src, net))
+    icmpSend(pkt, ICMP_DEST_UNREACH, code, 0);
+  drop(net, pkt, code === ICMP_NET_UNREACH ? 'IP_INNOROUTES' : 'NOT_SPECIFIED', dev.name);
+}
+
+/** -1: nothing is said, as of a blackhole. */
+function codeOf(errno: number): number {
+  switch (errno) {
+    case ENETUNREACH:
+      return ICMP_NET_UNREACH;
+    case EHOSTUNREACH:
+      return ICMP_HOST_UNREACH;
+    case EACCES:
+      return ICMP_PKT_FILTERED;
+    default:
+      return -1;
+  }
 }

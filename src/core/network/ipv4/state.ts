@@ -3,8 +3,15 @@ import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import { RouteCache } from '../route/cache.ts';
 import type { RouteException } from '../route/exception.ts';
-import { FibTable, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../route/fib.ts';
+import {
+  FibTable,
+  RT_TABLE_DEFAULT,
+  RT_TABLE_LOCAL,
+  RT_TABLE_MAIN,
+  RTPROT_KERNEL,
+} from '../route/fib.ts';
 import { routeOutput } from '../route/output.ts';
+import { RTN_LOCAL } from '../route/route.ts';
 import { IcmpLimits } from './icmp-limit.ts';
 import { IdentGenerator } from './ident.ts';
 import { Reassembly } from './reassembly.ts';
@@ -69,9 +76,8 @@ export class Ipv4State {
 
   /** Is this the address of one of our devices? */
   isOwnAddress(addr: number): boolean {
-    for (const dev of this.net.devs)
-      if (dev.ipv4?.addresses.some((a) => a.local === addr) === true) return true;
-    return false;
+    const routes = this.localTable?.at(addr, 32) ?? [];
+    return routes.some((r) => r.type === RTN_LOCAL && r.protocol === RTPROT_KERNEL);
   }
 
   /** The device by which packets to `dst` from `src` leave; null when none would. */

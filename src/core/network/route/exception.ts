@@ -3,6 +3,7 @@
  * §3.2.2.2). Bounded, and forgotten after a while (Linux `fib_nh_exception`; S7).
  */
 import type { NetNs } from '../../net.ts';
+import { IP_MAX_MTU } from '../../wire/ipv4.ts';
 import type { Route } from './route.ts';
 
 /** Destinations that are remembered; the oldest goes first. */
@@ -19,12 +20,17 @@ export interface RouteException {
 export function updatePmtu(net: NetNs, dst: number, mtu: number, route: Route | null): void {
   const { sysctl, kernel, ipv4 } = net;
   const old = ipv4.exceptions.get(dst);
-  if (route !== null && mtu >= route.mtu(kernel.nowUs)) return;
+  const oldMtu = route?.mtu(kernel.nowUs) ?? IP_MAX_MTU;
+  if (oldMtu < mtu || route?.mtuLock === true || route?.pmtuLocked === true) return;
   const known = old !== undefined && kernel.nowUs < old.expiresUs ? old : undefined;
   if (known !== undefined && known.pmtu !== 0 && known.pmtu < mtu) return;
   const locked = mtu < sysctl.minPmtu;
+  const pmtu = locked ? Math.min(oldMtu, sysctl.minPmtu) : mtu;
+  // Said again and again, it is remembered once in half its time.
+  const left = (known?.expiresUs ?? 0) - kernel.nowUs;
+  if (known?.pmtu === pmtu && !locked && left > (sysctl.mtuExpires * 1e6) / 2) return;
   remember(net, dst, {
-    pmtu: locked ? sysctl.minPmtu : mtu,
+    pmtu,
     locked,
     gateway: known?.gateway ?? 0,
     expiresUs: kernel.nowUs + sysctl.mtuExpires * 1e6,

@@ -3,9 +3,10 @@
  * `fib_validate_source`). Decisions are kept in a small table, by source, destination and device.
  */
 import type { DropReason } from '../../drop.ts';
-import { ENETUNREACH } from '../../errno.ts';
-import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
-import { isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
+import { EHOSTUNREACH } from '../../errno.ts';
+import type { NetDevice } from '../../link/net-device.ts';
+import { INADDR_ALLHOSTS_GROUP, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
+import { IPPROTO_IGMP } from '../../wire/ipv4.ts';
 import { findException } from './exception.ts';
 import { type FibResult, RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { fibLookup } from './lookup.ts';
@@ -29,31 +30,55 @@ export function routeInput(
   return route;
 }
 
+/**
+ * The route of a packet to a group (`ip_route_input_rcu`, `ip_mc_validate_source`): ours when a socket joined
+ * the group on this device. Not kept: membership changes without telling anybody.
+ */
+export function routeMulticast(
+  dev: NetDevice,
+  dst: number,
+  src: number,
+  protocol: number,
+): Route | DropReason {
+  const member = dst === INADDR_ALLHOSTS_GROUP || dev.ipv4?.groups?.has(dst) === true;
+  if (!member && protocol !== IPPROTO_IGMP) return 'NOT_SPECIFIED';
+  if (isMulticast(src) || src === -1) return 'IP_INVALID_SOURCE';
+  if (isLoopback(src) && !routesLocalnet(dev)) return 'IP_LOCALNET';
+  if (isZeronet(src)) {
+    // 224.0.0.0/24
+    if (dst >>> 8 !== 0xe00000 && protocol !== IPPROTO_IGMP) return 'IP_INVALID_SOURCE';
+  } else {
+    const valid = validateSource(dev, src, 0, null);
+    if (typeof valid === 'string') return valid;
+  }
+  return local(dev, RTN_MULTICAST);
+}
+
+function routesLocalnet(dev: NetDevice): boolean {
+  return (dev.ipv4?.conf.routeLocalnet ?? 0) !== 0 || dev.net.ipv4ConfAll.routeLocalnet !== 0;
+}
+
 function decide(dev: NetDevice, dst: number, src: number, tos: number): Route | DropReason {
   const { net } = dev;
-  const loopback = (dev.flags & IFF_LOOPBACK) !== 0;
   if (isMulticast(src) || src === -1) return 'IP_INVALID_SOURCE';
   if (dst === -1 || (src === 0 && dst === 0)) return broadcast(dev, src, tos);
-  if (isZeronet(src) && !isMulticast(dst)) return 'IP_INVALID_SOURCE';
+  if (isZeronet(src)) return 'IP_INVALID_SOURCE';
   if (isZeronet(dst)) return 'IP_INVALID_DEST';
-  const localnet = (dev.ipv4?.conf.routeLocalnet ?? 0) !== 0 || net.ipv4ConfAll.routeLocalnet !== 0;
-  if (!loopback && !localnet && (isLoopback(dst) || isLoopback(src))) return 'IP_LOCALNET';
-  if (isMulticast(dst)) return multicast(dev, src, tos);
-  const found = fibLookup(net, { dst, tos, scope: RT_SCOPE_UNIVERSE, oif: 0 });
+  if ((isLoopback(dst) || isLoopback(src)) && !routesLocalnet(dev)) return 'IP_LOCALNET';
+  const found = fibLookup(net, { dst, src, tos, scope: RT_SCOPE_UNIVERSE, oif: 0 });
   const forwarding = (dev.ipv4?.conf.forwarding ?? 0) !== 0;
-  if (typeof found === 'number') return refused(dev, forwarding ? -found : 0);
+  if (typeof found === 'number') return refused(dev, forwarding ? -found : EHOSTUNREACH);
   if (found.route.type === RTN_BROADCAST) return broadcast(dev, src, tos);
   if (found.route.type === RTN_LOCAL) {
     const valid = validateSource(dev, src, tos, null);
     return typeof valid === 'string' ? valid : local(dev, RTN_LOCAL);
   }
-  if (!forwarding) return refused(dev, 0);
+  if (!forwarding) return refused(dev, EHOSTUNREACH);
   if (found.route.type !== RTN_UNICAST || found.nexthop === null) return 'IP_INVALID_DEST';
   const valid = validateSource(dev, src, tos, found.nexthop.dev);
   return typeof valid === 'string' ? valid : forward(found, dst, valid);
 }
 
-/** `errno` 0: we do not forward, so nobody is told. */
 function refused(dev: NetDevice, errno: number): Route {
   return new Route(RTN_REFUSED, dev, 0, 0, errno, 0, dev.net.ipv4.generation);
 }
@@ -68,15 +93,6 @@ function broadcast(dev: NetDevice, src: number, tos: number): Route | DropReason
     if (typeof valid === 'string') return valid;
   }
   return local(dev, RTN_BROADCAST);
-}
-
-/** Packets to a group that a socket of ours has joined on this device, or to all hosts. */
-function multicast(dev: NetDevice, src: number, tos: number): Route | DropReason {
-  if (!isZeronet(src)) {
-    const valid = validateSource(dev, src, tos, null);
-    if (typeof valid === 'string') return valid;
-  }
-  return local(dev, RTN_MULTICAST);
 }
 
 function forward(found: FibResult, dst: number, onLink: boolean): Route {
@@ -94,8 +110,10 @@ function forward(found: FibResult, dst: number, onLink: boolean): Route {
     dev.net.ipv4.generation,
   );
   route.onLinkSource = onLink;
+  route.mtuLock = fib.metrics.mtuLock;
   if (exception !== undefined && exception.pmtu !== 0) {
     route.pmtu = exception.pmtu;
+    route.pmtuLocked = exception.locked;
     route.pmtuExpiresUs = exception.expiresUs;
   }
   return route;
@@ -103,7 +121,8 @@ function forward(found: FibResult, dst: number, onLink: boolean): Route {
 
 /**
  * May this source come in here (`fib_validate_source`)? True or false: it is, or is not, directly on the
- * link of `dev`. Asks the tables only where rp_filter or accept_local make a difference.
+ * link of `dev`. Asks the tables only where rp_filter, accept_local or redirects make it necessary. `out`:
+ * the device by which the packet would leave; null when it is ours.
  */
 function validateSource(
   dev: NetDevice,
@@ -111,27 +130,41 @@ function validateSource(
   tos: number,
   out: NetDevice | null,
 ): boolean | DropReason {
-  const { net } = dev;
-  const { ipv4 } = dev;
-  const rpFilter = Math.max(ipv4?.conf.rpFilter ?? 0, net.ipv4ConfAll.rpFilter);
-  const acceptLocal = (ipv4?.conf.acceptLocal ?? 0) !== 0 || net.ipv4ConfAll.acceptLocal !== 0;
-  if (rpFilter === 0 && out !== dev) {
-    if (acceptLocal || (dev.flags & IFF_LOOPBACK) !== 0) return false;
+  const { net, ipv4 } = dev;
+  const all = net.ipv4ConfAll;
+  const rpFilter = Math.max(ipv4?.conf.rpFilter ?? 0, all.rpFilter);
+  const redirects = (ipv4?.conf.sendRedirects ?? 0) !== 0 || all.sendRedirects !== 0;
+  if (rpFilter === 0 && (out !== dev || !redirects)) {
+    if (acceptsLocal(dev)) return false;
     return net.ipv4.isOwnAddress(src) ? 'IP_LOCAL_SOURCE' : false;
   }
-  const back = fibLookup(net, { dst: src, tos, scope: RT_SCOPE_UNIVERSE, oif: 0 });
-  if (typeof back === 'number')
-    return rpFilter === 1 || (rpFilter !== 0 && back !== -ENETUNREACH) ? 'IP_RPFILTER' : lastResort(dev, rpFilter);
-  const isLo = (dev.flags & IFF_LOOPBACK) !== 0;
-  if (back.route.type !== RTN_UNICAST) {
-    if (back.route.type !== RTN_LOCAL || !(acceptLocal || isLo)) return 'IP_LOCAL_SOURCE';
-    return false;
-  }
-  const arrives = back.route.nexthops.some((n) => n.dev === dev);
-  if (arrives) return (back.nexthop?.scope ?? 0) >= RT_SCOPE_HOST;
-  return rpFilter === 1 ? 'IP_RPFILTER' : false;
+  return searchSource(dev, src, tos, rpFilter);
 }
 
-function lastResort(_dev: NetDevice, rpFilter: number): boolean | DropReason {
-  return rpFilter !== 0 ? 'IP_RPFILTER' : false;
+/** Linux `__fib_validate_source` */
+function searchSource(
+  dev: NetDevice,
+  src: number,
+  tos: number,
+  rpFilter: number,
+): boolean | DropReason {
+  const { net } = dev;
+  const unknown = rpFilter === 0 ? false : 'IP_RPFILTER';
+  const back = fibLookup(net, { dst: src, tos, scope: RT_SCOPE_UNIVERSE, oif: 0 });
+  if (typeof back === 'number') return unknown;
+  const { type, nexthops } = back.route;
+  if (type !== RTN_UNICAST && type !== RTN_LOCAL) return 'IP_INVALID_SOURCE';
+  if (type === RTN_LOCAL && !acceptsLocal(dev)) return 'IP_LOCAL_SOURCE';
+  const arrives = nexthops.some((n) => n.dev === dev) || (type === RTN_LOCAL && dev === net.loopback);
+  if (arrives) return (back.nexthop?.scope ?? 0) >= RT_SCOPE_HOST;
+  if ((dev.ipv4?.addresses.length ?? 0) === 0) return unknown;
+  if (rpFilter === 1) return 'IP_RPFILTER';
+  const oif = dev.ifindex;
+  const here = fibLookup(net, { dst: src, tos, scope: RT_SCOPE_UNIVERSE, oif, anyCarrier: true });
+  if (typeof here === 'number' || here.route.type !== RTN_UNICAST) return false;
+  return (here.nexthop?.scope ?? 0) >= RT_SCOPE_HOST;
+}
+
+function acceptsLocal(dev: NetDevice): boolean {
+  return (dev.ipv4?.conf.acceptLocal ?? 0) !== 0 || dev.net.ipv4ConfAll.acceptLocal !== 0;
 }

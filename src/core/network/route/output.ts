@@ -7,10 +7,9 @@ import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import { INADDR_LOOPBACK, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
 import { inetSelectAddr } from '../ipv4/select-addr.ts';
-import { inetAddrType } from './addr-type.ts';
 import { findException } from './exception.ts';
 import { type FibResult, NO_METRICS, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
-import { fibLookup } from './lookup.ts';
+import { fibLookup, tableLookup } from './lookup.ts';
 import { Route, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from './route.ts';
 
 /** The route, with `src` filled in, or `-errno`. `src`, `oif`: 0 for any. */
@@ -39,38 +38,35 @@ function decide(net: NetNs, dst: number, src: number, oif: number, tos: number):
       if (owner === null) return -ENETUNREACH;
       return makeOutput(net, null, owner, dst, source);
     }
-    if (owner === null && inetAddrType(net, source) !== RTN_LOCAL) return -ENETUNREACH;
+    if (owner === null) return -ENETUNREACH;
   }
   if (oif !== 0) {
     out = net.devs.findIndex(oif) ?? null;
     if (out === null) return -ENODEV;
     if (!out.up || out.ipv4 === null) return -ENETUNREACH;
-    if (isMulticast(dst) || dst === -1) {
+    // 224.0.0.0/24
+    if (dst >>> 8 === 0xe00000 || dst === -1) {
       if (source === 0) source = inetSelectAddr(out, 0, RT_SCOPE_LINK);
       return makeOutput(net, null, out, dst, source);
     }
-    if (dst === 0 && source === 0) source = inetSelectAddr(out, 0, RT_SCOPE_HOST);
+    if (source === 0 && isMulticast(dst)) source = inetSelectAddr(out, 0, RT_SCOPE_UNIVERSE);
+    else if (source === 0 && dst === 0) source = inetSelectAddr(out, 0, RT_SCOPE_HOST);
   }
-  let target = dst;
-  if (target === 0) {
-    target = source === 0 ? INADDR_LOOPBACK : source;
-    if (source === 0) source = INADDR_LOOPBACK;
-    return makeLocal(net, target, source);
-  }
-  const found = fibLookup(net, { dst: target, tos, scope: RT_SCOPE_UNIVERSE, oif });
+  if (dst === 0) return makeLocal(net, source === 0 ? INADDR_LOOPBACK : source);
+  const found = fibLookup(net, { dst, src: source, tos, scope: RT_SCOPE_UNIVERSE, oif });
   if (typeof found === 'number') {
-    // With a device given, the destination is taken to be on its link.
-    if (out === null || found !== -ENETUNREACH) return found;
+    // With a device given, the tables are not believed: the destination is taken to be on its link.
+    if (out === null) return found;
     if (source === 0) source = inetSelectAddr(out, 0, RT_SCOPE_LINK);
-    return makeOutput(net, null, out, target, source);
+    return makeOutput(net, null, out, dst, source);
   }
   if (found.route.type === RTN_LOCAL) {
-    if (source === 0) source = found.route.prefsrc !== 0 && !isLoopback(target) ? target : target;
-    return makeLocal(net, target, source);
+    if (source === 0) source = found.route.prefsrc !== 0 ? found.route.prefsrc : dst;
+    return makeLocal(net, source);
   }
   const dev = found.nexthop?.dev ?? net.loopback;
-  if (source === 0) source = preferredSource(found, dev, target);
-  return makeOutput(net, found, dev, target, source);
+  if (source === 0) source = preferredSource(found, dev, dst);
+  return makeOutput(net, found, dev, dst, source);
 }
 
 /** Linux `fib_result_prefsrc`. */
@@ -93,15 +89,18 @@ function makeOutput(
   dst: number,
   source: number,
 ): Route | number {
-  const localnet = (dev.ipv4?.conf.routeLocalnet ?? 0) !== 0 || net.ipv4ConfAll.routeLocalnet !== 0;
+  if (dev.ipv4 === null) return -EINVAL;
+  const localnet = dev.ipv4.conf.routeLocalnet !== 0 || net.ipv4ConfAll.routeLocalnet !== 0;
   if (isLoopback(source) && (dev.flags & IFF_LOOPBACK) === 0 && !localnet) return -EINVAL;
   if (isZeronet(dst)) return -EINVAL;
   let type = found?.route.type ?? RTN_UNICAST;
   if (dst === -1) type = RTN_BROADCAST;
   else if (isMulticast(dst)) type = RTN_MULTICAST;
-  const metrics = found?.route.metrics ?? NO_METRICS;
+  // A default route does not make a group's packets go to its gateway.
+  const way = type === RTN_MULTICAST && (found?.route.prefixLen ?? 0) < 4 ? null : found;
+  const metrics = way?.route.metrics ?? NO_METRICS;
   const exception = type === RTN_UNICAST ? findException(net, dst) : undefined;
-  const gateway = type === RTN_UNICAST ? (found?.nexthop?.gateway ?? 0) : 0;
+  const gateway = type === RTN_BROADCAST ? 0 : (way?.nexthop?.gateway ?? 0);
   const route = new Route(
     type,
     dev,
@@ -113,6 +112,8 @@ function makeOutput(
   );
   route.initcwnd = metrics.initcwnd;
   route.initrwnd = metrics.initrwnd;
+  route.hoplimit = metrics.hoplimit;
+  route.mtuLock = metrics.mtuLock;
   if (exception !== undefined && exception.pmtu !== 0 && !metrics.mtuLock) {
     route.pmtu = exception.pmtu;
     route.pmtuLocked = exception.locked;
@@ -123,7 +124,9 @@ function makeOutput(
 
 /** The device that has this address; lo for all of 127/8 (`__ip_dev_find`). */
 function deviceOf(net: NetNs, addr: number): NetDevice | null {
-  for (const dev of net.devs)
-    if (dev.ipv4?.addresses.some((a) => a.local === addr) === true) return dev;
-  return null;
+  const table = net.ipv4.localTable;
+  if (table === null) return null;
+  const found = tableLookup(net, table, { dst: addr, tos: 0, scope: 0, oif: 0 });
+  if (typeof found === 'number' || found.route.type !== RTN_LOCAL) return null;
+  return found.nexthop?.dev ?? null;
 }

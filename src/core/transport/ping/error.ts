@@ -9,8 +9,8 @@ import { rawError } from '../raw/error.ts';
 import { IP_PMTUDISC_DONT } from '../sockopt-names.ts';
 
 export function pingError(pkt: Packet, error: IcmpError): void {
-  const { dev, ip } = pkt;
-  if (dev === null || ip === null) return;
+  const { dev } = pkt;
+  if (dev === null) return;
   rawError(pkt, error, IPPROTO_ICMP);
   const { bytes } = error;
   if (bytes[0] !== ICMP_ECHO) return;
@@ -23,7 +23,7 @@ export function pingError(pkt: Packet, error: IcmpError): void {
   }
   const errno = icmpErrno(error);
   if (errno === 0) return;
-  if (sk.recverr) queueIcmpError(sk, error, errno & ~HARD, ip.src, 0, ICMP_HLEN);
+  if (sk.recverr) queueIcmpError(sk, pkt, error, 0, ICMP_HLEN);
   else if ((errno & HARD) === 0 || !sk.connected) return;
   sk.fail(errno & ~HARD);
 }

@@ -1,4 +1,5 @@
 /** Echo replies for ping sockets (Linux `ping_rcv`). */
+import { drop } from '../../drop.ts';
 import type { Packet } from '../../packet.ts';
 
 /** Gives the reply to the socket that asked; true: there is one. The packet stays the caller's. */
@@ -8,5 +9,8 @@ export function pingInput(pkt: Packet): boolean {
   const { ping } = dev.net;
   if (ping.socks.size === 0) return false;
   const sk = ping.lookup(icmp.rest >>> 16, ip.dst, dev.ifindex);
-  return sk === null ? false : sk.enqueue(pkt.clone());
+  if (sk === null) return false;
+  const copy = pkt.clone();
+  if (!sk.enqueue(copy)) drop(dev.net, copy, 'SOCKET_RCVBUFF');
+  return true;
 }

@@ -16,7 +16,7 @@ import {
 } from '../../errno.ts';
 import type { NetNs } from '../../net.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
-import { RTN_BROADCAST } from '../../network/route/route.ts';
+import { type Route, RTN_BROADCAST } from '../../network/route/route.ts';
 import type { Packet, Payload } from '../../packet.ts';
 import { INADDR_LOOPBACK } from '../../util/address.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
@@ -83,16 +83,21 @@ export class PingSock extends DatagramSock {
     const route = this.routeTo(asked);
     if (typeof route === 'number') return route;
     if (route.type === RTN_BROADCAST && !this.broadcast) return -EACCES;
-    const size = IPV4_HLEN + data.length;
-    if (size > (this.mayFragment() ? IP_MAX_MTU : this.mtuOf(route))) return -EMSGSIZE;
+    if (IPV4_HLEN + data.length > (this.mayFragment() ? IP_MAX_MTU : this.mtuOf(route)))
+      return -EMSGSIZE;
     if (this.err !== 0) return -this.takeError();
     if ((this.shutdownMask & SEND_SHUTDOWN) !== 0) return -EPIPE;
+    const err = ipLocalOut(this.net, this.makePacket(data, asked, route));
+    return err < 0 ? err : data.length;
+  }
+
+  private makePacket(data: Uint8Array, asked: number, route: Route): Packet {
     const daddr = asked === 0 ? this.saddr || INADDR_LOOPBACK : asked;
     const saddr = this.sourceFor(daddr, asked, route);
     const pkt = this.net.kernel.newPacket(ETH_P_IP);
     pkt.ip = new Ipv4Header(saddr, daddr, IPPROTO_ICMP, this.ttlFor(daddr), this.tos);
     pkt.ip.options = this.rare.ipOptions;
-    if (this.dontFragment(route, size)) pkt.ip.frag = IP_DF;
+    if (this.dontFragment(route, IPV4_HLEN + data.length)) pkt.ip.frag = IP_DF;
     pkt.ignoreDf = this.mayFragment();
     pkt.noLoop = !this.rare.mcLoop;
     const sequence = ((data[6] as number) << 8) | (data[7] as number);
@@ -102,8 +107,7 @@ export class PingSock extends DatagramSock {
     pkt.mark = this.mark;
     pkt.priority = this.priority;
     pkt.route = route;
-    const err = ipLocalOut(this.net, pkt);
-    return err < 0 ? err : data.length;
+    return pkt;
   }
 
   /** A reader sees the ICMP header too. */

@@ -60,7 +60,7 @@ export class ConnectionTable {
 
   /** Takes out; nothing happens if it is not in. */
   remove(c: Connection): void {
-    if (c.hash === 0) return;
+    if (c.hash === 0 || this.count === 0) return;
     const mask = this.mask;
     let i = c.hash & mask;
     while (this.entries[i] !== c) {

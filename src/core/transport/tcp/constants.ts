@@ -51,7 +51,7 @@ export const TCP_TIMEWAIT_LEN = 60_000_000;
 /** Longest FIN_WAIT2 of an orphan that TCP_LINGER2 can ask for. */
 export const TCP_FIN_TIMEOUT_MAX = 120_000_000;
 /** RFC 7323 §5.5: after this many seconds ts_recent is not trusted. */
-export const TCP_PAWS_24DAYS = 60 * 60 * 24 * 24;
+export const TCP_PAWS_24DAYS: number = 60 * 60 * 24 * 24;
 /** A TSval may be this much older than ts_recent. */
 export const TCP_PAWS_WINDOW = 1;
 

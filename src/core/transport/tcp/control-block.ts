@@ -155,7 +155,7 @@ export abstract class TcpControlBlock extends Sock {
   caPriv: object | null = null;
   sndCwnd: number = TCP_INIT_CWND;
   sndCwndCnt = 0;
-  sndCwndClamp = -1 >>> 0;
+  sndCwndClamp: number = -1 >>> 0;
   sndSsthresh: number = TCP_INFINITE_SSTHRESH;
   sndCwndStamp = 0;
   sndCwndUsed = 0;
@@ -173,7 +173,7 @@ export abstract class TcpControlBlock extends Sock {
   frto = false;
   isSackReneg = false;
   pacingRate = 0;
-  maxPacingRate = Number.POSITIVE_INFINITY;
+  maxPacingRate: number = Number.POSITIVE_INFINITY;
   ecnFlags = 0;
   ecnCwrDelivered = 0;
 

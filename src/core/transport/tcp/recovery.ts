@@ -248,9 +248,10 @@ export function fastretransAlert(sk: TcpSock, st: AckState): void {
     }
   } else if (sk.caState === TCP_CA_LOSS) {
     processLoss(sk, st);
-    if (sk.caState !== TCP_CA_LOSS) noteRtoEnd(sk);
+    if ((sk.caState as number) !== TCP_CA_LOSS) noteRtoEnd(sk);
     identifyPacketLoss(sk, st);
-    if (sk.caState !== TCP_CA_OPEN && (st.flag & FLAG_LOST_RETRANS) === 0) return;
+    const state: number = sk.caState;
+    if (state !== TCP_CA_OPEN && (st.flag & FLAG_LOST_RETRANS) === 0) return;
     if (!processOpen(sk, st, ece)) return;
   } else if (!processOpen(sk, st, ece)) return;
   st.rexmit = REXMIT_LOST;

@@ -8,8 +8,8 @@ import { HARD, icmpErrno, isFragNeeded } from '../icmp-errno.ts';
 import { IP_PMTUDISC_DONT } from '../sockopt-names.ts';
 
 export function udpError(pkt: Packet, error: IcmpError): void {
-  const { dev, ip } = pkt;
-  if (dev === null || ip === null) return;
+  const { dev } = pkt;
+  if (dev === null) return;
   const { net } = dev;
   const { bytes } = error;
   const sport = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
@@ -27,7 +27,7 @@ export function udpError(pkt: Packet, error: IcmpError): void {
   }
   const errno = icmpErrno(error);
   if (errno === 0) return;
-  if (sk.recverr) queueIcmpError(sk, error, errno & ~HARD, ip.src, dport, UDP_HLEN);
+  if (sk.recverr) queueIcmpError(sk, pkt, error, dport, UDP_HLEN);
   else if ((errno & HARD) === 0 || !sk.connected) return;
   sk.fail(errno & ~HARD);
 }

@@ -45,7 +45,12 @@ export function udpInput(pkt: Packet): void {
 
 function deliver(sk: UdpSock, pkt: Packet): void {
   const { rareMaybe } = sk;
-  if (rareMaybe !== null && rareMaybe.minTtl !== 0 && pkt.ip !== null && pkt.ip.ttl < rareMaybe.minTtl) {
+  if (
+    rareMaybe !== null &&
+    rareMaybe.minTtl !== 0 &&
+    pkt.ip !== null &&
+    pkt.ip.ttl < rareMaybe.minTtl
+  ) {
     sk.net.mib[MIB.UdpInErrors]++;
     drop(sk.net, pkt, 'SOCKET_FILTER');
     return;

@@ -14,7 +14,7 @@ import {
 } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
-import { RTN_BROADCAST, type Route } from '../../network/route/route.ts';
+import { type Route, RTN_BROADCAST } from '../../network/route/route.ts';
 import { NO_PAYLOAD, NO_UDP_CSUM, type Packet, type Payload } from '../../packet.ts';
 import { INADDR_LOOPBACK } from '../../util/address.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
@@ -23,13 +23,7 @@ import { UDP_HLEN, UdpHeader } from '../../wire/udp.ts';
 import { slicePayload } from '../datagram.ts';
 import { queueLocalError } from '../error-queue.ts';
 import { readControl, SendOptions } from '../send-options.ts';
-import {
-  type ControlMessage,
-  MSG_MORE,
-  MSG_OOB,
-  SEND_SHUTDOWN,
-  type SockAddrIn,
-} from '../sock.ts';
+import { type ControlMessage, MSG_MORE, MSG_OOB, SEND_SHUTDOWN, type SockAddrIn } from '../sock.ts';
 import { Cork } from './cork.ts';
 import type { UdpSock } from './sock.ts';
 
@@ -45,14 +39,19 @@ export function udpSendmsg(
   control: readonly ControlMessage[] | null,
 ): number {
   if (sk.sport === 0 && sk.autobind() < 0) return -EAGAIN;
-  const len = data.length;
-  if (len > 0xffff) return -EMSGSIZE;
+  if (data.length > 0xffff) return -EMSGSIZE;
   if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
   if (sk.cork !== null) return append(sk, sk.cork, data, flags);
   if (to !== null && to.port === 0) return -EINVAL;
   if (to === null && !sk.connected) return -EDESTADDRREQ;
   if (control !== null || (flags & MSG_MORE) !== 0 || sk.gsoSize !== 0)
     return sendSlow(sk, data, flags, to, control);
+  return sendWhole(sk, data, to);
+}
+
+/** The usual case: one send, one datagram. */
+function sendWhole(sk: UdpSock, data: Uint8Array, to: SockAddrIn | null): number {
+  const len = data.length;
   const asked = to === null ? sk.daddr : to.addr;
   const route = sk.routeTo(asked);
   if (typeof route === 'number') return route;

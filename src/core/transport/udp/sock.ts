@@ -102,6 +102,11 @@ export class UdpSock extends DatagramSock {
     };
   }
 
+  /** A packet that does not fit is taken only into an empty buffer (`__udp_enqueue_schedule_skb`). */
+  protected override hasRoom(size: number): boolean {
+    return this.rmemAlloc === 0 || this.rmemAlloc + size <= this.rcvbuf;
+  }
+
   protected override delivered(_pkt: Packet): void {
     this.net.mib[MIB.UdpInDatagrams]++;
   }

@@ -81,9 +81,9 @@ export class UdpTable {
       const found = this.lookupPeer(saddr, sport, daddr, dport, ifindex);
       if (found !== null) return found;
     }
-    const exact = this.lookupBound(saddr, sport, daddr, dport, ifindex, daddr);
+    const exact = this.lookupBound(saddr, sport, daddr, dport, ifindex);
     if (exact !== null) return exact;
-    return this.lookupBound(saddr, sport, daddr, dport, ifindex, 0);
+    return this.lookupBound(saddr, sport, 0, dport, ifindex);
   }
 
   /** Every socket, in no particular order. */
@@ -113,13 +113,13 @@ export class UdpTable {
     return best;
   }
 
+  /** Of those bound to exactly this address, 0 being a wildcard (`udp4_lib_lookup2`). */
   private lookupBound(
     saddr: number,
     sport: number,
-    daddr: number,
+    bound: number,
     dport: number,
     ifindex: number,
-    bound: number,
   ): UdpSock | null {
     const head = this.byAddr[this.addrSlot(bound, dport)] as UdpSock | null;
     let best: UdpSock | null = null;
@@ -133,7 +133,7 @@ export class UdpTable {
       }
     }
     if (best === null || !best.reusePort || best.connected) return best;
-    return this.selectOfGroup(head, best, this.flowHash(saddr, sport, daddr, dport));
+    return this.selectOfGroup(head, best, this.flowHash(saddr, sport, bound, dport));
   }
 
   /** One of the sockets that share `model`'s address by SO_REUSEPORT (`reuseport_select_sock`). */
