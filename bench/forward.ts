@@ -19,7 +19,13 @@ export async function run(): Promise<Result[]> {
   const reference = await loopback();
   const value = routed();
   return [
-    { name: 'UDP through a router namespace', unit: 'Mpps', reference, value, ratio: value / reference },
+    {
+      name: 'UDP through a router namespace',
+      unit: 'Mpps',
+      reference,
+      value,
+      ratio: value / reference,
+    },
   ];
 }
 

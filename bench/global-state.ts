@@ -37,12 +37,12 @@ export function rewriteAll(dir: string): number {
   );
   let replaced = 0;
   const netFile = join(dir, 'net.js');
-  const constructor = 'constructor(kernel, id, name) {';
+  const opening = 'constructor(kernel, id, name) {';
   const netText = readFileSync(netFile, 'utf8');
-  if (!netText.includes(constructor)) throw new Error('net.js: where is the constructor?');
+  if (!netText.includes(opening)) throw new Error('net.js: where is the constructor?');
   writeFileSync(
     netFile,
-    `import { setNet } from './global-net.js';\n${netText.replace(constructor, `${constructor} setNet(this);`)}`,
+    `import { setNet } from './global-net.js';\n${netText.replace(opening, `${opening} setNet(this);`)}`,
   );
   for (const folder of ['link', 'network', 'transport', 'device']) {
     for (const file of readdirSync(join(dir, folder), { recursive: true, encoding: 'utf8' })) {

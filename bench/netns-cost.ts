@@ -4,9 +4,9 @@
  * that take turns in bursts. Both copies run in this process, alternating.
  */
 import type * as KernelModule from '../src/core/control/kernel.ts';
-import type * as SocketModule from '../src/core/socket/socket.ts';
 import type { Env } from '../src/core/env.ts';
-import { copyCore, type CoreCopy } from './global-state.ts';
+import type * as SocketModule from '../src/core/socket/socket.ts';
+import { type CoreCopy, copyCore } from './global-state.ts';
 import type { Result } from './measure.ts';
 
 const PAYLOAD = new Uint8Array(22);
@@ -50,7 +50,8 @@ function alternate(a: Pass, b: Pass): [number, number] {
       times[which].push(((performance.now() - start) * 1e6) / arrived);
     }
   }
-  const middle = (list: number[]): number => list.slice(2).sort((x, y) => x - y)[(ROUNDS - 2) >> 1] ?? 0;
+  const middle = (list: number[]): number =>
+    list.slice(2).sort((x, y) => x - y)[(ROUNDS - 2) >> 1] ?? 0;
   return [middle(times[0]), middle(times[1])];
 }
 

@@ -7,10 +7,16 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Kernel } from '../src/core/control/kernel.ts';
 import type { Namespace } from '../src/core/control/namespace.ts';
-import { ECONNREFUSED, EADDRINUSE } from '../src/core/errno.ts';
+import { EADDRINUSE, ECONNREFUSED } from '../src/core/errno.ts';
 import type { Packet } from '../src/core/packet.ts';
 import { Socket } from '../src/core/socket/socket.ts';
-import { AF_INET, EPOLLIN, SOCK_DGRAM, SOCK_STREAM, type SockAddrIn } from '../src/core/transport/sock.ts';
+import {
+  AF_INET,
+  EPOLLIN,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  type SockAddrIn,
+} from '../src/core/transport/sock.ts';
 import { ipv4 } from '../src/core/util/address.ts';
 import { VirtualClock } from '../src/sim/virtual-clock.ts';
 
@@ -37,7 +43,11 @@ function open(ns: Namespace, type: number): Socket {
   return socket;
 }
 
-const at = (addr: string, port: number): SockAddrIn => ({ family: AF_INET, addr: ipv4(addr), port });
+const at = (addr: string, port: number): SockAddrIn => ({
+  family: AF_INET,
+  addr: ipv4(addr),
+  port,
+});
 
 function listener(ns: Namespace, port: number, addr = '0.0.0.0'): Socket {
   const socket = open(ns, SOCK_STREAM);
@@ -60,7 +70,11 @@ function textOf(socket: Socket): string | undefined {
 
 test('S1: a device is visible in one namespace only, names and indexes collide inside one only', () => {
   const w = world();
-  const [a, b, c] = ['a', 'b', 'c'].map((n) => w.kernel.netns.add(n)) as [Namespace, Namespace, Namespace];
+  const [a, b, c] = ['a', 'b', 'c'].map((n) => w.kernel.netns.add(n)) as [
+    Namespace,
+    Namespace,
+    Namespace,
+  ];
   wire(w, a, b, '10.0.0.1/24', '10.0.0.2/24');
   const names = (ns: Namespace): string[] => [...ns.net.devs].map((d) => d.name);
   assert.deepEqual(names(a), ['lo', 'eth0']);
@@ -68,7 +82,8 @@ test('S1: a device is visible in one namespace only, names and indexes collide i
   assert.deepEqual(names(c), ['lo']);
   assert.equal(a.net.devs.find('eth0')?.ifindex, b.net.devs.find('eth0')?.ifindex);
   assert.notEqual(a.net.devs.find('eth0'), b.net.devs.find('eth0'));
-  const clash = (): unknown => w.kernel.veth({ netns: a, name: 'eth0' }, { netns: c, name: 'eth0' });
+  const clash = (): unknown =>
+    w.kernel.veth({ netns: a, name: 'eth0' }, { netns: c, name: 'eth0' });
   assert.throws(clash, { code: 'EEXIST' });
   assert.deepEqual(names(c), ['lo'], 'a refused pair leaves no half behind');
 });
@@ -83,19 +98,29 @@ test('E8: a new namespace has a lo, which is down, and nothing else', () => {
 });
 
 test('S2: every packet that IP sees belongs to the namespace of its device; none crosses without a wire', () => {
-  const payload = fc.record({ from: fc.nat(3), port: fc.integer({ min: 1, max: 4 }), stream: fc.boolean() });
+  const payload = fc.record({
+    from: fc.nat(3),
+    port: fc.integer({ min: 1, max: 4 }),
+    stream: fc.boolean(),
+  });
   fc.assert(
     fc.property(fc.array(payload, { minLength: 1, maxLength: 60 }), fc.nat(1000), (sends, seed) => {
       // Two worlds of two hosts each, with the same addresses and ports, in one kernel.
       const w = world(seed);
-      const hosts = ['a', 'b', 'c', 'd'].map((n) => w.kernel.netns.add(n)) as [Namespace, Namespace, Namespace, Namespace];
+      const hosts = ['a', 'b', 'c', 'd'].map((n) => w.kernel.netns.add(n)) as [
+        Namespace,
+        Namespace,
+        Namespace,
+        Namespace,
+      ];
       wire(w, hosts[0], hosts[1], '10.0.0.1/24', '10.0.0.2/24');
       wire(w, hosts[2], hosts[3], '10.0.0.1/24', '10.0.0.2/24');
       const nets = hosts.map((h) => h.net);
       const seen: string[] = [];
       w.kernel.core.tracer = {
         receive: (dev, pkt: Packet) => {
-          if (pkt.dev !== dev || !nets.includes(dev.net)) seen.push('a packet without its namespace');
+          if (pkt.dev !== dev || !nets.includes(dev.net))
+            seen.push('a packet without its namespace');
         },
         transmit: () => {},
         drop: () => {},
@@ -181,7 +206,12 @@ test('S5: routes are per namespace: the same prefix leads elsewhere, and a delet
 
 test('S9: neighbours are per namespace and device', () => {
   const w = world();
-  const names = ['a', 'b', 'c', 'd'].map((n) => w.kernel.netns.add(n)) as [Namespace, Namespace, Namespace, Namespace];
+  const names = ['a', 'b', 'c', 'd'].map((n) => w.kernel.netns.add(n)) as [
+    Namespace,
+    Namespace,
+    Namespace,
+    Namespace,
+  ];
   const [a, b, c, d] = names;
   wire(w, a, b, '10.0.0.1/24', '10.0.0.2/24');
   wire(w, c, d, '10.0.0.1/24', '10.0.0.2/24');
@@ -198,7 +228,10 @@ test('S10, E7: veth is a pair: carrier follows the other end, deletion takes bot
   wire(w, a, b, '10.0.0.1/24', '10.0.0.2/24');
   assert.match(a.ip('link show eth0'), /<BROADCAST,MULTICAST,UP,LOWER_UP>/);
   b.ip('link set eth0 down');
-  assert.match(a.ip('link show eth0'), /<NO-CARRIER,BROADCAST,MULTICAST,UP>.*state (LOWERLAYER)?DOWN/);
+  assert.match(
+    a.ip('link show eth0'),
+    /<NO-CARRIER,BROADCAST,MULTICAST,UP>.*state (LOWERLAYER)?DOWN/,
+  );
   b.ip('link del eth0');
   assert.equal(a.net.devs.find('eth0'), undefined);
   assert.equal(b.net.devs.find('eth0'), undefined);
@@ -213,7 +246,11 @@ test('S20: nothing is shared but the wires one draws', () => {
   socket.connect(at('127.0.0.1', 5000));
   w.clock.runFor(w.kernel.core, 10_000);
   assert.equal(socket.sk.takeError(), ECONNREFUSED, 'the lo of a does not reach the lo of b');
-  assert.equal([...b.net.mib].some((n) => n > 0), false, 'no counter of b moved');
+  assert.equal(
+    [...b.net.mib].some((n) => n > 0),
+    false,
+    'no counter of b moved',
+  );
 });
 
 test('E9: layer 2: every device but lo has a MAC of its own and speaks Ethernet', () => {
@@ -223,7 +260,8 @@ test('E9: layer 2: every device but lo has a MAC of its own and speaks Ethernet'
   const frames: string[] = [];
   w.kernel.core.tracer = {
     receive: (dev, pkt) => {
-      if (dev.name === 'eth0') frames.push(pkt.eth === null ? 'bare' : pkt.arp === null ? 'ip' : 'arp');
+      if (dev.name === 'eth0')
+        frames.push(pkt.eth === null ? 'bare' : pkt.arp === null ? 'ip' : 'arp');
     },
     transmit: () => {},
     drop: () => {},

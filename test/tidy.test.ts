@@ -27,7 +27,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'core/transport': TRANSPORT,
   'core/tunnel': [...DEVICE, 'core/network', 'core/transport'],
   'core/socket': [...BASE, 'core/transport'],
-  'core/control': [...TRANSPORT, 'core/device', 'core/transport', 'core/tunnel', 'core/socket'],
+  'core/control': [
+    ...TRANSPORT,
+    'core/device',
+    'core/transport',
+    'core/tunnel',
+    'core/socket',
+    // The public Kernel makes the machine behind it.
+    'core/kernel.ts',
+  ],
   'core/(root)': ['core/*'],
   app: FACE,
   tools: FACE,

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The command `warren`: picks the verb; all the work is in its own file. Exit codes as in docs/lab.md. */
 import { readFileSync } from 'node:fs';
-import { nearest } from '../core/util/nearest.ts';
 import { NetError } from '../core/errno.ts';
+import { nearest } from '../core/util/nearest.ts';
 import { LabError } from '../lab/file.ts';
 
 const USAGE = `usage: warren VERB …
@@ -24,8 +24,22 @@ const USAGE = `usage: warren VERB …
 `;
 
 const VERBS = [
-  'up', 'ps', 'exec', 'ping', 'ip', 'ss', 'tc', 'bridge', 'sysctl', 'traceroute',
-  'cut', 'heal', 'netem', 'capture', 'logs', 'down',
+  'up',
+  'ps',
+  'exec',
+  'ping',
+  'ip',
+  'ss',
+  'tc',
+  'bridge',
+  'sysctl',
+  'traceroute',
+  'cut',
+  'heal',
+  'netem',
+  'capture',
+  'logs',
+  'down',
 ] as const;
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -15,7 +15,9 @@ export function drawLab(plan: LabPlan): string {
   const left = Math.max(...plan.wires.map((w) => w.name.length), 4) + 3;
   const width = Math.max(...labels.map((l) => l.length), 7) + 3;
   const columnAt = (i: number): number => left + i * width + Math.floor(width / 2);
-  const lines: string[] = [place(labels.map((l, i) => [columnAt(i) - Math.floor(l.length / 2), l]))];
+  const lines: string[] = [
+    place(labels.map((l, i) => [columnAt(i) - Math.floor(l.length / 2), l])),
+  ];
   plan.wires.forEach((wire, row) => {
     lines.push(stems(plan, shown, row, columnAt), bus(wire, plan, shown, row, columnAt));
   });
@@ -49,7 +51,9 @@ function bus(
   row: number,
   columnAt: (i: number) => number,
 ): string {
-  const members = shown.flatMap((n, i) => (n.interfaces.some((x) => x.wire === wire.name) ? [i] : []));
+  const members = shown.flatMap((n, i) =>
+    n.interfaces.some((x) => x.wire === wire.name) ? [i] : [],
+  );
   const first = columnAt(members[0] ?? 0);
   const last = columnAt(members.at(-1) ?? 0);
   const subnet = `${formatIpv4(wire.subnet)}/${wire.prefixLen}`;
@@ -60,7 +64,8 @@ function bus(
   shown.forEach((node, i) => {
     const below = reachesBelow(plan, node, row + 1);
     if (members.includes(i)) parts.push([columnAt(i), below ? '┿' : '┷']);
-    else if (below) parts.push([columnAt(i), columnAt(i) > first && columnAt(i) < last ? '┿' : '│']);
+    else if (below)
+      parts.push([columnAt(i), columnAt(i) > first && columnAt(i) < last ? '┿' : '│']);
   });
   parts.push([columnAt(shown.length - 1) + 5, subnet]);
   return place(parts);

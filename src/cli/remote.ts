@@ -1,8 +1,9 @@
 /** Every verb but `up`: sends the words to the lab that is up, and prints what comes back. */
-import { connect, type Socket } from 'node:net';
+
 import { existsSync, readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { LabError, parseLab } from '../lab/file.ts';
-import { readMessages, type RpcMessage, sendMessage } from '../lab/rpc.ts';
+import { type RpcMessage, readMessages, sendMessage } from '../lab/rpc.ts';
 import { isAnswering, listLabs, socketPath } from '../lab/run-dir.ts';
 
 /** Resolves with the exit code that the lab gave. */

@@ -29,7 +29,8 @@ export async function up(args: readonly string[]): Promise<number> {
     },
   });
   const [target = '.', more] = positionals;
-  if (more !== undefined) throw new LabError(`up takes one file or folder, and "${more}" is a second one`);
+  if (more !== undefined)
+    throw new LabError(`up takes one file or folder, and "${more}" is a second one`);
   const file = labFile(target);
   const plan = planLab(parseLab(read(file), file));
   const seed = values.seed === undefined ? plan.seed : Number(values.seed);
@@ -49,7 +50,9 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    throw new LabError(`cannot read ${file}; warren up takes a lab file, or a folder with a warren.yaml`);
+    throw new LabError(
+      `cannot read ${file}; warren up takes a lab file, or a folder with a warren.yaml`,
+    );
   }
 }
 
@@ -69,7 +72,8 @@ class Session {
       dir,
       onProgress: (text) => this.progress(text),
       onLog: (node, line) => {
-        if (this.showLogs) this.say(`${this.paint(DIM, `${node.padEnd(this.nameWidth())} │`)} ${line}`);
+        if (this.showLogs)
+          this.say(`${this.paint(DIM, `${node.padEnd(this.nameWidth())} │`)} ${line}`);
       },
     });
   }
@@ -112,7 +116,9 @@ class Session {
   /** The first packets: before any program has started, the network is there. */
   private async firstPing(): Promise<void> {
     const [a] = this.plan.nodes;
-    const b = this.plan.nodes.filter((n) => n.spec.run === undefined && n.interfaces.length > 0).at(-1);
+    const b = this.plan.nodes
+      .filter((n) => n.spec.run === undefined && n.interfaces.length > 0)
+      .at(-1);
     if (a === undefined || b === undefined || a === b || a.spec.run !== undefined) return;
     await this.command(`ping ${a.name} ${b.name} -c 1`);
   }
@@ -154,10 +160,14 @@ class Session {
       else {
         // A lab whose programs are all quiet stays up all the same.
         const alive = setInterval(() => {}, 1 << 30);
-        signal.addEventListener('abort', () => {
-          clearInterval(alive);
-          resolve();
-        }, { once: true });
+        signal.addEventListener(
+          'abort',
+          () => {
+            clearInterval(alive);
+            resolve();
+          },
+          { once: true },
+        );
       }
     });
   }
@@ -177,7 +187,13 @@ class Session {
       wire === undefined || end === undefined
         ? []
         : [wire.direct ? `cut ${wire.ends[0]?.node} ${end.node}` : `cut ${end.node} ${wire.name}`];
-    const lines = ['ps', `ip -n ${node} route`, `ss -n ${node} -tan`, ...cut, `capture -w ${this.plan.name}.pcapng`];
+    const lines = [
+      'ps',
+      `ip -n ${node} route`,
+      `ss -n ${node} -tan`,
+      ...cut,
+      `capture -w ${this.plan.name}.pcapng`,
+    ];
     return [
       'In another terminal, for example:',
       ...lines.map((l) => `  ${this.paint(BOLD, `warren ${l}`)}`),

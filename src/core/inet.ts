@@ -3,9 +3,9 @@ import { bridgeEvent } from './device/bridge.ts';
 import { neighbourEvent } from './link/neighbour-table.ts';
 import { arpInput } from './network/ipv4/arp.ts';
 import { inetdevEvent } from './network/ipv4/device.ts';
-import { icmpInput } from './network/ipv4/icmp.ts';
+import { icmpInput } from './network/ipv4/icmp-input.ts';
 import { ipInput } from './network/ipv4/input.ts';
-import { ipLinkFailure } from './network/ipv4/link-failure.ts';
+import { ipLinkFailure, ipTooBig } from './network/ipv4/link-failure.ts';
 import type { Protocols } from './protocols.ts';
 import { pingError } from './transport/ping/error.ts';
 import { pingInput } from './transport/ping/input.ts';
@@ -24,6 +24,7 @@ export function makeProtocols(): Protocols {
     inet: [],
     inetError: [],
     linkFailure: ipLinkFailure,
+    tooBig: ipTooBig,
     pingReply: pingInput,
     raw: rawInput,
     netdev: [inetdevEvent, neighbourEvent, bridgeEvent],

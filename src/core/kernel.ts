@@ -2,14 +2,15 @@
  * The machine: clock, timers, random streams, the packets that wait for the stack, and the namespaces.
  * Runs to completion: a driver's `xmit` only enqueues, `run()` drains.
  */
-import type { Env } from './env.ts';
+
 import { drop } from './drop.ts';
+import type { Env } from './env.ts';
+import { makeProtocols } from './inet.ts';
 import { netifReceive } from './link/input.ts';
 import type { NetDevice, PacketTap } from './link/net-device.ts';
 import { NetNs } from './net.ts';
 import { NO_PAYLOAD, Packet } from './packet.ts';
 import type { Protocols } from './protocols.ts';
-import { makeProtocols } from './inet.ts';
 import { Timer, TimerQueue } from './timer.ts';
 import type { Tracer } from './trace.ts';
 import { Random } from './util/random.ts';

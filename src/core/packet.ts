@@ -73,6 +73,8 @@ export class Packet {
   route: Route | null = null;
   /** May be fragmented in spite of DF: its sender asked for it (`skb->ignore_df`). */
   ignoreDf = false;
+  /** Its sender minds the device's MTU only, not what was learnt of the path (IP_PMTUDISC_PROBE). */
+  linkMtu = false;
   /** Group packets: no copy to our own receivers (IP_MULTICAST_LOOP 0). */
   noLoop = false;
   /** Such a copy: it came from ourselves (`PACKET_LOOPBACK`). */
@@ -107,6 +109,7 @@ export class Packet {
     copy.priority = this.priority;
     copy.route = this.route;
     copy.ignoreDf = this.ignoreDf;
+    copy.linkMtu = this.linkMtu;
     copy.noLoop = this.noLoop;
     copy.looped = this.looped;
     copy.timeUs = this.timeUs;
@@ -129,6 +132,7 @@ export function scrubPacket(pkt: Packet): void {
   pkt.mark = 0;
   pkt.route = null;
   pkt.ignoreDf = false;
+  pkt.linkMtu = false;
   pkt.noLoop = false;
   pkt.timeUs = 0;
 }

@@ -51,6 +51,8 @@ export interface Protocols {
   readonly inetError: (IcmpErrorHandler | undefined)[];
   /** A packet could not be sent because its next hop does not answer (`dst_link_failure`). */
   linkFailure: PacketHandler;
+  /** A packet that may not be cut does not fit into `mtu` bytes: its sender is told (RFC 1191 §4). Not taken. */
+  tooBig: (pkt: Packet, mtu: number) => void;
   /** Echo replies for ping sockets (`ping_rcv`); true: some socket took a copy. */
   pingReply: (pkt: Packet) => boolean;
   /** Copies for raw sockets (`raw_local_deliver`); true: some socket took one. */

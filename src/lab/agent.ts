@@ -7,14 +7,19 @@ import type { FrameStream } from '../node/frame-stream.ts';
 import { joinLab } from '../node/join.ts';
 import type { CommandIo } from './curl.ts';
 
-const { WARREN_LAB_SOCKET: socket, WARREN_LAB_NODE: node = '', WARREN_LAB_TOKEN: token = '' } = process.env;
+const {
+  WARREN_LAB_SOCKET: socket,
+  WARREN_LAB_NODE: node = '',
+  WARREN_LAB_TOKEN: token = '',
+} = process.env;
 
 /** Commands that run, by the number that the lab gave them. */
 const running: Map<number, AbortController> = new Map();
 
 if (socket !== undefined && socket !== '') {
   // A program that this one starts is not the node itself: it runs outside.
-  for (const name of ['WARREN_LAB_SOCKET', 'WARREN_LAB_NODE', 'WARREN_LAB_TOKEN']) delete process.env[name];
+  for (const name of ['WARREN_LAB_SOCKET', 'WARREN_LAB_NODE', 'WARREN_LAB_TOKEN'])
+    delete process.env[name];
   try {
     await joinLab({ socket, node, token }, serve);
   } catch (error) {
@@ -38,7 +43,11 @@ interface CommandRequest {
 }
 
 /** Resolves with the exit code; output goes back as requests of our own, in order. */
-async function command(ns: Namespace, stream: FrameStream, request: CommandRequest): Promise<number> {
+async function command(
+  ns: Namespace,
+  stream: FrameStream,
+  request: CommandRequest,
+): Promise<number> {
   const { id, argv } = request;
   const abort = new AbortController();
   running.set(id, abort);

@@ -79,8 +79,7 @@ function parse(argv: readonly string[]): Options | string {
       const colon = line.indexOf(':');
       if (colon > 0) headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
     }
-    if (values.data !== undefined)
-      headers['content-type'] ??= 'application/x-www-form-urlencoded';
+    if (values.data !== undefined) headers['content-type'] ??= 'application/x-www-form-urlencoded';
     return {
       url,
       method: values.request ?? methodFor(values.head === true, values.data),
@@ -95,7 +94,9 @@ function parse(argv: readonly string[]): Options | string {
     };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'ERR_INVALID_URL' ? '(3) URL rejected: Malformed input to a URL function' : message;
+    return code === 'ERR_INVALID_URL'
+      ? '(3) URL rejected: Malformed input to a URL function'
+      : message;
   }
 }
 

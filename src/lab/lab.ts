@@ -6,13 +6,13 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { Kernel } from '../core/control/kernel.ts';
 import { Capture } from '../core/link/capture.ts';
 import type { NetDevice } from '../core/link/net-device.ts';
-import { hold, release } from '../node/loop.ts';
+import { nearest } from '../core/util/nearest.ts';
 import { RealTimeEnv } from '../node/env.ts';
+import { hold, release } from '../node/loop.ts';
 import { LabError } from './file.ts';
 import { LocalNode } from './local-node.ts';
 import type { LabNode } from './node.ts';
 import type { LabPlan, PlannedNode } from './plan.ts';
-import { nearest } from '../core/util/nearest.ts';
 import { ProcessNode } from './process-node.ts';
 import { Switch } from './switch.ts';
 
@@ -85,7 +85,10 @@ export class Lab {
     const node = this.nodes.get(name);
     if (node !== undefined) return node;
     const near = nearest(name, [...this.nodes.keys()]);
-    const hint = near === undefined ? `the nodes are ${[...this.nodes.keys()].join(', ')}` : `did you mean "${near}"?`;
+    const hint =
+      near === undefined
+        ? `the nodes are ${[...this.nodes.keys()].join(', ')}`
+        : `did you mean "${near}"?`;
     throw new LabError(`there is no node "${name}"; ${hint}`);
   }
 
@@ -107,16 +110,24 @@ export class Lab {
   /** Which interface of `node` leads to `towards` (a network or a node on a shared wire); the only one when not given. */
   interfaceOf(node: string, towards: string | undefined): string {
     const { plan } = this.node(node);
-    const found = plan.interfaces.filter((i) => towards === undefined || this.leadsTo(i.wire, node, towards));
+    const found = plan.interfaces.filter(
+      (i) => towards === undefined || this.leadsTo(i.wire, node, towards),
+    );
     const [only] = found;
     if (only !== undefined && found.length === 1) return only.name;
     const all = plan.interfaces.map((i) => `${i.name} (${i.wire})`).join(', ');
-    if (only === undefined) throw new LabError(`${node} has no wire to "${towards}"; it has ${all}`);
-    throw new LabError(`${node} has several interfaces; name one by its network or neighbour: ${all}`);
+    if (only === undefined)
+      throw new LabError(`${node} has no wire to "${towards}"; it has ${all}`);
+    throw new LabError(
+      `${node} has several interfaces; name one by its network or neighbour: ${all}`,
+    );
   }
 
   /** Writes every frame of the lab's wires, or of one node's, to a pcapng file until stopped. */
-  capture(file: string, only: { node?: string | undefined; wire?: string | undefined }): RunningCapture {
+  capture(
+    file: string,
+    only: { node?: string | undefined; wire?: string | undefined },
+  ): RunningCapture {
     const devices = this.captureDevices(only);
     const stream = createWriteStream(file);
     const capture = new Capture(devices, (bytes) => void stream.write(bytes));
@@ -140,7 +151,12 @@ export class Lab {
 
   private makeNode(plan: PlannedNode): LabNode {
     const wires = plan.interfaces.map((i) => this.switches.get(i.wire) as Switch);
-    const context = { kernel: this.kernel, wires, hosts: this.plan.hostsOf(plan.name), dir: this.options.dir };
+    const context = {
+      kernel: this.kernel,
+      wires,
+      hosts: this.plan.hostsOf(plan.name),
+      dir: this.options.dir,
+    };
     return plan.spec.run === undefined
       ? new LocalNode(plan, context)
       : new ProcessNode(plan, context);
@@ -148,12 +164,16 @@ export class Lab {
 
   private ends(a: string, b: string): [Switch, string][] {
     const network = this.switches.get(b);
-    if (network !== undefined && network.wire.ends.some((e) => e.node === a)) return [[network, a]];
+    if (network?.wire.ends.some((e) => e.node === a)) return [[network, a]];
     this.node(a);
     const link = [...this.switches.values()].find(
       (s) => s.wire.direct && joins(s, a) && joins(s, b),
     );
-    if (link !== undefined) return [[link, a], [link, b]];
+    if (link !== undefined)
+      return [
+        [link, a],
+        [link, b],
+      ];
     const shared = [...this.switches.values()].filter((s) => joins(s, a) && joins(s, b));
     const [one] = shared;
     if (one !== undefined)
@@ -161,7 +181,9 @@ export class Lab {
         `${a} and ${b} share the network ${one.wire.name}, which has no wire between just the two; "cut ${a} ${one.wire.name}" takes ${a} off it`,
       );
     const own = [...this.switches.values()].filter((s) => joins(s, a)).map((s) => s.wire.name);
-    throw new LabError(`there is no wire between ${a} and "${b}"; ${a} is on ${own.join(', ') || 'none'}`);
+    throw new LabError(
+      `there is no wire between ${a} and "${b}"; ${a} is on ${own.join(', ') || 'none'}`,
+    );
   }
 
   private leadsTo(wireName: string, node: string, towards: string): boolean {
@@ -170,7 +192,10 @@ export class Lab {
     return wire !== undefined && node !== towards && joins(wire, towards);
   }
 
-  private captureDevices(only: { node?: string | undefined; wire?: string | undefined }): NetDevice[] {
+  private captureDevices(only: {
+    node?: string | undefined;
+    wire?: string | undefined;
+  }): NetDevice[] {
     if (only.node !== undefined) this.node(only.node);
     const devices: NetDevice[] = [];
     for (const wire of this.switches.values()) {
@@ -181,7 +206,8 @@ export class Lab {
           devices.push(port);
       }
     }
-    if (devices.length === 0) throw new LabError(`there is no wire "${only.wire ?? ''}" to capture`);
+    if (devices.length === 0)
+      throw new LabError(`there is no wire "${only.wire ?? ''}" to capture`);
     return devices;
   }
 }

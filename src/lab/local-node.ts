@@ -47,7 +47,8 @@ export class LocalNode implements LabNode {
     const { ns, plan } = this;
     setHosts(ns.net, this.context.hosts);
     if (plan.router) ns.sysctl.set('net.ipv4.ip_forward', '1');
-    for (const [name, value] of Object.entries(plan.spec.sysctl ?? {})) ns.sysctl.set(name, `${value}`);
+    for (const [name, value] of Object.entries(plan.spec.sysctl ?? {}))
+      ns.sysctl.set(name, `${value}`);
     ns.link.set('lo', { up: true });
     plan.interfaces.forEach((planned, i) => {
       const address = `${formatIpv4(planned.address)}/${planned.prefixLen}`;
@@ -68,7 +69,9 @@ export class LocalNode implements LabNode {
     for (const [name, value] of Object.entries(this.plan.spec.env ?? {})) {
       const text = String(value);
       if (process.env[name] !== undefined && process.env[name] !== text)
-        throw new LabError(`${this.plan.name}: ${name} is set otherwise in this process; modules share one environment, so use run:`);
+        throw new LabError(
+          `${this.plan.name}: ${name} is set otherwise in this process; modules share one environment, so use run:`,
+        );
       process.env[name] = text;
     }
     let failure: unknown;
@@ -76,7 +79,10 @@ export class LocalNode implements LabNode {
       failure = error;
       this.state = 'exited';
       this.exit = 'error';
-      this.log.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`, 'err');
+      this.log.write(
+        `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+        'err',
+      );
     });
     const failed = (): string | undefined =>
       failure === undefined ? undefined : `${this.plan.name}: ${String(failure)}`;

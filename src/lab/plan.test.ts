@@ -30,7 +30,8 @@ test('the smallest lab is three lines', () => {
 });
 
 test('ranges, derived addresses, routers first, default routes of hosts, routes of routers', () => {
-  const p = plan(`
+  const p = plan(
+    `
 name: chain
 nodes:
   r1..r2: { kind: router }
@@ -39,9 +40,14 @@ networks:
   middle: { join: [r1..r2] }
   right: { join: { b: 10.0.9.9, r2: null }, subnet: 10.0.9.0/24 }
 links: []
-`.replace('nodes:\n', 'nodes:\n  a:\n  b: {}\n'));
+`.replace('nodes:\n', 'nodes:\n  a:\n  b: {}\n'),
+  );
   assert.deepEqual(show(p, 'a'), ['eth0 192.168.1.2/24', 'default via 192.168.1.1']);
-  assert.deepEqual(show(p, 'r1'), ['eth0 192.168.1.1/24', 'eth1 10.0.0.1/24', '10.0.9.0/24 via 10.0.0.2']);
+  assert.deepEqual(show(p, 'r1'), [
+    'eth0 192.168.1.1/24',
+    'eth1 10.0.0.1/24',
+    '10.0.9.0/24 via 10.0.0.2',
+  ]);
   assert.deepEqual(show(p, 'b'), ['eth0 10.0.9.9/24', 'default via 10.0.9.1']);
   assert.equal(p.nodes.find((n) => n.name === 'r2')?.router, true);
 });
@@ -57,17 +63,50 @@ links: [h <-> r1, h <-> r2, r1 <-> x, r2 <-> y]
 
 test('each complaint has its line, its field and the nearest word', () => {
   const cases: [string, string][] = [
-    ['name: x\nnodse:\n  a: {}\n', 'warren.yaml:2: the lab: "nodse" is not a word here; did you mean "nodes"?'],
-    ['name: x\nnodes:\n  a:\n    knid: router\n', 'warren.yaml:4: nodes.a: "knid" is not a word here; did you mean "kind"?'],
-    ['name: x\nnodes:\n  a: { kind: ruter }\n', 'warren.yaml:3: nodes.a.kind: "ruter" is none of host, router; did you mean "router"?'],
-    ['name: x\nnodes: { web: {} }\nnetworks:\n  n:\n    join:\n      - wbe\n', 'warren.yaml:6: there is no node "wbe"; did you mean "web"?'],
-    ['name: x\nnodes: { a: {}, b: {} }\nnetworks:\n  n: { subnet: 10.0.0.0/30, join: [a, b] }\n  m: { subnet: 10.0.0.0/8, join: [a] }\n', 'warren.yaml:5: 10.0.0.0/8 overlaps the subnet of n'],
-    ['name: x\nnodes: { n1..n3: {} }\nnetworks:\n  n: { subnet: 10.0.0.0/30, join: [n1..n3] }\n', 'warren.yaml:4: 10.0.0.0/30 is too small for 3 nodes'],
-    ['name: x\nnodes: { a: {}, b: {} }\nnetworks:\n  n: { subnet: 10.0.0.1/24, join: [a, b] }\n', 'warren.yaml:4: 10.0.0.1/24 has host bits; the subnet is 10.0.0.0/24'],
-    ['name: x\nnodes:\n  a: { module: m.js, run: node r.js }\n', 'warren.yaml:3: a has both module: and run:; a node has one program'],
-    ['name: x\nclock: virtual\nnodes:\n  a: { run: node r.js }\n', 'warren.yaml:2: virtual time cannot hold for a, which is a process of its own (run:); use clock: real, or module:'],
-    ['name: x\nnodes:\n  a: { after: b }\n  b: { after: a }\n', 'warren.yaml:3: after goes in a circle: a after b after a'],
-    ['name: x\nlinks:\n  - a <-> a\n', 'warren.yaml:3: a link joins two nodes, and both ends are a'],
+    [
+      'name: x\nnodse:\n  a: {}\n',
+      'warren.yaml:2: the lab: "nodse" is not a word here; did you mean "nodes"?',
+    ],
+    [
+      'name: x\nnodes:\n  a:\n    knid: router\n',
+      'warren.yaml:4: nodes.a: "knid" is not a word here; did you mean "kind"?',
+    ],
+    [
+      'name: x\nnodes:\n  a: { kind: ruter }\n',
+      'warren.yaml:3: nodes.a.kind: "ruter" is none of host, router; did you mean "router"?',
+    ],
+    [
+      'name: x\nnodes: { web: {} }\nnetworks:\n  n:\n    join:\n      - wbe\n',
+      'warren.yaml:6: there is no node "wbe"; did you mean "web"?',
+    ],
+    [
+      'name: x\nnodes: { a: {}, b: {} }\nnetworks:\n  n: { subnet: 10.0.0.0/30, join: [a, b] }\n  m: { subnet: 10.0.0.0/8, join: [a] }\n',
+      'warren.yaml:5: 10.0.0.0/8 overlaps the subnet of n',
+    ],
+    [
+      'name: x\nnodes: { n1..n3: {} }\nnetworks:\n  n: { subnet: 10.0.0.0/30, join: [n1..n3] }\n',
+      'warren.yaml:4: 10.0.0.0/30 is too small for 3 nodes',
+    ],
+    [
+      'name: x\nnodes: { a: {}, b: {} }\nnetworks:\n  n: { subnet: 10.0.0.1/24, join: [a, b] }\n',
+      'warren.yaml:4: 10.0.0.1/24 has host bits; the subnet is 10.0.0.0/24',
+    ],
+    [
+      'name: x\nnodes:\n  a: { module: m.js, run: node r.js }\n',
+      'warren.yaml:3: a has both module: and run:; a node has one program',
+    ],
+    [
+      'name: x\nclock: virtual\nnodes:\n  a: { run: node r.js }\n',
+      'warren.yaml:2: virtual time cannot hold for a, which is a process of its own (run:); use clock: real, or module:',
+    ],
+    [
+      'name: x\nnodes:\n  a: { after: b }\n  b: { after: a }\n',
+      'warren.yaml:3: after goes in a circle: a after b after a',
+    ],
+    [
+      'name: x\nlinks:\n  - a <-> a\n',
+      'warren.yaml:3: a link joins two nodes, and both ends are a',
+    ],
     ['links: [a <-> b]\n', 'warren.yaml:1: the lab: "name" is missing'],
     ['name: x\n', 'warren.yaml:1: a lab needs at least one node: name some under nodes or links'],
     ['', 'warren.yaml:1: a lab is a map with at least a name, such as: name: two-hosts'],

@@ -2,10 +2,11 @@
  * The plan of a lab: what stands in the file, with ranges expanded and every address, interface name
  * and route worked out. Nothing is started here; what cannot be planned is refused with its line.
  */
-import { formatIpv4, maskOf, parseIpv4 } from '../core/util/address.ts';
+
 import { parseNetem } from '../core/control/netem-words.ts';
-import type { LabSource, LinkSpec, NetworkSpec, NodeSpec } from './file.ts';
+import { formatIpv4, maskOf, parseIpv4 } from '../core/util/address.ts';
 import { nearest } from '../core/util/nearest.ts';
+import type { LabSource, LinkSpec, NetworkSpec, NodeSpec } from './file.ts';
 import { expandRange } from './range.ts';
 import { deriveRoutes } from './routes.ts';
 
@@ -130,7 +131,10 @@ class Planner {
     const path = ['nodes', key];
     if (this.nodes.has(name)) this.source.fail(path, `the node ${name} is there twice`);
     if (spec.module !== undefined && spec.run !== undefined)
-      this.source.fail([...path, 'run'], `${name} has both module: and run:; a node has one program`);
+      this.source.fail(
+        [...path, 'run'],
+        `${name} has both module: and run:; a node has one program`,
+      );
     const node: PlannedNode = {
       name,
       router: spec.kind === 'router',
@@ -217,7 +221,10 @@ class Planner {
   ): void {
     const m = /^\s*(\S+)\s*(<?->)\s*(\S+)\s*$/.exec(way);
     if (m === null || !ends.includes(m[1] ?? '') || !ends.includes(m[3] ?? '') || m[1] === m[3])
-      this.source.fail([...path, 'netem', way], `"${way}" is not a way of the link ${ends.join(' <-> ')}`);
+      this.source.fail(
+        [...path, 'netem', way],
+        `"${way}" is not a way of the link ${ends.join(' <-> ')}`,
+      );
     netem.set(m?.[1] ?? '', words);
     if (m?.[2] === '<->') netem.set(m[3] ?? '', words);
   }
@@ -258,7 +265,10 @@ class Planner {
       return this.source.fail(path, `"${draft.subnetText}" is not a subnet such as 10.0.0.0/24`);
     if ((addr & maskOf(prefixLen)) !== addr) {
       const base = formatIpv4(addr & maskOf(prefixLen));
-      this.source.fail(path, `${draft.subnetText} has host bits; the subnet is ${base}/${prefixLen}`);
+      this.source.fail(
+        path,
+        `${draft.subnetText} has host bits; the subnet is ${base}/${prefixLen}`,
+      );
     }
     const other = this.taken.find((t) => overlaps(t, { base: addr, prefixLen }));
     if (other !== undefined)
@@ -283,28 +293,7 @@ class Planner {
   /** Gives every member an address (routers the lowest ones) and an interface. */
   private wire(draft: WireDraft): PlannedWire {
     const { base, prefixLen } = this.subnetOf(draft);
-    const size = 2 ** (32 - prefixLen);
-    const used = new Set<number>();
-    for (const m of draft.members) {
-      if (m.address === undefined) continue;
-      const host = (m.address - base) >>> 0;
-      const isHost = prefixLen === 31 ? host < size : host > 0 && host < size - 1;
-      if (!isHost || used.has(m.address)) {
-        const why = used.has(m.address) ? 'is taken' : `is no host of ${formatIpv4(base)}/${prefixLen}`;
-        this.source.fail(m.path, `the address ${formatIpv4(m.address)} ${why}`);
-      }
-      used.add(m.address);
-    }
-    const routersFirst = [...draft.members].sort((x, y) => this.rank(x.node) - this.rank(y.node));
-    let host = prefixLen === 31 ? 0 : 1;
-    for (const m of routersFirst) {
-      if (m.address !== undefined) continue;
-      while (used.has((base + host) | 0)) host++;
-      if (host >= (prefixLen === 31 ? size : size - 1))
-        this.source.fail(draft.path, `${formatIpv4(base)}/${prefixLen} is too small for ${draft.members.length} nodes`);
-      m.address = (base + host) | 0;
-      used.add(m.address);
-    }
+    this.giveAddresses(draft, base, prefixLen);
     const ends = draft.members.map((m) => {
       const node = this.nodes.get(m.node) as PlannedNode;
       const name = `eth${node.interfaces.length}`;
@@ -313,6 +302,31 @@ class Planner {
       return { node: m.node, interface: name };
     });
     return { name: draft.name, direct: draft.direct, subnet: base, prefixLen, ends };
+  }
+
+  private giveAddresses(draft: WireDraft, base: number, prefixLen: number): void {
+    const subnet = `${formatIpv4(base)}/${prefixLen}`;
+    // A /31 has neither network nor broadcast address (RFC 3021 §2.2).
+    const [first, last] = prefixLen === 31 ? [0, 1] : [1, 2 ** (32 - prefixLen) - 2];
+    const used = new Set<number>();
+    for (const m of draft.members) {
+      if (m.address === undefined) continue;
+      const host = (m.address - base) >>> 0;
+      const text = formatIpv4(m.address);
+      if (host < first || host > last)
+        this.source.fail(m.path, `the address ${text} is no host of ${subnet}`);
+      if (used.has(m.address)) this.source.fail(m.path, `the address ${text} is taken`);
+      used.add(m.address);
+    }
+    let host = first;
+    for (const m of [...draft.members].sort((x, y) => this.rank(x.node) - this.rank(y.node))) {
+      if (m.address !== undefined) continue;
+      while (used.has((base + host) | 0)) host++;
+      if (host > last)
+        this.source.fail(draft.path, `${subnet} is too small for ${draft.members.length} nodes`);
+      m.address = (base + host) | 0;
+      used.add(m.address);
+    }
   }
 
   private rank(node: string): number {
@@ -358,7 +372,11 @@ function hostsOf(node: string, nodes: readonly PlannedNode[]): Map<string, strin
     const sorted = [...other.interfaces].sort(
       (a, b) => Number(near.has(b.wire)) - Number(near.has(a.wire)),
     );
-    if (sorted.length > 0) hosts.set(other.name, sorted.map((i) => formatIpv4(i.address)));
+    if (sorted.length > 0)
+      hosts.set(
+        other.name,
+        sorted.map((i) => formatIpv4(i.address)),
+      );
   }
   return hosts;
 }

@@ -5,8 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { TunPort } from '../core/device/tun.ts';
 import { splitWords } from '../core/control/split-words.ts';
+import type { TunPort } from '../core/device/tun.ts';
 import { formatIpv4, formatMac } from '../core/util/address.ts';
 import { type FrameStream, FrameStreamServer, type NodeConfig } from '../node/index.ts';
 import type { CommandIo } from './curl.ts';
@@ -67,13 +67,18 @@ export class ProcessNode implements LabNode {
 
   async start(): Promise<void> {
     this.state = 'starting';
-    const agent = new URL(import.meta.url.endsWith('.ts') ? './agent.ts' : './agent.js', import.meta.url);
+    const agent = new URL(
+      import.meta.url.endsWith('.ts') ? './agent.ts' : './agent.js',
+      import.meta.url,
+    );
     const child = spawn(process.execPath, ['--import', agent.href, ...this.argv], {
       cwd: this.context.dir,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
-        ...Object.fromEntries(Object.entries(this.plan.spec.env ?? {}).map(([k, v]) => [k, String(v)])),
+        ...Object.fromEntries(
+          Object.entries(this.plan.spec.env ?? {}).map(([k, v]) => [k, String(v)]),
+        ),
         WARREN_LAB_SOCKET: this.socketPath(),
         WARREN_LAB_NODE: this.plan.name,
         WARREN_LAB_TOKEN: this.token,
@@ -165,7 +170,10 @@ export class ProcessNode implements LabNode {
     const failed = (): string | undefined =>
       this.exit === undefined
         ? undefined
-        : [`${this.plan.name} ended (${this.exit}) before it was ready`, ...this.log.lines.slice(-5)].join('\n  ');
+        : [
+            `${this.plan.name} ended (${this.exit}) before it was ready`,
+            ...this.log.lines.slice(-5),
+          ].join('\n  ');
     const { ready } = this.plan;
     if (ready?.kind === 'log') await waitForLog(this.log, ready.text, failed);
     else if (ready?.kind === 'tcp') {
@@ -191,5 +199,7 @@ function programOf(plan: PlannedNode): readonly string[] {
   const [first = '', ...rest] = typeof run === 'string' ? splitWords(run) : run;
   if (first === 'node' && rest.length > 0) return rest;
   if (/\.[cm]?[jt]s$/.test(first)) return [first, ...rest];
-  throw new LabError(`${plan.name}: run: starts Node programs, as in "node server.js"; "${first}" is none`);
+  throw new LabError(
+    `${plan.name}: run: starts Node programs, as in "node server.js"; "${first}" is none`,
+  );
 }

@@ -40,13 +40,11 @@ function shortestWays(
   while (frontier.length > 0) {
     const next: typeof frontier = [];
     for (const { wire, gateway } of frontier) {
-      for (const end of wires.get(wire)?.ends ?? []) {
-        const router = nodes.get(end.node);
-        if (router === undefined || !router.router || router === start) continue;
-        const entry = router.interfaces.find((i) => i.name === end.interface);
-        const via = gateway ?? entry?.address;
+      for (const { router, entry } of routersOn(wires.get(wire), nodes)) {
+        const via = gateway ?? entry;
+        if (router === start) continue;
         for (const exit of router.interfaces) {
-          if (seen.has(exit.wire) || via === undefined) continue;
+          if (seen.has(exit.wire)) continue;
           seen.add(exit.wire);
           ways.set(exit.wire, via);
           next.push({ wire: exit.wire, gateway: via });
@@ -56,4 +54,16 @@ function shortestWays(
     frontier = next;
   }
   return ways;
+}
+
+/** The routers on a wire, with their addresses there. */
+function routersOn(
+  wire: PlannedWire | undefined,
+  nodes: ReadonlyMap<string, PlannedNode>,
+): { router: PlannedNode; entry: number }[] {
+  return (wire?.ends ?? []).flatMap((end) => {
+    const router = nodes.get(end.node);
+    const entry = router?.interfaces.find((i) => i.name === end.interface)?.address;
+    return router?.router === true && entry !== undefined ? [{ router, entry }] : [];
+  });
 }

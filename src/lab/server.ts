@@ -22,7 +22,10 @@ export type CommandRunner = (
 const MAX_COMMANDS = 64;
 
 /** Listens at `path`; refuses when another lab answers there, and replaces a socket that nobody serves. */
-export async function serveCommands(path: string, run: CommandRunner): Promise<() => Promise<void>> {
+export async function serveCommands(
+  path: string,
+  run: CommandRunner,
+): Promise<() => Promise<void>> {
   if (await isAnswering(path))
     throw new LabError('a lab of this name is up already; take it down with: warren down');
   rmSync(path, { force: true });

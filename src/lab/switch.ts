@@ -2,9 +2,10 @@
  * The wires of a lab, as the process that carries them sees them: each wire is a namespace of its own
  * with a bridge in it and one port for each end. Pulling a cable takes the port down.
  */
-import { type TunPort, tunAdd, tunAttach } from '../core/device/tun.ts';
+
 import type { Kernel } from '../core/control/kernel.ts';
 import type { Namespace } from '../core/control/namespace.ts';
+import { type TunPort, tunAdd, tunAttach } from '../core/device/tun.ts';
 import type { NetDevice } from '../core/link/net-device.ts';
 import { LabError } from './file.ts';
 import type { PlannedInterface, PlannedWire } from './plan.ts';

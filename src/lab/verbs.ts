@@ -1,9 +1,9 @@
 /** What can be asked of a lab that is up: the verbs of the command, words in, text out. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { nearest } from '../core/util/nearest.ts';
-import { formatIpv4 } from '../core/util/address.ts';
 import { parseNetem } from '../core/control/netem-words.ts';
+import { formatIpv4 } from '../core/util/address.ts';
+import { nearest } from '../core/util/nearest.ts';
 import type { CommandIo } from './curl.ts';
 import { LabError } from './file.ts';
 import type { Lab } from './lab.ts';
@@ -30,7 +30,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   ping: (lab, args, io) => {
     const [from, ...rest] = args;
-    if (from === undefined || rest.length === 0) throw new LabError('usage: warren ping A B [options]');
+    if (from === undefined || rest.length === 0)
+      throw new LabError('usage: warren ping A B [options]');
     return lab.node(from).command(['ping', ...rest], io);
   },
   traceroute: (lab, args, io) => {
@@ -105,7 +106,9 @@ function inNode(lab: Lab, tool: string, args: readonly string[], io: CommandIo):
   const at = args.findIndex((a) => a === '-n' || a === '--node');
   const name = args[at + 1];
   if (at < 0 || name === undefined)
-    throw new LabError(`which node? warren ${tool} -n NODE …; the nodes are ${[...lab.nodes.keys()].join(', ')}`);
+    throw new LabError(
+      `which node? warren ${tool} -n NODE …; the nodes are ${[...lab.nodes.keys()].join(', ')}`,
+    );
   return lab.node(name).command([tool, ...args.slice(0, at), ...args.slice(at + 2)], io);
 }
 
@@ -116,7 +119,8 @@ async function netem(lab: Lab, args: readonly string[], io: CommandIo): Promise<
   if (node === undefined || words === undefined || rest.length > 2)
     throw new LabError("usage: warren netem NODE [TOWARDS] 'delay 100ms loss 1%', or off");
   const dev = lab.interfaceOf(node, towards);
-  if (words === 'off') return lab.node(node).command(['tc', 'qdisc', 'del', 'dev', dev, 'root'], io);
+  if (words === 'off')
+    return lab.node(node).command(['tc', 'qdisc', 'del', 'dev', dev, 'root'], io);
   parseNetem(words);
   const argv = ['tc', 'qdisc', 'replace', 'dev', dev, 'root', 'netem', ...words.split(/\s+/)];
   return lab.node(node).command(argv, io);

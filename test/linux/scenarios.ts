@@ -381,7 +381,10 @@ export const SCENARIOS: readonly Scenario[] = [
       'B sysctl -qw net.ipv4.ip_default_ttl=99',
       'A ping -c 1 10.0.0.2',
       'B ip link set v1 down',
+      // Linux tells of a lost carrier within a second.
+      'wait 1.2',
       'A ping -c 1 -W 0.3 10.0.0.2',
+      'A ip neigh',
     ],
   },
   {

@@ -11,7 +11,7 @@ import { Socket } from '../../src/core/socket/socket.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_STREAM } from '../../src/core/transport/sock.ts';
 import { ipv4 } from '../../src/core/util/address.ts';
 import { Random } from '../../src/core/util/random.ts';
-import { frameBytes } from '../../src/core/wire/frame.ts';
+import type { frameBytes } from '../../src/core/wire/frame.ts';
 import { VirtualClock } from '../../src/sim/virtual-clock.ts';
 
 const ROUTERS = 4;
@@ -114,7 +114,9 @@ export class Soak {
       this.turn();
       this.clock.runFor(core, 100_000);
     }
-    const unfinished = [...this.open].map((f) => `stream ${f.up.key}: ${f.up.received}/${f.up.size}`);
+    const unfinished = [...this.open].map(
+      (f) => `stream ${f.up.key}: ${f.up.received}/${f.up.size}`,
+    );
     assert.deepEqual(unfinished, [], 'streams that did not finish');
     for (const host of this.hosts) {
       host.listener.close();
@@ -148,7 +150,10 @@ export class Soak {
       router.ip(`addr add 10.0.${i}.1/24 dev br0`);
       for (let h = 0; h < HOSTS_PER_SEGMENT; h++) this.addHost(router, i, h);
       for (let d = 1; d < ROUTERS; d++) {
-        const way = d <= ROUTERS / 2 ? `10.255.${i}.2 dev right` : `10.255.${(i + ROUTERS - 1) % ROUTERS}.1 dev left`;
+        const way =
+          d <= ROUTERS / 2
+            ? `10.255.${i}.2 dev right`
+            : `10.255.${(i + ROUTERS - 1) % ROUTERS}.1 dev left`;
         router.ip(`route add 10.0.${(i + d) % ROUTERS}.0/24 via ${way}`);
       }
     });
@@ -294,7 +299,8 @@ export class Soak {
       const bytes = Buffer.concat(got.data);
       const key = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
       for (let i = 2; i < bytes.length; i++)
-        if (bytes[i] !== byteAt(key, i)) assert.fail(`a datagram of ${bytes.length} bytes: byte ${i}`);
+        if (bytes[i] !== byteAt(key, i))
+          assert.fail(`a datagram of ${bytes.length} bytes: byte ${i}`);
     }
   }
 

@@ -1,6 +1,5 @@
 /** A device as `ip link show` tells it (Linux `rtnl_fill_ifinfo`). */
-import { operState } from '../link/device-state.ts';
-import { maxMtu, minMtu } from '../link/device-state.ts';
+import { maxMtu, minMtu, operState } from '../link/device-state.ts';
 import {
   IFF_ALLMULTI,
   IFF_BROADCAST,

@@ -62,7 +62,7 @@ export function ipAddr(ctx: IpContext, words: Words): string {
 interface Parsed {
   local: Prefix | undefined;
   peer: Prefix | undefined;
-  dev: string | undefined;
+  device: string | undefined;
   broadcast: string | undefined;
   scope: string | undefined;
   label: string | undefined;
@@ -76,7 +76,7 @@ function parse(words: Words): Parsed {
   const p: Parsed = {
     local: undefined,
     peer: undefined,
-    dev: undefined,
+    device: undefined,
     broadcast: undefined,
     scope: undefined,
     label: undefined,
@@ -107,7 +107,7 @@ function attribute(word: string, words: Words, p: Parsed): void {
       return;
     }
     case 'dev':
-      p.dev = words.next();
+      p.device = words.next();
       return;
     case 'label':
       p.label = words.next();
@@ -153,13 +153,13 @@ type Verb = 'add' | 'change' | 'replace' | 'del';
 
 function modify(ctx: IpContext, words: Words, verb: Verb): string {
   const p = parse(words);
-  if (p.dev === undefined)
+  if (p.device === undefined)
     throw new CommandError('Not enough information: "dev" argument is required.', EXIT_PARSE);
-  if (!ctx.ns.link.has(p.dev)) throw noDevice(p.dev);
-  if (verb === 'del') return remove(ctx, p, p.dev);
+  if (!ctx.ns.link.has(p.device)) throw noDevice(p.device);
+  if (verb === 'del') return remove(ctx, p, p.device);
   const local = p.local ?? p.peer;
   if (local === undefined) throw new NetError(EOPNOTSUPP, 'rtnetlink');
-  ctx.ns.addr[verb](specOf(p, local, p.dev));
+  ctx.ns.addr[verb](specOf(p, local, p.device));
   return '';
 }
 
@@ -205,7 +205,7 @@ function remove(ctx: IpContext, p: Parsed, dev: string): string {
 
 /** Selector of `show` and `flush`. */
 interface Selector {
-  dev: string | undefined;
+  device: string | undefined;
   up: boolean;
   scope: string | undefined;
   label: string | undefined;
@@ -217,7 +217,7 @@ interface Selector {
 
 function selector(ctx: IpContext, words: Words): Selector {
   const s: Selector = {
-    dev: undefined,
+    device: undefined,
     up: false,
     scope: undefined,
     label: undefined,
@@ -227,8 +227,8 @@ function selector(ctx: IpContext, words: Words): Selector {
     deprecated: undefined,
   };
   while (!words.empty) selectorWord(words.next(), words, s);
-  if (s.dev !== undefined && !ctx.ns.link.has(s.dev))
-    throw new CommandError(`Device "${s.dev}" does not exist.`, EXIT_PARSE);
+  if (s.device !== undefined && !ctx.ns.link.has(s.device))
+    throw new CommandError(`Device "${s.device}" does not exist.`, EXIT_PARSE);
   return s;
 }
 
@@ -275,14 +275,14 @@ function selectorWord(word: string, words: Words, s: Selector): void {
       );
     default: {
       const name = word === 'dev' ? words.next() : word;
-      if (s.dev !== undefined) throw garbageArgument('dev', name);
-      s.dev = name;
+      if (s.device !== undefined) throw garbageArgument('dev', name);
+      s.device = name;
     }
   }
 }
 
 function isSelected(a: AddressInfo, s: Selector): boolean {
-  if (s.dev !== undefined && a.dev !== s.dev) return false;
+  if (s.device !== undefined && a.dev !== s.device) return false;
   if (s.scope !== undefined && a.scope !== s.scope) return false;
   if (s.label !== undefined && !labelMatches(s.label, a.label)) return false;
   if (s.dynamic !== undefined && s.dynamic !== (a.validLft !== Number.POSITIVE_INFINITY))
@@ -313,7 +313,7 @@ function showAddresses(ctx: IpContext, words: Words): string {
   const hideBare = narrow || s.primary !== undefined || ctx.options.family === 'inet';
   const entries = ctx.ns.link
     .list()
-    .filter((l) => (s.dev === undefined || l.name === s.dev) && (!s.up || l.up))
+    .filter((l) => (s.device === undefined || l.name === s.device) && (!s.up || l.up))
     .map((link) => ({ link, own: addresses.filter((a) => a.dev === link.name) }))
     .filter(({ own }) => own.length > 0 || !hideBare)
     .map(({ link, own }) => addrEntry(link, own, options, s.label === undefined));

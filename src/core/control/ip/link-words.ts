@@ -84,7 +84,7 @@ export function ipLink(ctx: IpContext, words: Words): string {
 
 /** What the words of one device say. */
 interface Parsed {
-  dev: string | undefined;
+  device: string | undefined;
   newName: string | undefined;
   /** Object of `name` was `''`: no attribute named the device. */
   kind: string | undefined;
@@ -97,7 +97,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** Reads attributes up to the end, or up to and with `type KIND` (`iplink_parse`). */
 function parseAttributes(ctx: IpContext, words: Words): Parsed {
   const p: Parsed = {
-    dev: undefined,
+    device: undefined,
     newName: undefined,
     kind: undefined,
     netns: undefined,
@@ -203,8 +203,8 @@ function deviceWord(word: string, words: Words, p: Parsed): void {
   if (word === 'link')
     throw notImplemented('ip link … link DEVICE', 'no kind of device here has a lower one');
   const name = word === 'dev' ? words.next() : word;
-  if (p.dev !== undefined) throw garbageArgument('dev', name, ATTRIBUTES);
-  p.dev = nameWord('dev', name);
+  if (p.device !== undefined) throw garbageArgument('dev', name, ATTRIBUTES);
+  p.device = nameWord('dev', name);
 }
 
 /** Kinds that Linux has and this stack has not. */
@@ -244,7 +244,7 @@ function addLink(ctx: IpContext, words: Words): string {
   const p = parseAttributes(ctx, words);
   if (p.kind === undefined)
     throw new CommandError('Not enough information: "type" argument is required', EXIT_PARSE);
-  const name = p.newName ?? p.dev;
+  const name = p.newName ?? p.device;
   const { master: _master, ...rest } = p.set;
   const base = { ...rest, ...(name === undefined ? {} : { name }) };
   if (p.netns !== undefined && p.kind !== 'veth')
@@ -274,7 +274,7 @@ function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
     throw garbageArgument('dev', word);
   }
   const p = parseAttributes(ctx, words);
-  const name = p.newName ?? p.dev;
+  const name = p.newName ?? p.device;
   const netns = p.netns === undefined ? undefined : ctx.findNetns(p.netns);
   const { master: _master, ...rest } = p.set;
   return {
@@ -308,14 +308,14 @@ function bridgeOptions(words: Words): { ageingTime?: number } {
 
 function setLink(ctx: IpContext, words: Words): string {
   const p = parseAttributes(ctx, words);
-  if (p.dev === undefined)
+  if (p.device === undefined)
     throw new CommandError('Not enough information: "dev" argument is required.', EXIT_USAGE);
-  if (!ctx.ns.link.has(p.dev)) throw noDevice(p.dev);
+  if (!ctx.ns.link.has(p.device)) throw noDevice(p.device);
   if (p.netns !== undefined)
     throw new NetError(EOPNOTSUPP, 'rtnetlink', 'A device cannot move to another namespace');
   const set: LinkSet = p.newName === undefined ? p.set : { ...p.set, name: p.newName };
-  if (p.kind !== undefined) setKind(ctx, words, p.dev, p.kind);
-  ctx.ns.link.set(p.dev, set);
+  if (p.kind !== undefined) setKind(ctx, words, p.device, p.kind);
+  ctx.ns.link.set(p.device, set);
   return '';
 }
 
@@ -328,7 +328,7 @@ function setKind(ctx: IpContext, words: Words, dev: string, kind: string): void 
 
 function deleteLink(ctx: IpContext, words: Words): string {
   const p = parseAttributes(ctx, words);
-  const name = p.dev ?? p.newName;
+  const name = p.device ?? p.newName;
   if (name === undefined)
     throw new CommandError('Not enough information: "dev" argument is required.', EXIT_USAGE);
   if (!ctx.ns.link.has(name)) throw noDevice(name);
@@ -337,7 +337,7 @@ function deleteLink(ctx: IpContext, words: Words): string {
 }
 
 interface Selector {
-  dev: string | undefined;
+  device: string | undefined;
   up: boolean;
   master: string | undefined;
   kind: string | undefined;
@@ -353,23 +353,23 @@ function selectorWord(ctx: IpContext, word: string, words: Words, s: Selector): 
     throw notImplemented(`ip link show ${word}`, 'the selectors are dev, up, master and type');
   else {
     const name = word === 'dev' ? words.next() : word;
-    if (s.dev !== undefined) throw garbageArgument('dev', name);
-    s.dev = name;
+    if (s.device !== undefined) throw garbageArgument('dev', name);
+    s.device = name;
   }
 }
 
 function isSelected(l: LinkInfo, s: Selector): boolean {
-  if (s.dev !== undefined && l.name !== s.dev) return false;
+  if (s.device !== undefined && l.name !== s.device) return false;
   if (s.up && !l.up) return false;
   if (s.master !== undefined && l.master !== s.master) return false;
   return s.kind === undefined || l.kind === s.kind;
 }
 
 function showLinks(ctx: IpContext, words: Words): string {
-  const s: Selector = { dev: undefined, up: false, master: undefined, kind: undefined };
+  const s: Selector = { device: undefined, up: false, master: undefined, kind: undefined };
   while (!words.empty) selectorWord(ctx, words.next(), words, s);
-  if (s.dev !== undefined && !ctx.ns.link.has(s.dev))
-    throw new CommandError(`Device "${s.dev}" does not exist.`, EXIT_PARSE);
+  if (s.device !== undefined && !ctx.ns.link.has(s.device))
+    throw new CommandError(`Device "${s.device}" does not exist.`, EXIT_PARSE);
   const links = ctx.ns.link.list().filter((l) => isSelected(l, s));
   return printList(
     links.map((l) => linkEntry(l, ctx.options, false)),

@@ -39,7 +39,7 @@ type Verb = 'add' | 'change' | 'replace' | 'del';
 
 interface Parsed {
   dst: string | undefined;
-  dev: string | undefined;
+  device: string | undefined;
   lladdr: string | undefined;
   state: string;
 }
@@ -54,12 +54,12 @@ function stateWord(word: string): string {
 }
 
 function parse(words: Words): Parsed {
-  const p: Parsed = { dst: undefined, dev: undefined, lladdr: undefined, state: 'PERMANENT' };
+  const p: Parsed = { dst: undefined, device: undefined, lladdr: undefined, state: 'PERMANENT' };
   while (!words.empty) {
     const word = words.next();
     if (word === 'lladdr') p.lladdr = words.next();
     else if (word === 'nud') p.state = stateWord(words.next());
-    else if (word === 'dev') p.dev = words.next();
+    else if (word === 'dev') p.device = words.next();
     else if (STATE_NAMES.includes(word.toUpperCase()) && word === word.toLowerCase())
       p.state = word.toUpperCase();
     else if (
@@ -73,16 +73,16 @@ function parse(words: Words): Parsed {
 
 function modify(ctx: IpContext, words: Words, verb: Verb): string {
   const p = parse(words);
-  if (p.dst === undefined || p.dev === undefined)
+  if (p.dst === undefined || p.device === undefined)
     throw new CommandError('Device and destination are required arguments.', EXIT_USAGE);
   if (p.lladdr !== undefined && parseMac(p.lladdr) === undefined)
     throw new CommandError(`"${p.lladdr}" is invalid lladdr.`, EXIT_PARSE);
-  if (!ctx.ns.link.has(p.dev)) throw noDevice(p.dev);
-  if (verb === 'del') ctx.ns.neigh.del(p.dst, p.dev);
+  if (!ctx.ns.link.has(p.device)) throw noDevice(p.device);
+  if (verb === 'del') ctx.ns.neigh.del(p.dst, p.device);
   else
     ctx.ns.neigh[verb]({
       dst: p.dst,
-      dev: p.dev,
+      dev: p.device,
       state: p.state,
       ...(p.lladdr === undefined ? {} : { lladdr: p.lladdr }),
     });
@@ -91,24 +91,27 @@ function modify(ctx: IpContext, words: Words, verb: Verb): string {
 
 function getNeighbour(ctx: IpContext, words: Words): string {
   const p = parse(words);
-  if (p.dst === undefined || p.dev === undefined)
+  if (p.dst === undefined || p.device === undefined)
     throw new CommandError('Device and address are required arguments.', EXIT_PARSE);
-  if (!ctx.ns.link.has(p.dev)) throw noDevice(p.dev);
-  return printList([neighEntry(ctx.ns.neigh.get(p.dst, p.dev), ctx.options, false)], ctx.options);
+  if (!ctx.ns.link.has(p.device)) throw noDevice(p.device);
+  return printList(
+    [neighEntry(ctx.ns.neigh.get(p.dst, p.device), ctx.options, false)],
+    ctx.options,
+  );
 }
 
 interface Selector {
   to: Prefix | undefined;
-  dev: string | undefined;
+  device: string | undefined;
   /** Undefined: the default of the command. */
   states: string[] | undefined;
 }
 
 function selector(ctx: IpContext, words: Words): Selector {
-  const s: Selector = { to: undefined, dev: undefined, states: undefined };
+  const s: Selector = { to: undefined, device: undefined, states: undefined };
   while (!words.empty) {
     const word = words.next();
-    if (word === 'dev') s.dev = words.next();
+    if (word === 'dev') s.device = words.next();
     else if (word === 'nud') {
       const state = words.next();
       s.states ??= [];
@@ -117,12 +120,12 @@ function selector(ctx: IpContext, words: Words): Selector {
       throw notImplemented(`ip neigh show ${word}`, 'the selectors are to, dev and nud');
     else s.to = prefixOf(word === 'to' ? words.next() : word);
   }
-  if (s.dev !== undefined && !ctx.ns.link.has(s.dev)) throw noDevice(s.dev);
+  if (s.device !== undefined && !ctx.ns.link.has(s.device)) throw noDevice(s.device);
   return s;
 }
 
 function isSelected(n: NeighbourInfo, s: Selector, hidden: readonly string[]): boolean {
-  if (s.dev !== undefined && n.dev !== s.dev) return false;
+  if (s.device !== undefined && n.dev !== s.device) return false;
   if (s.states !== undefined ? !s.states.includes(n.state) : hidden.includes(n.state)) return false;
   if (s.to === undefined) return true;
   const mask = maskOf(s.to.len);
@@ -134,7 +137,7 @@ function showNeighbours(ctx: IpContext, words: Words): string {
   const entries = ctx.ns.neigh
     .list()
     .filter((n) => isSelected(n, s, ['NONE', 'NOARP']))
-    .map((n) => neighEntry(n, ctx.options, s.dev !== undefined));
+    .map((n) => neighEntry(n, ctx.options, s.device !== undefined));
   return printList(entries, ctx.options);
 }
 

@@ -58,7 +58,7 @@ interface Selector {
   protocol: string | undefined;
   scope: string | undefined;
   type: string | undefined;
-  dev: string | undefined;
+  device: string | undefined;
   via: Prefix | undefined;
   src: string | undefined;
   metric: number | undefined;
@@ -75,7 +75,7 @@ function parse(ctx: IpContext, words: Words): Selector {
     protocol: undefined,
     scope: undefined,
     type: undefined,
-    dev: undefined,
+    device: undefined,
     via: undefined,
     src: undefined,
     metric: undefined,
@@ -84,7 +84,7 @@ function parse(ctx: IpContext, words: Words): Selector {
     match: undefined,
   };
   while (!words.empty) selectorWord(words.next(), words, s);
-  if (s.dev !== undefined && !ctx.ns.link.has(s.dev)) throw noDevice(s.dev);
+  if (s.device !== undefined && !ctx.ns.link.has(s.device)) throw noDevice(s.device);
   return s;
 }
 
@@ -113,7 +113,7 @@ function selectorWord(word: string, words: Words, s: Selector): void {
     }
     case 'dev':
     case 'oif':
-      s.dev = words.next();
+      s.device = words.next();
       return;
     case 'via':
       s.via = words.prefix();
@@ -188,9 +188,9 @@ function isSelected(r: RouteInfo, s: Selector): boolean {
 
 /** LINUX: a multipath route has no device of its own, so a selector by device or gateway misses it. */
 function hasHop(r: RouteInfo, s: Selector): boolean {
-  if (s.dev === undefined && s.via === undefined) return true;
+  if (s.device === undefined && s.via === undefined) return true;
   const hop = r.nexthops.length === 1 ? r.nexthops[0] : undefined;
-  if (hop === undefined || (s.dev !== undefined && hop.dev !== s.dev)) return false;
+  if (hop === undefined || (s.device !== undefined && hop.dev !== s.device)) return false;
   if (s.via === undefined) return true;
   return hop.gateway !== null && covers(s.via, prefixOf(hop.gateway));
 }
@@ -210,7 +210,7 @@ function covers(outer: Prefix, inner: Prefix): boolean {
 function fixedBy(s: Selector): Fixed {
   return {
     table: s.table !== undefined,
-    dev: s.dev !== undefined,
+    dev: s.device !== undefined,
     via: s.via !== undefined && s.via.len === 32,
     protocol: s.protocol !== undefined,
     scope: s.scope !== undefined,

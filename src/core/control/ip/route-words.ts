@@ -98,7 +98,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What the words of a route say so far. */
 interface Draft {
-  spec: Mutable<Omit<RouteSpec, 'dst'>>;
+  spec: Mutable<Omit<RouteSpec, 'dst' | 'dev'>>;
+  device: string | undefined;
   dst: string | undefined;
   metrics: Mutable<RouteMetrics>;
   nexthops: NexthopSpec[];
@@ -119,16 +120,18 @@ function usage(verb: string): string {
 
 /** The words that follow `ip route add`. */
 export function parseRoute(ctx: IpContext, words: Words): RouteSpec {
-  const d: Draft = { spec: {}, dst: undefined, metrics: {}, nexthops: [] };
+  const d: Draft = { spec: {}, device: undefined, dst: undefined, metrics: {}, nexthops: [] };
   while (!words.empty) {
     const word = words.next();
     if (nodeWord(word, words, d) || metricWord(word, words, d)) continue;
     if (word === 'nexthop') d.nexthops.push(...nexthops(ctx, words));
     else destination(word, words, d);
   }
-  if (d.spec.dev !== undefined && !ctx.ns.link.has(d.spec.dev)) throw noDevice(d.spec.dev);
+  const dev = d.device;
+  if (dev !== undefined && !ctx.ns.link.has(dev)) throw noDevice(dev);
   return {
     ...d.spec,
+    ...(dev === undefined ? {} : { dev }),
     dst: d.dst ?? 'default',
     ...(Object.keys(d.metrics).length > 0 ? { metrics: d.metrics } : {}),
     ...(d.nexthops.length > 0 ? { nexthops: d.nexthops } : {}),
@@ -167,7 +170,7 @@ function nodeWord(word: string, words: Words, d: Draft): boolean {
       return true;
     case 'dev':
     case 'oif':
-      d.spec.dev = words.next();
+      d.device = words.next();
       return true;
     case 'onlink':
       d.spec.onlink = true;
@@ -260,21 +263,21 @@ function nexthops(ctx: IpContext, words: Words): NexthopSpec[] {
 }
 
 function nexthop(ctx: IpContext, words: Words): NexthopSpec {
-  const hop: Mutable<NexthopSpec> = {};
+  let hop: NexthopSpec = {};
   while (!words.empty && words.peek !== 'nexthop') {
-    if (words.take('via')) hop.via = gateway(words, hop.via !== undefined);
-    else if (words.take('dev')) {
-      const dev = words.next();
-      if (!ctx.ns.link.has(dev)) throw noDevice(dev);
-      hop.dev = dev;
-    } else if (words.take('weight')) {
-      const weight = words.unsigned('"weight" is invalid', 256);
-      if (weight === 0) throw wrongArgument('"weight" is invalid\n', '0');
-      hop.weight = weight;
-    } else if (words.take('onlink')) hop.onlink = true;
+    if (words.take('via')) hop = { ...hop, via: gateway(words, hop.via !== undefined) };
+    else if (words.take('dev')) hop = { ...hop, dev: existing(ctx, words.next()) };
+    else if (words.take('weight')) hop = { ...hop, weight: weight(words) };
+    else if (words.take('onlink')) hop = { ...hop, onlink: true };
     else break;
   }
   return hop;
+}
+
+function weight(words: Words): number {
+  const n = words.unsigned('"weight" is invalid', 256);
+  if (n === 0) throw wrongArgument('"weight" is invalid\n', '0');
+  return n;
 }
 
 function destination(word: string, words: Words, d: Draft): void {

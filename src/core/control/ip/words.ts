@@ -20,7 +20,7 @@ export class CommandError extends Error {
   /** What it is to a caller that wants an errno. */
   readonly errno: number;
 
-  constructor(text: string, code: number, errno = EINVAL) {
+  constructor(text: string, code: number, errno: number = EINVAL) {
     super(text);
     this.name = 'CommandError';
     this.text = text;

@@ -11,8 +11,9 @@ import { IP_DF, type Ipv4Header } from '../../wire/ipv4.ts';
 import type { Route } from '../route/route.ts';
 import { icmpSend } from './icmp.ts';
 import { forwardOptions } from './options.ts';
-import { ipOutput } from './output.ts';
+import { ipForwardOutput } from './output.ts';
 import { sendRedirect } from './redirect.ts';
+import { specDst } from './spec-dst.ts';
 
 /** Takes a packet whose `route` leads out through another device, or back through the same. */
 export function ipForward(pkt: Packet): void {
@@ -30,28 +31,30 @@ export function ipForward(pkt: Packet): void {
     drop(net, pkt, 'IP_INHDR', 'ttl');
     return;
   }
-  if (!fits(pkt, ip, route, net.kernel.nowUs)) {
+  net.mib[MIB.IpForwDatagrams]++;
+  const mtu = forwardMtu(route, net.kernel.nowUs);
+  if (exceeds(pkt, ip, mtu)) {
     net.mib[MIB.IpFragFails]++;
-    icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, forwardMtu(route, net.kernel.nowUs));
+    icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
     drop(net, pkt, 'PKT_TOO_BIG', route.dev.name);
     return;
   }
-  if (route.dev === dev && route.onLinkSource && ip.options === null) sendRedirect(pkt, dev, route);
   ip.ttl -= 1;
-  if (ip.options !== null) forwardOptions(pkt, ip, route.dev);
-  net.mib[MIB.IpForwDatagrams]++;
-  ipOutput(pkt, net);
+  if (route.dev === dev && route.onLinkSource) sendRedirect(pkt, dev, route);
+  if (ip.options !== null) forwardOptions(ip, route.dev, specDst(pkt, dev, ip));
+  ipForwardOutput(pkt, net, mtu);
 }
 
-/** Sets DF, and is too large (`ip_exceeds_mtu`); a GSO packet is as large as its segments. */
-function fits(pkt: Packet, ip: Ipv4Header, route: Route, nowUs: number): boolean {
-  const len = pkt.gsoSize > 0 ? ipLength(pkt) - pkt.len + pkt.gsoSize : ipLength(pkt);
-  if (len <= forwardMtu(route, nowUs)) return true;
-  return (ip.frag & IP_DF) === 0;
+/** Is too large, and may not be cut (`ip_exceeds_mtu`); a GSO packet is as large as its segments. */
+function exceeds(pkt: Packet, ip: Ipv4Header, mtu: number): boolean {
+  const len = ipLength(pkt);
+  if (len <= mtu || (ip.frag & IP_DF) === 0 || pkt.ignoreDf) return false;
+  return pkt.gsoSize === 0 || len - pkt.len + pkt.gsoSize > mtu;
 }
 
 /** The MTU of the way itself; what path discovery learnt is for our own packets (ip_forward_use_pmtu 0). */
 function forwardMtu(route: Route, nowUs: number): number {
-  if (route.dev.net.sysctl.ipForwardUsePmtu !== 0) return route.mtu(nowUs);
-  return route.mtuMetric !== 0 ? route.mtuMetric : route.dev.mtu;
+  const locked = route.mtuLock || route.pmtuLocked;
+  if (locked || route.dev.net.sysctl.ipForwardUsePmtu !== 0) return route.mtu(nowUs);
+  return route.linkMtu();
 }

@@ -1,7 +1,7 @@
 /** Cutting an IPv4 packet to the size of a link (RFC 791 §3.2; Linux `ip_do_fragment`). */
 import { type Packet, type Payload } from '../../packet.ts';
 import { l4Bytes } from '../../wire/frame.ts';
-import { IP_DF, IP_MF, IP_OFFSET, type Ipv4Header } from '../../wire/ipv4.ts';
+import { IP_MF, IP_OFFSET, type Ipv4Header } from '../../wire/ipv4.ts';
 
 /** Options that are repeated in every fragment have this bit (RFC 791 §3.1). */
 const OPTION_COPIED = 0x80;
@@ -22,7 +22,6 @@ export function fragment(pkt: Packet, mtu: number): Packet[] | null {
   for (const slice of bytes) total += slice.length;
   const first = ip.frag & IP_OFFSET;
   const moreBehind = ip.frag & IP_MF;
-  const flags = ip.frag & IP_DF;
   const out: Packet[] = [];
   for (let at = 0; at < total; at += step) {
     const last = at + room >= total;
@@ -35,7 +34,7 @@ export function fragment(pkt: Packet, mtu: number): Packet[] | null {
     part.data = slice(bytes, at, len);
     part.len = len;
     const h = part.ip as Ipv4Header;
-    h.frag = flags | (first + (at >> 3)) | (last ? moreBehind : IP_MF);
+    h.frag = (first + (at >> 3)) | (last ? moreBehind : IP_MF);
     if (at > 0 && ip.options !== null) h.options = copiedOptions(ip.options);
     out.push(part);
     if (last) break;

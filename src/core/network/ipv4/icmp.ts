@@ -1,23 +1,19 @@
 /**
- * ICMP (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3; Linux `net/ipv4/icmp.c`): answers, errors about packets of
- * others, and errors about our own.
+ * Sending ICMP (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3.2; Linux `__icmp_send`, `icmp_reply`): whom to tell,
+ * from which address, how much of the packet to quote, and how often.
  */
-import { drop } from '../../drop.ts';
-import type { NetDevice } from '../../link/net-device.ts';
+import { segment } from '../../link/gso.ts';
+import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
-import {
-  BAD_L4_CSUM,
-  type Packet,
-  PACKET_HOST,
-  PACKET_OUTGOING,
-} from '../../packet.ts';
+import { type Packet, PACKET_HOST, type Payload } from '../../packet.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
-import { flatten, ipv4Bytes } from '../../wire/frame.ts';
+import { ipv4Bytes } from '../../wire/frame.ts';
 import {
   ICMP_DEST_UNREACH,
   ICMP_ECHO,
   ICMP_ECHOREPLY,
+  ICMP_HLEN,
   ICMP_PARAMETERPROB,
   ICMP_REDIRECT,
   ICMP_SOURCE_QUENCH,
@@ -26,223 +22,134 @@ import {
   ICMP_TIMESTAMPREPLY,
   IcmpHeader,
 } from '../../wire/icmp.ts';
-import { IP_OFFSET, Ipv4Header, IPPROTO_ICMP } from '../../wire/ipv4.ts';
-import { inetAddrType } from '../route/addr-type.ts';
-import { segment } from '../../link/gso.ts';
+import { IP_OFFSET, Ipv4Header, IPPROTO_ICMP, IPV4_HLEN } from '../../wire/ipv4.ts';
+import { RT_SCOPE_LINK } from '../route/fib.ts';
 import { routeOutput } from '../route/output.ts';
-import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from '../route/route.ts';
-import { icmpErrorInput } from './icmp-error.ts';
-import { timestampMs } from './options.ts';
+import { type Route, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../route/route.ts';
+import { NR_ICMP_TYPES } from './icmp-limit.ts';
+import { echoOptions } from './options.ts';
 import { ipLocalOut } from './output.ts';
 import { inetSelectAddr } from './select-addr.ts';
+import { specDst } from './spec-dst.ts';
 
 /** Largest error, from its IP header on (RFC 1812 §4.3.2.3). */
 const MAX_ERROR = 576;
-/** TOS of errors: internetwork control (RFC 1812 §4.3.2.5). */
-const ERROR_TOS = 0xc0;
-const RT_SCOPE_LINK = 253;
+/** Precedence of errors: internetwork control (RFC 1812 §4.3.2.5). */
+const IPTOS_PREC_INTERNETCONTROL = 0xc0;
+/** What errors keep of the packet's TOS. */
+const IPTOS_TOS_MASK = 0x1e;
+/** 192.0.0.8: who has no address of its own speaks from here (RFC 7600 §4.8). */
+const INADDR_DUMMY: number = 0xc0000008 | 0;
+/** By type: is it an error, which must not be answered by an error (`icmp_pointers[].error`)? */
+const ERROR_TYPES = 0b1_1110_1111_1110;
 
-/** Takes an ICMP message that is addressed to us (`icmp_rcv`). */
-export function icmpInput(pkt: Packet): void {
-  const dev = pkt.dev as NetDevice;
-  const { net } = dev;
-  const { mib } = net;
-  mib[MIB.IcmpInMsgs]++;
-  const { icmp } = pkt;
-  if ((pkt.flags & BAD_L4_CSUM) !== 0) {
-    mib[MIB.IcmpInCsumErrors]++;
-    mib[MIB.IcmpInErrors]++;
-    drop(net, pkt, 'ICMP_CSUM');
-    return;
-  }
-  if (icmp === null) {
-    mib[MIB.IcmpInErrors]++;
-    drop(net, pkt, 'PKT_TOO_SMALL');
-    return;
-  }
-  const group = pkt.route?.type === RTN_BROADCAST || pkt.route?.type === RTN_MULTICAST;
-  if (group && !allowedToGroup(net, icmp.type)) {
-    drop(net, pkt, 'INVALID_PROTO', 'icmp_echo_ignore_broadcasts');
-    return;
-  }
-  switch (icmp.type) {
-    case ICMP_ECHO:
-      mib[MIB.IcmpInEchos]++;
-      echo(pkt, dev, icmp);
-      return;
-    case ICMP_ECHOREPLY:
-      mib[MIB.IcmpInEchoReps]++;
-      if (!net.kernel.protocols.pingReply(pkt)) drop(net, pkt, 'NO_SOCKET', 'ping');
-      return;
-    case ICMP_TIMESTAMP:
-      mib[MIB.IcmpInTimestamps]++;
-      timestamp(pkt, dev, icmp);
-      return;
-    case ICMP_DEST_UNREACH:
-      mib[MIB.IcmpInDestUnreachs]++;
-      icmpErrorInput(pkt, dev, icmp);
-      return;
-    case ICMP_TIME_EXCEEDED:
-      mib[MIB.IcmpInTimeExcds]++;
-      icmpErrorInput(pkt, dev, icmp);
-      return;
-    case ICMP_PARAMETERPROB:
-      mib[MIB.IcmpInParmProbs]++;
-      icmpErrorInput(pkt, dev, icmp);
-      return;
-    case ICMP_SOURCE_QUENCH:
-      mib[MIB.IcmpInSrcQuenchs]++;
-      icmpErrorInput(pkt, dev, icmp);
-      return;
-    case ICMP_REDIRECT:
-      mib[MIB.IcmpInRedirects]++;
-      icmpErrorInput(pkt, dev, icmp);
-      return;
-    default:
-      if (icmp.type === ICMP_TIMESTAMPREPLY) mib[MIB.IcmpInTimestampReps]++;
-      else if (icmp.type === 17) mib[MIB.IcmpInAddrMasks]++;
-      else if (icmp.type === 18) mib[MIB.IcmpInAddrMaskReps]++;
-      else if (icmp.type > 18) {
-        mib[MIB.IcmpInErrors]++;
-        drop(net, pkt, 'UNHANDLED_PROTO', `icmp type ${icmp.type}`);
-        return;
-      }
-      drop(net, pkt, 'NOT_SPECIFIED', `icmp type ${icmp.type}`);
-  }
-}
-
-/** RFC 1122 §3.2.2.6, §3.2.2.8: what may be answered although many were asked. */
-function allowedToGroup(net: NetNs, type: number): boolean {
-  if (type === ICMP_ECHO || type === ICMP_TIMESTAMP) return net.sysctl.icmpEchoIgnoreBroadcasts === 0;
-  return type === ICMP_ECHOREPLY || type === ICMP_TIMESTAMPREPLY || type === 17 || type === 18;
-}
-
-function echo(pkt: Packet, dev: NetDevice, icmp: IcmpHeader): void {
-  const { net } = dev;
-  if (net.sysctl.icmpEchoIgnoreAll !== 0) {
-    drop(net, pkt, 'NOT_SPECIFIED', 'icmp_echo_ignore_all');
-    return;
-  }
-  net.mib[MIB.IcmpOutEchoReps]++;
-  reply(pkt, dev, new IcmpHeader(ICMP_ECHOREPLY, icmp.code, icmp.rest));
-}
-
-/** RFC 792: receive and transmit time are those of the answer. */
-function timestamp(pkt: Packet, dev: NetDevice, icmp: IcmpHeader): void {
-  if (pkt.len < 4) {
-    dev.net.mib[MIB.IpInHdrErrors]++;
-    drop(dev.net, pkt, 'PKT_TOO_SMALL');
-    return;
-  }
-  const data = new Uint8Array(12);
-  data.set(flatten(pkt.data, pkt.len).subarray(0, 4));
-  const view = new DataView(data.buffer);
-  const now = timestampMs(dev);
-  view.setInt32(4, now);
-  view.setInt32(8, now);
-  dev.net.mib[MIB.IcmpOutTimestampReps]++;
-  pkt.data = [data];
-  pkt.len = 12;
-  reply(pkt, dev, new IcmpHeader(ICMP_TIMESTAMPREPLY, icmp.code, icmp.rest));
-}
-
-/** Back to who sent `pkt`, with its payload (`icmp_reply`). */
-function reply(pkt: Packet, dev: NetDevice, header: IcmpHeader): void {
-  const { net } = dev;
-  const from = pkt.ip as Ipv4Header;
-  const ours = inetAddrType(net, from.dst) === RTN_LOCAL ? from.dst : 0;
-  const route = routeOutput(net, from.src, ours, 0, from.tos & 0x1c);
-  if (typeof route === 'number') {
-    drop(net, pkt, 'IP_OUTNOROUTES');
-    return;
-  }
-  const out = net.kernel.newPacket(ETH_P_IP);
-  out.ip = new Ipv4Header(
-    ours !== 0 ? ours : route.src,
-    from.src,
-    IPPROTO_ICMP,
-    net.sysctl.ipDefaultTtl,
-    from.tos,
-  );
-  out.icmp = header;
-  out.data = pkt.data;
-  out.len = pkt.len;
-  out.route = route;
-  out.mark = pkt.mark;
-  net.mib[MIB.IcmpOutMsgs]++;
-  ipLocalOut(net, out);
+/** A message about to be sent. */
+interface Message {
+  readonly header: IcmpHeader;
+  readonly data: Payload;
+  readonly len: number;
+  readonly options: Uint8Array | null;
 }
 
 /**
- * Tells the sender of `pkt` what became of it (`__icmp_send`), unless a rule or a limit forbids it. `rest` is
- * the header's second word: the MTU, the gateway, the pointer. Does not take ownership.
+ * Tells the sender of `pkt` what became of it, unless a rule or a limit forbids it. `rest` is the header's
+ * second word: the MTU, the gateway, the pointer. Does not take ownership; `pkt.dev` and, for what was routed,
+ * `pkt.route` are set.
  */
 export function icmpSend(pkt: Packet, type: number, code: number, rest: number): void {
   const dev = pkt.dev as NetDevice;
   const { net } = dev;
-  const ip = pkt.ip;
-  if (ip === null || (pkt.pktType !== PACKET_HOST && pkt.pktType !== PACKET_OUTGOING)) return;
-  if (!mayAnswer(pkt, ip, net)) return;
-  // The limits hold for the address that hears, and not at all on lo.
-  const source = errorSource(pkt, ip, dev, net);
-  const tos = type === ICMP_REDIRECT || type === ICMP_SOURCE_QUENCH ? ip.tos & 0x1e : (ip.tos & 0x1e) | ERROR_TOS;
-  const route = routeOutput(net, ip.src, source, 0, tos & 0x1c);
-  if (typeof route === 'number') {
-    net.mib[MIB.IcmpOutErrors]++;
+  const { ip } = pkt;
+  if (ip === null || !mayAnswer(pkt, ip)) return;
+  const { icmpLimit } = net.ipv4;
+  const limited = (dev.flags & IFF_LOOPBACK) === 0 && icmpLimit.applies(type, code);
+  if (limited && !icmpLimit.allow()) {
+    net.mib[MIB.IcmpOutRateLimitGlobal]++;
     return;
   }
-  if (route.dev !== net.loopback) {
-    const verdict = net.ipv4.icmpLimits.allow(ip.src, type);
-    if (verdict !== 'yes') {
-      if (verdict === 'global') net.mib[MIB.IcmpOutRateLimitGlobal]++;
-      else net.mib[MIB.IcmpOutRateLimitHost]++;
-      return;
-    }
-  }
-  const out = net.kernel.newPacket(ETH_P_IP);
-  out.ip = new Ipv4Header(source !== 0 ? source : route.src, ip.src, IPPROTO_ICMP, net.sysctl.ipDefaultTtl, tos);
-  out.icmp = new IcmpHeader(type, code, rest);
-  const room = Math.min(route.mtu(net.kernel.nowUs), MAX_ERROR) - 28;
+  const source = errorSource(pkt, ip, dev);
+  const tos = (ip.tos & IPTOS_TOS_MASK) | IPTOS_PREC_INTERNETCONTROL;
+  const route = routeOutput(net, ip.src, source, 0, tos & 0x1c);
+  if (typeof route === 'number' || (limited && !mayHear(net, route, ip.src))) return;
+  const header = new Ipv4Header(source || route.src || INADDR_DUMMY, ip.src, IPPROTO_ICMP, 0, tos);
+  // Options that were the trouble are not sent back.
+  const echoed = ip.options === null || type === ICMP_PARAMETERPROB ? null : ip.options;
+  const options = echoed === null ? null : echoOptions(echoed, net, header.src);
+  const limit = Math.min(route.mtu(net.kernel.nowUs), MAX_ERROR);
+  const room = limit - IPV4_HLEN - (options?.length ?? 0) - ICMP_HLEN;
+  if (room <= IPV4_HLEN) return;
   const quoted = quote(pkt, room);
-  out.data = [quoted];
-  out.len = quoted.length;
+  const message = { header: new IcmpHeader(type, code, rest), data: [quoted], len: quoted.length, options };
+  push(net, route, header, message);
+}
+
+/** Answers a request with `header` and the packet's payload as it is now (`icmp_reply`). */
+export function icmpReply(pkt: Packet, dev: NetDevice, header: IcmpHeader): void {
+  const { net } = dev;
+  const from = pkt.ip as Ipv4Header;
+  const limited = net.ipv4.icmpLimit.applies(header.type, header.code);
+  if (limited && !net.ipv4.icmpLimit.allow()) {
+    net.mib[MIB.IcmpOutRateLimitGlobal]++;
+    return;
+  }
+  const source = specDst(pkt, dev, from);
+  const route = routeOutput(net, from.src, source, 0, from.tos & 0x1c);
+  if (typeof route === 'number' || (limited && !mayHear(net, route, from.src))) return;
+  const ip = new Ipv4Header(source || route.src, from.src, IPPROTO_ICMP, 0, from.tos);
+  const options = from.options === null ? null : echoOptions(from.options, net, ip.src);
+  push(net, route, ip, { header, data: pkt.data, len: pkt.len, options });
+}
+
+function push(net: NetNs, route: Route, ip: Ipv4Header, message: Message): void {
+  const out = net.kernel.newPacket(ETH_P_IP);
+  ip.ttl = route.hoplimit !== 0 ? route.hoplimit : net.sysctl.ipDefaultTtl;
+  ip.options = message.options;
+  out.ip = ip;
+  out.icmp = message.header;
+  out.data = message.data;
+  out.len = message.len;
   out.route = route;
-  countError(net, type);
-  net.mib[MIB.IcmpOutMsgs]++;
+  icmpOutCount(net, message.header.type);
   ipLocalOut(net, out);
 }
 
-/** RFC 1122 §3.2.2: never about errors, fragments but the first, groups, or what has no single sender. */
-function mayAnswer(pkt: Packet, ip: Ipv4Header, net: NetNs): boolean {
-  const routeType = pkt.route?.type ?? RTN_UNICAST;
-  if (routeType === RTN_BROADCAST || routeType === RTN_MULTICAST) return false;
-  if ((ip.frag & IP_OFFSET) !== 0) return false;
-  if (ip.src === 0) return false;
-  if (ip.protocol === IPPROTO_ICMP) {
-    const type = pkt.icmp?.type ?? (pkt.len > 0 ? (pkt.data[0]?.[0] ?? 255) : 255);
-    if (isError(type)) return false;
+/** Does the limit of this destination allow it (`icmpv4_xrlim_allow`)? Whom lo carries it to has none. */
+function mayHear(net: NetNs, route: Route, dst: number): boolean {
+  const { ipv4 } = net;
+  if ((route.dev.flags & IFF_LOOPBACK) === 0 && !ipv4.peers.allowIcmp(dst)) {
+    net.mib[MIB.IcmpOutRateLimitHost]++;
+    return false;
   }
-  const from = inetAddrType(net, ip.src);
-  return from === RTN_UNICAST || from === RTN_LOCAL;
+  ipv4.icmpLimit.consume();
+  return true;
 }
 
+/** RFC 1122 §3.2.2: never about errors, fragments but the first, or what went to many. */
+function mayAnswer(pkt: Packet, ip: Ipv4Header): boolean {
+  if (pkt.pktType !== PACKET_HOST) return false;
+  const type = pkt.route?.type;
+  if (type === RTN_BROADCAST || type === RTN_MULTICAST) return false;
+  if ((ip.frag & IP_OFFSET) !== 0 || ip.src === 0) return false;
+  return ip.protocol !== IPPROTO_ICMP || !isError(innerType(pkt));
+}
+
+/** Type of an ICMP message that may not have been parsed; -1: not even that is there. */
+function innerType(pkt: Packet): number {
+  if (pkt.icmp !== null) return pkt.icmp.type;
+  for (const slice of pkt.data) if (slice.length > 0) return slice[0] as number;
+  return -1;
+}
+
+/** What nobody knows, or cannot be seen, is taken for an error. */
 function isError(type: number): boolean {
-  return (
-    type === ICMP_DEST_UNREACH ||
-    type === ICMP_SOURCE_QUENCH ||
-    type === ICMP_REDIRECT ||
-    type === ICMP_TIME_EXCEEDED ||
-    type === ICMP_PARAMETERPROB ||
-    type > 18
-  );
+  return type < 0 || type > NR_ICMP_TYPES || ((ERROR_TYPES >>> type) & 1) === 1;
 }
 
-/** From the address that was asked, if it is ours; otherwise what the route or icmp_errors_use_inbound_ifaddr says. */
-function errorSource(pkt: Packet, ip: Ipv4Header, dev: NetDevice, net: NetNs): number {
-  if (pkt.route?.type === RTN_LOCAL && inetAddrType(net, ip.dst) === RTN_LOCAL && pkt.pktType !== PACKET_OUTGOING)
-    return ip.dst;
-  if (net.sysctl.icmpErrorsUseInboundIfaddr !== 0) return inetSelectAddr(dev, ip.src, RT_SCOPE_LINK);
-  return 0;
+/** The address that was asked, if it is ours; else the route decides, or net.ipv4.icmp_errors_use_inbound_ifaddr. */
+function errorSource(pkt: Packet, ip: Ipv4Header, dev: NetDevice): number {
+  if (pkt.route?.type === RTN_LOCAL) return ip.dst;
+  if (dev.net.sysctl.icmpErrorsUseInboundIfaddr === 0) return 0;
+  return inetSelectAddr(dev, ip.src, RT_SCOPE_LINK);
 }
 
 /** The packet as it came, its IP header included, at most `room` bytes. */
@@ -252,9 +159,17 @@ function quote(pkt: Packet, room: number): Uint8Array {
   return bytes.length > room ? bytes.subarray(0, room) : bytes;
 }
 
-function countError(net: NetNs, type: number): void {
+/** Counts a message that leaves, by type (`icmp_out_count`). */
+export function icmpOutCount(net: NetNs, type: number): void {
   const { mib } = net;
+  mib[MIB.IcmpOutMsgs]++;
   switch (type) {
+    case ICMP_ECHO:
+      mib[MIB.IcmpOutEchos]++;
+      break;
+    case ICMP_ECHOREPLY:
+      mib[MIB.IcmpOutEchoReps]++;
+      break;
     case ICMP_DEST_UNREACH:
       mib[MIB.IcmpOutDestUnreachs]++;
       break;
@@ -264,11 +179,19 @@ function countError(net: NetNs, type: number): void {
     case ICMP_PARAMETERPROB:
       mib[MIB.IcmpOutParmProbs]++;
       break;
+    case ICMP_SOURCE_QUENCH:
+      mib[MIB.IcmpOutSrcQuenchs]++;
+      break;
     case ICMP_REDIRECT:
       mib[MIB.IcmpOutRedirects]++;
+      break;
+    case ICMP_TIMESTAMP:
+      mib[MIB.IcmpOutTimestamps]++;
+      break;
+    case ICMP_TIMESTAMPREPLY:
+      mib[MIB.IcmpOutTimestampReps]++;
       break;
     default:
       break;
   }
 }
-

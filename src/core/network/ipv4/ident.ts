@@ -23,9 +23,9 @@ export class IdentGenerator {
   }
 
   /** Sets `ip.id` for `segments` packets in a row. */
-  select(ip: Ipv4Header, segments: number): void {
-    // Packets that are never fragmented need none.
-    if ((ip.frag & IP_DF) !== 0 && segments <= 1) {
+  select(ip: Ipv4Header, ignoreDf: boolean, segments: number): void {
+    // Packets that are never fragmented need none (RFC 6864 §4.1).
+    if ((ip.frag & IP_DF) !== 0 && !ignoreDf) {
       ip.id = 0;
       return;
     }

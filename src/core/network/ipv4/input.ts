@@ -5,27 +5,35 @@
  * RX 3/4. From: `link/input.ts` To: `transport/tcp/input.ts`
  */
 import { drop } from '../../drop.ts';
+import { segmentCount } from '../../link/gso.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { MIB, type Mib } from '../../mib.ts';
+import type { NetNs } from '../../net.ts';
 import {
   BAD_IP_CSUM,
-  BAD_L3,
   ipLength,
   type Packet,
-  PACKET_HOST,
+  PACKET_BROADCAST,
   PACKET_MULTICAST,
   PACKET_OTHERHOST,
 } from '../../packet.ts';
 import { isMulticast } from '../../util/address.ts';
-import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH } from '../../wire/icmp.ts';
-import type { Ipv4Header } from '../../wire/ipv4.ts';
-import { routeInput } from '../route/input.ts';
+import { flatten } from '../../wire/frame.ts';
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_PARAMETERPROB,
+  ICMP_PROT_UNREACH,
+  ICMP_SR_FAILED,
+} from '../../wire/icmp.ts';
+import { IPV4_HLEN, type Ipv4Header } from '../../wire/ipv4.ts';
+import { routeInput, routeMulticast } from '../route/input.ts';
 import type { Route } from '../route/route.ts';
 import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from '../route/route.ts';
 import { ipForward } from './forward.ts';
 import { icmpSend } from './icmp.ts';
-import { checkOptions } from './options.ts';
+import { compileOptions, hasSourceRoute } from './options.ts';
 import { ipError } from './refuse.ts';
+import { specDst } from './spec-dst.ts';
 
 /** Takes a packet that `pkt.dev` received (`ip_rcv`). */
 export function ipInput(pkt: Packet): void {
@@ -37,22 +45,15 @@ export function ipInput(pkt: Packet): void {
   }
   net.mib[MIB.IpInReceives]++;
   const { ip } = pkt;
-  if (ip === null || dev.ipv4 === null || (pkt.flags & BAD_L3) !== 0) {
-    net.mib[MIB.IpInHdrErrors]++;
-    drop(net, pkt, ip === null ? 'IP_INHDR' : 'NOT_SPECIFIED');
-    return;
-  }
-  if ((pkt.flags & BAD_IP_CSUM) !== 0) {
-    net.mib[MIB.IpExtInCsumErrors]++;
-    net.mib[MIB.IpInHdrErrors]++;
-    drop(net, pkt, 'IP_CSUM');
+  if (ip === null || (pkt.flags & BAD_IP_CSUM) !== 0) {
+    badHeader(pkt, net);
     return;
   }
   countInput(net.mib, pkt, ip);
   const route = pkt.route ?? findRoute(pkt, dev, ip);
   if (route === null) return;
   pkt.route = route;
-  if (ip.options !== null && !checkOptions(pkt, dev, ip)) return;
+  if (ip.options !== null && !acceptOptions(pkt, dev, ip)) return;
   if (!isForUs(pkt, dev, route)) return;
   switch (route.type) {
     case RTN_LOCAL:
@@ -72,17 +73,65 @@ function countInput(mib: Mib, pkt: Packet, ip: Ipv4Header): void {
   mib[MIB.IpExtInOctets] += ipLength(pkt);
   // The four counters stand in the order of the two ECN bits (RFC 3168 §5).
   const counter = MIB.IpExtInNoECTPkts + (ip.tos & 3);
-  mib[counter] = (mib[counter] ?? 0) + 1;
+  mib[counter] = (mib[counter] ?? 0) + segmentCount(pkt);
+}
+
+/** The header did not parse, or its checksum is wrong: told apart as `ip_rcv_core` does. */
+function badHeader(pkt: Packet, net: NetNs): void {
+  const { mib } = net;
+  mib[MIB.IpExtInOctets] += pkt.ip === null ? pkt.len : ipLength(pkt);
+  if ((pkt.flags & BAD_IP_CSUM) !== 0) {
+    mib[MIB.IpExtInCsumErrors]++;
+    mib[MIB.IpInHdrErrors]++;
+    drop(net, pkt, 'IP_CSUM');
+    return;
+  }
+  if (isTruncated(flatten(pkt.data, pkt.len))) {
+    mib[MIB.IpExtInTruncatedPkts]++;
+    drop(net, pkt, 'PKT_TOO_SMALL');
+    return;
+  }
+  mib[MIB.IpInHdrErrors]++;
+  drop(net, pkt, 'IP_INHDR');
+}
+
+/** A sound header that claims more bytes than came. */
+function isTruncated(bytes: Uint8Array): boolean {
+  const headerLen = ((bytes[0] ?? 0) & 15) * 4;
+  const sound = bytes.length >= headerLen && headerLen >= IPV4_HLEN && (bytes[0] ?? 0) >> 4 === 4;
+  return sound && (((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0)) > bytes.length;
 }
 
 function findRoute(pkt: Packet, dev: NetDevice, ip: Ipv4Header): Route | null {
-  const route = routeInput(dev, ip.dst, ip.src, ip.tos & 0x1c);
+  if (dev.ipv4 === null) {
+    drop(dev.net, pkt, 'NOT_SPECIFIED', dev.name);
+    return null;
+  }
+  const route = isMulticast(ip.dst)
+    ? routeMulticast(dev, ip.dst, ip.src, ip.protocol)
+    : routeInput(dev, ip.dst, ip.src, ip.tos & 0x1c);
   if (typeof route !== 'string') return route;
-  const { mib } = dev.net;
-  if (route === 'IP_RPFILTER') mib[MIB.TcpExtIPReversePathFilter]++;
-  if (isMulticast(ip.dst) && pkt.pktType === PACKET_MULTICAST) mib[MIB.IpExtInMcastPkts]++;
+  if (route === 'IP_RPFILTER') dev.net.mib[MIB.TcpExtIPReversePathFilter]++;
   drop(dev.net, pkt, route, dev.name);
   return null;
+}
+
+/** Linux `ip_rcv_options`; false: the packet is gone, and its sender told what was wrong. */
+function acceptOptions(pkt: Packet, dev: NetDevice, ip: Ipv4Header): boolean {
+  const { net } = dev;
+  const bad = compileOptions(ip, net, specDst(pkt, dev, ip));
+  if (bad >= 0) {
+    net.mib[MIB.IpInHdrErrors]++;
+    icmpSend(pkt, ICMP_PARAMETERPROB, 0, bad << 24);
+    drop(net, pkt, 'IP_INHDR', 'options');
+    return false;
+  }
+  if (!hasSourceRoute(ip.options as Uint8Array)) return true;
+  // DEVIATION: a source route that accept_source_route would allow is answered, not followed (RFC 7126 §4.3).
+  const allowed = net.ipv4ConfAll.acceptSourceRoute !== 0 && dev.ipv4?.conf.acceptSourceRoute !== 0;
+  if (allowed) icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_SR_FAILED, 0);
+  drop(net, pkt, 'IP_INHDR', 'source route');
+  return false;
 }
 
 /** Group counters, and the frames that a group address of layer 2 brought to a unicast one of layer 3. */
@@ -98,7 +147,7 @@ function isForUs(pkt: Packet, dev: NetDevice, route: Route): boolean {
     net.mib[MIB.IpExtInBcastOctets] += ipLength(pkt);
     return true;
   }
-  if (pkt.pktType === PACKET_HOST) return true;
+  if (pkt.pktType !== PACKET_MULTICAST && pkt.pktType !== PACKET_BROADCAST) return true;
   // RFC 1122 §3.3.6
   const strict = dev.ipv4?.conf.dropUnicastInL2Multicast ?? 0;
   if (strict === 0 && net.ipv4ConfAll.dropUnicastInL2Multicast === 0) return true;

@@ -2,7 +2,7 @@
 import { drop } from '../../drop.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import type { Packet } from '../../packet.ts';
-import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH } from '../../wire/icmp.ts';
+import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH } from '../../wire/icmp.ts';
 import { icmpSend } from './icmp.ts';
 
 /** Takes the packet that could not be sent; `pkt.dev` is the device on which it should have left. */
@@ -10,4 +10,9 @@ export function ipLinkFailure(pkt: Packet): void {
   const dev = pkt.dev as NetDevice;
   if (pkt.ip !== null) icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
   drop(dev.net, pkt, 'NEIGH_FAILED', dev.name);
+}
+
+/** A packet with DF does not fit: its sender hears of the MTU (`ip_fragment`). The packet stays the caller's. */
+export function ipTooBig(pkt: Packet, mtu: number): void {
+  icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
 }

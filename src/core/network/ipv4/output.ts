@@ -12,11 +12,10 @@ import { IFF_LOOPBACK } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { ipLength, type Packet } from '../../packet.ts';
-import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED } from '../../wire/icmp.ts';
-import { IP_DF, type Ipv4Header } from '../../wire/ipv4.ts';
-import { type Route, RTN_BROADCAST, RTN_MULTICAST } from '../route/route.ts';
+import { INADDR_ALLHOSTS_GROUP } from '../../util/address.ts';
+import { IP_DF, IP_MAX_MTU, type Ipv4Header } from '../../wire/ipv4.ts';
+import { type Route, RTN_BROADCAST, RTN_MULTICAST, RTN_UNICAST } from '../route/route.ts';
 import { fragment } from './fragment.ts';
-import { icmpSend } from './icmp.ts';
 
 /**
  * Sends a packet of our own. `pkt.ip` is complete but for the identification, `pkt.route` is set. Takes
@@ -24,29 +23,50 @@ import { icmpSend } from './icmp.ts';
  */
 export function ipLocalOut(net: NetNs, pkt: Packet): number {
   const ip = pkt.ip as Ipv4Header;
-  if (ip.id === 0) net.ipv4.ident.select(ip, pkt.gsoSize > 0 ? segmentCount(pkt) : 1);
+  if (ip.id === 0) net.ipv4.ident.select(ip, pkt.ignoreDf, segmentCount(pkt));
   net.mib[MIB.IpOutRequests]++;
   return ipOutput(pkt, net);
 }
 
-/** From here on our own packets and forwarded ones are alike (`ip_output`, `ip_finish_output`). */
-export function ipOutput(pkt: Packet, net: NetNs): number {
+/** From here on our own packets and forwarded ones are nearly alike (`ip_output`, `ip_finish_output`). */
+function ipOutput(pkt: Packet, net: NetNs): number {
   const route = pkt.route as Route;
   const len = ipLength(pkt);
   const { mib } = net;
   mib[MIB.IpOutTransmits]++;
   mib[MIB.IpExtOutOctets] += len;
-  if (route.type !== 1) countGroup(net, route, len);
   pkt.dev = route.dev;
-  if (route.type === RTN_MULTICAST || route.type === RTN_BROADCAST) loopBack(pkt, route, net);
+  if (route.type === RTN_MULTICAST) {
+    if (!pkt.noLoop && isMember(pkt, route)) loopBack(pkt, route, net);
+    // Multicasts with TTL 0 stay on the host.
+    if ((pkt.ip as Ipv4Header).ttl === 0 && isMember(pkt, route)) {
+      drop(net, pkt, 'NOT_SPECIFIED', 'ttl');
+      return 0;
+    }
+  } else if (route.type === RTN_BROADCAST) loopBack(pkt, route, net);
   if (len <= route.dev.mtu && route.mtuMetric === 0 && route.pmtu === 0) return transmit(pkt, route, net);
-  return outputLarge(pkt, route, net, len);
+  return outputLarge(pkt, route, net, pathMtu(pkt, route, net));
 }
 
-/** Larger than the device, or the path has a limit of its own. */
-function outputLarge(pkt: Packet, route: Route, net: NetNs, len: number): number {
-  const { nowUs } = net.kernel;
-  const mtu = route.mtu(nowUs);
+/** A forwarded packet leaves; `mtu` is what `forward.ts` found to hold for it. */
+export function ipForwardOutput(pkt: Packet, net: NetNs, mtu: number): void {
+  const route = pkt.route as Route;
+  const len = ipLength(pkt);
+  net.mib[MIB.IpOutTransmits]++;
+  net.mib[MIB.IpExtOutOctets] += len;
+  pkt.dev = route.dev;
+  if (len <= mtu) transmit(pkt, route, net);
+  else outputLarge(pkt, route, net, mtu);
+}
+
+/** What was learnt of the path does not hold for a sender that probes it: it may use the link's (`ip_skb_dst_mtu`). */
+function pathMtu(pkt: Packet, route: Route, net: NetNs): number {
+  return pkt.linkMtu ? Math.min(route.dev.mtu, IP_MAX_MTU) : route.mtu(net.kernel.nowUs);
+}
+
+/** Perhaps larger than the device, or the path has a limit of its own. */
+function outputLarge(pkt: Packet, route: Route, net: NetNs, mtu: number): number {
+  const len = ipLength(pkt);
   if (pkt.gsoSize > 0) {
     if (len - pkt.len + pkt.gsoSize <= mtu) return transmit(pkt, route, net);
     let result = 0;
@@ -62,9 +82,9 @@ function outputLarge(pkt: Packet, route: Route, net: NetNs, len: number): number
 function outputSized(pkt: Packet, route: Route, net: NetNs, mtu: number): number {
   if (ipLength(pkt) <= mtu) return transmit(pkt, route, net);
   const ip = pkt.ip as Ipv4Header;
-  if ((ip.frag & IP_DF) !== 0 && !route.pmtuLocked && !pkt.ignoreDf) {
+  if ((ip.frag & IP_DF) !== 0 && !pkt.ignoreDf) {
     net.mib[MIB.IpFragFails]++;
-    icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
+    net.kernel.protocols.tooBig(pkt, mtu);
     drop(net, pkt, 'PKT_TOO_BIG', route.dev.name);
     return -EMSGSIZE;
   }
@@ -86,7 +106,11 @@ function outputSized(pkt: Packet, route: Route, net: NetNs, mtu: number): number
 /** To the neighbour that is the next hop (`ip_finish_output2`). */
 function transmit(pkt: Packet, route: Route, net: NetNs): number {
   const { dev } = route;
-  if ((dev.flags & IFF_LOOPBACK) !== 0) return devQueueXmit(pkt);
+  if (route.type !== RTN_UNICAST) countGroup(net, route, ipLength(pkt));
+  if (dev.hardHeaderLen === 0 || (dev.flags & IFF_LOOPBACK) !== 0) {
+    pkt.eth = null;
+    return devQueueXmit(pkt);
+  }
   let neigh = route.neigh;
   const nextHop = route.gateway !== 0 ? route.gateway : (pkt.ip as Ipv4Header).dst;
   if (neigh === null || neigh.dead || neigh.addr !== nextHop) {
@@ -111,9 +135,15 @@ function countGroup(net: NetNs, route: Route, len: number): void {
   }
 }
 
+/** Does a socket of ours want this group's packets of that device (`RTCF_LOCAL`)? */
+function isMember(pkt: Packet, route: Route): boolean {
+  const { dst } = pkt.ip as Ipv4Header;
+  return dst === INADDR_ALLHOSTS_GROUP || route.dev.ipv4?.groups?.has(dst) === true;
+}
+
 /** Our own receivers of a group or broadcast get a copy, as from the wire (`ip_mc_output`). */
 function loopBack(pkt: Packet, route: Route, net: NetNs): void {
-  if ((route.dev.flags & IFF_LOOPBACK) !== 0 || pkt.noLoop) return;
+  if ((route.dev.flags & IFF_LOOPBACK) !== 0) return;
   // The clone keeps its route, as in Linux: a look-up would refuse our own address as a source.
   const copy = pkt.clone();
   copy.looped = true;

@@ -1,5 +1,5 @@
 /** A packet with no way: an ICMP error to its sender, if we are a router, or a counter (Linux `ip_error`). */
-import { type DropReason, drop } from '../../drop.ts';
+import { drop } from '../../drop.ts';
 import { EACCES, EHOSTUNREACH, ENETUNREACH } from '../../errno.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
@@ -10,6 +10,7 @@ import {
   ICMP_NET_UNREACH,
   ICMP_PKT_FILTERED,
 } from '../../wire/icmp.ts';
+import type { Ipv4Header } from '../../wire/ipv4.ts';
 import type { Route } from '../route/route.ts';
 import { icmpSend } from './icmp.ts';
 
@@ -28,7 +29,7 @@ export function ipError(pkt: Packet, dev: NetDevice, route: Route): void {
   }
   const code = codeOf(route.mtuMetric);
   if (code === ICMP_NET_UNREACH) net.mib[MIB.IpExtInNoRoutes]++;
-  if (code >= 0 && net.ipv4.peers.mayAnswerRefused((pkt.ip as Ipv4Header).src, net))
+  if (code >= 0 && net.ipv4.peers.allowRefused((pkt.ip as Ipv4Header).src))
     icmpSend(pkt, ICMP_DEST_UNREACH, code, 0);
   drop(net, pkt, code === ICMP_NET_UNREACH ? 'IP_INNOROUTES' : 'NOT_SPECIFIED', dev.name);
 }

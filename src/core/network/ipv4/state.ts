@@ -12,8 +12,9 @@ import {
 } from '../route/fib.ts';
 import { routeOutput } from '../route/output.ts';
 import { RTN_LOCAL } from '../route/route.ts';
-import { IcmpLimits } from './icmp-limit.ts';
+import { IcmpLimit } from './icmp-limit.ts';
 import { IdentGenerator } from './ident.ts';
+import { Peers } from './peer.ts';
 import { Reassembly } from './reassembly.ts';
 
 export class Ipv4State {
@@ -24,7 +25,8 @@ export class Ipv4State {
   readonly outputCache: RouteCache = new RouteCache();
   readonly inputCache: RouteCache = new RouteCache();
   readonly exceptions: Map<number, RouteException> = new Map();
-  readonly icmpLimits: IcmpLimits;
+  readonly icmpLimit: IcmpLimit;
+  readonly peers: Peers;
   readonly ident: IdentGenerator;
   readonly reassembly: Reassembly;
   private readonly net: NetNs;
@@ -33,7 +35,8 @@ export class Ipv4State {
 
   constructor(net: NetNs) {
     this.net = net;
-    this.icmpLimits = new IcmpLimits(net);
+    this.icmpLimit = new IcmpLimit(net);
+    this.peers = new Peers(net);
     this.ident = new IdentGenerator(net);
     this.reassembly = new Reassembly(net);
   }
@@ -91,6 +94,7 @@ export class Ipv4State {
     this.tables.clear();
     this.order = [];
     this.exceptions.clear();
+    this.peers.clear();
     this.changed();
   }
 }

@@ -52,7 +52,11 @@ function decide(net: NetNs, dst: number, src: number, oif: number, tos: number):
     if (source === 0 && isMulticast(dst)) source = inetSelectAddr(out, 0, RT_SCOPE_UNIVERSE);
     else if (source === 0 && dst === 0) source = inetSelectAddr(out, 0, RT_SCOPE_HOST);
   }
-  if (dst === 0) return makeLocal(net, source === 0 ? INADDR_LOOPBACK : source);
+  if (dst === 0) {
+    if (source !== 0) return makeLocal(net, source);
+    // LINUX: connect(2) looks again with the address that this gave it, which nobody has while lo was never up.
+    return deviceOf(net, INADDR_LOOPBACK) === null ? -ENETUNREACH : makeLocal(net, INADDR_LOOPBACK);
+  }
   const found = fibLookup(net, { dst, src: source, tos, scope: RT_SCOPE_UNIVERSE, oif });
   if (typeof found === 'number') {
     // With a device given, the tables are not believed: the destination is taken to be on its link.
@@ -77,7 +81,7 @@ function preferredSource(found: FibResult, dev: NetDevice, dst: number): number 
 }
 
 /** LINUX: lo may be down; what is sent to it then dies there, and nobody is told. */
-function makeLocal(net: NetNs, _dst: number, source: number): Route {
+function makeLocal(net: NetNs, source: number): Route {
   return new Route(RTN_LOCAL, net.loopback, 0, source, 0, 0, net.ipv4.generation);
 }
 

@@ -1,4 +1,5 @@
 /** ICMP errors about our echo requests, and about what raw ICMP sockets sent (Linux `ping_err`). */
+import { learnPmtu } from '../../network/ipv4/icmp-error.ts';
 import type { Packet } from '../../packet.ts';
 import type { IcmpError } from '../../protocols.ts';
 import { ICMP_ECHO, ICMP_HLEN } from '../../wire/icmp.ts';
@@ -18,6 +19,7 @@ export function pingError(pkt: Packet, error: IcmpError): void {
   const sk = dev.net.ping.lookup(ident, error.src, dev.ifindex);
   if (sk === null) return;
   if (isFragNeeded(error)) {
+    learnPmtu(dev.net, error);
     sk.resetRoute();
     if (sk.pmtudisc === IP_PMTUDISC_DONT) return;
   }

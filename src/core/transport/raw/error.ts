@@ -1,4 +1,5 @@
 /** ICMP errors about what raw sockets sent (Linux `raw_icmp_error`, `raw_err`). */
+import { learnPmtu } from '../../network/ipv4/icmp-error.ts';
 import type { Packet } from '../../packet.ts';
 import type { IcmpError } from '../../protocols.ts';
 import { queueIcmpError } from '../error-queue.ts';
@@ -11,7 +12,10 @@ export function rawError(pkt: Packet, error: IcmpError, protocol: number): void 
   if (dev === null) return;
   for (const sk of dev.net.raw.socks.get(protocol) ?? []) {
     if (!matches(sk, error.dst, error.src, dev.ifindex)) continue;
-    if (isFragNeeded(error)) sk.resetRoute();
+    if (isFragNeeded(error)) {
+      learnPmtu(dev.net, error);
+      sk.resetRoute();
+    }
     let errno = icmpErrno(error);
     if (isFragNeeded(error) && sk.pmtudisc === IP_PMTUDISC_DONT) errno &= ~HARD;
     if (errno === 0 || (!sk.recverr && !sk.connected)) continue;

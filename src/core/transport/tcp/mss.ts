@@ -9,7 +9,7 @@ import { routeOf } from './route-cache.ts';
 import type { TcpSock } from './sock.ts';
 
 /** `MAX_TCP_HEADER` of Linux and one: what a GSO packet leaves for headers. */
-const GSO_HEADER_ROOM = 321;
+const GSO_HEADER_ROOM = 257;
 /** `sk_pacing_shift`: a TSO burst is about 1 ms at the pacing rate. */
 const PACING_SHIFT = 10;
 /** net.ipv4.tcp_tso_rtt_log */

@@ -4,7 +4,7 @@ import { tcpInitCwnd, tcpNotsentBytes } from './flight.ts';
 import type { TcpSock } from './sock.ts';
 
 /** Room for headers and `struct skb_shared_info` that Linux charges with each segment. */
-const HEADER_ROOM = 640;
+const HEADER_ROOM = 576;
 /** `struct sk_buff` */
 const SKB_SIZE = 256;
 

@@ -49,7 +49,7 @@ export function synSentProcess(sk: TcpSock, seg: RxSegment): boolean {
   } else if ((seg.flags & TCP_RST) !== 0) reason = 'TCP_RESET';
   else if (syn) {
     takeOptions(sk, options);
-    crossedSyn(sk, seg, options);
+    crossedSyn(sk, seg);
     return false;
   } else reason = 'TCP_FLAGS';
   sk.mssClamp = savedClamp;
@@ -137,7 +137,7 @@ function established(sk: TcpSock, seg: RxSegment, o: SynOptions): boolean {
 }
 
 /** Both opened at the same time, or we talk to ourselves (RFC 9293 §3.5 figure 8). */
-function crossedSyn(sk: TcpSock, seg: RxSegment, _o: SynOptions): void {
+function crossedSyn(sk: TcpSock, seg: RxSegment): void {
   setState(sk, TCP_SYN_RECV);
   takeTimestamps(sk);
   sk.rcvNxt = (seg.seq + 1) | 0;
@@ -147,11 +147,6 @@ function crossedSyn(sk: TcpSock, seg: RxSegment, _o: SynOptions): void {
   sk.sndWnd = seg.hdr.window;
   sk.sndWl1 = seg.seq;
   sk.maxWindow = sk.sndWnd;
-  if (!sk.wscaleOk) {
-    sk.sndWscale = 0;
-    sk.rcvWscale = 0;
-    sk.windowClamp = Math.min(sk.windowClamp, 65535);
-  }
   ecnRcvSyn(sk, seg.flags);
   tcpSyncMss(sk, sk.pmtuCookie);
   initializeRcvMss(sk);

@@ -1,5 +1,6 @@
 /** ICMP errors about datagrams that we sent (RFC 1122 §4.1.3.3; Linux `__udp4_lib_err`). */
 import { MIB } from '../../mib.ts';
+import { learnPmtu } from '../../network/ipv4/icmp-error.ts';
 import type { Packet } from '../../packet.ts';
 import type { IcmpError } from '../../protocols.ts';
 import { UDP_HLEN } from '../../wire/udp.ts';
@@ -22,6 +23,7 @@ export function udpError(pkt: Packet, error: IcmpError): void {
     return;
   }
   if (isFragNeeded(error)) {
+    learnPmtu(net, error);
     sk.resetRoute();
     if (sk.pmtudisc === IP_PMTUDISC_DONT) return;
   }

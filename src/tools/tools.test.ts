@@ -1,0 +1,104 @@
+/** ss, tc, bridge and sysctl: columns, words and refusals. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  AF_INET,
+  Kernel,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  Socket,
+  type ToolContext,
+} from '../core/index.ts';
+import { ipv4 } from '../core/util/address.ts';
+import { VirtualClock } from '../sim/virtual-clock.ts';
+import { bridgeTool, ssTool, sysctlTool, tcTool } from './index.ts';
+
+interface World {
+  readonly clock: VirtualClock;
+  readonly kernel: Kernel;
+  readonly a: ToolContext;
+  readonly b: ToolContext;
+}
+
+function world(): World {
+  const clock = new VirtualClock();
+  const kernel = new Kernel({ env: clock, seed: 1 });
+  const [a, b] = ['a', 'b'].map((name): ToolContext => {
+    const ns = kernel.netns.add(name);
+    const { netns } = kernel;
+    return { ns, findNetns: (n) => netns.find(n), listNetns: () => netns.list() };
+  }) as [ToolContext, ToolContext];
+  kernel.veth(
+    { netns: a.ns, name: 'eth0', address: '10.0.0.1/24', up: true },
+    { netns: b.ns, name: 'eth0', address: '10.0.0.2/24', up: true },
+  );
+  return { clock, kernel, a, b };
+}
+
+function socket(ctx: ToolContext, type: number): Socket {
+  const made = Socket.create(ctx.ns.net, AF_INET, type);
+  assert.ok(typeof made !== 'number');
+  return made;
+}
+
+const to = (addr: string, port: number): { family: 2; addr: number; port: number } => ({
+  family: AF_INET,
+  addr: ipv4(addr),
+  port,
+});
+
+test('ss: listeners and connections in ss’s columns', () => {
+  const { clock, kernel, a, b } = world();
+  const listener = socket(b, SOCK_STREAM);
+  listener.bind(to('0.0.0.0', 80));
+  listener.listen(5);
+  const client = socket(a, SOCK_STREAM);
+  client.bind(to('0.0.0.0', 40000));
+  client.connect(to('10.0.0.2', 80));
+  const dns = socket(b, SOCK_DGRAM);
+  dns.bind(to('10.0.0.2', 53));
+  clock.runFor(kernel.core, 1000);
+  client.send(new Uint8Array(100));
+  clock.runFor(kernel.core, 1_000_000);
+  assert.equal(
+    ssTool(b, ['-tan']).stdout,
+    'State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n' +
+      'LISTEN 1      5            0.0.0.0:80        0.0.0.0:*           \n' +
+      'ESTAB  100    0           10.0.0.2:80       10.0.0.1:40000       \n',
+  );
+  assert.equal(ssTool(b, ['-uaH']).stdout, 'UNCONN 0      0      10.0.0.2:domain 0.0.0.0:*\n');
+  assert.equal(ssTool(b, ['-t']).stdout.split('\n').length, 3);
+  assert.equal(ssTool(b, ['-tH', 'dport', '=', ':40000']).stdout.split('\n').length, 2);
+  assert.equal(ssTool(b, ['-tH', 'not', '(', 'dport', '=', ':40000', ')']).stdout, '');
+  assert.match(ssTool(a, ['-ti']).stdout, /\n\t ts sack cubic wscale:\d+,\d+ rto:/);
+  assert.match(ssTool(b, ['-s']).stdout, /^TCP: {3}2 \(estab 1, closed 0/m);
+  const bad = ssTool(b, ['-p']);
+  assert.equal(bad.code, 255);
+  assert.match(bad.stderr, /-p is not implemented/);
+});
+
+test('tc: netem, its words, its refusals', () => {
+  const { a } = world();
+  const tc = (line: string): ReturnType<typeof tcTool> => tcTool(a, line.split(' '));
+  assert.equal(tc('qdisc add dev eth0 root netem delay 10ms loss 1%').code, 0);
+  assert.equal(
+    tc('qdisc show dev eth0').stdout,
+    'qdisc netem 8001: root refcnt 2 limit 1000 delay 10ms loss 1%\n',
+  );
+  assert.match(tc('qdisc add dev eth0 root netem delay 1ms').stderr, /^Error: Exclusivity flag on/);
+  assert.equal(tc('qdisc replace dev eth0 root netem rate 8mbit').code, 0);
+  assert.deepEqual(JSON.parse(tc('-j qdisc show dev eth0').stdout)[0].options.rate.rate, 1_000_000);
+  assert.match(tc('qdisc add dev eth0 root htb').stderr, /"qdisc htb" is not implemented/);
+  assert.match(tc('qdisc replace dev eth0 root netem dealy 1ms').stderr, /^What is "dealy"\?/);
+  assert.equal(tc('qdisc del dev eth0 root').code, 0);
+  assert.equal(tc('qdisc').stdout, 'qdisc noqueue 0: dev eth0 root refcnt 2 \n');
+});
+
+test('bridge and sysctl refuse what they do not know', () => {
+  const { a } = world();
+  assert.match(bridgeTool(a, ['vlan']).stderr, /"bridge vlan" is not implemented/);
+  assert.match(bridgeTool(a, ['lnk']).stderr, /Did you mean "bridge link"/);
+  assert.match(sysctlTool(a, ['-p']).stderr, /-p is not implemented/);
+  assert.equal(sysctlTool(a, ['-n', 'net.ipv4.ip_forward']).stdout, '0\n');
+  assert.equal(sysctlTool(a, ['-N', '-a', '-r', 'somaxconn']).stdout, 'net.core.somaxconn\n');
+});
