@@ -61,12 +61,15 @@ function withoutNoise(observed: unknown): unknown {
 function assertTimes(ours: unknown, linux: readonly number[]): void {
   assert.ok(Array.isArray(ours), String(ours));
   assert.equal(ours.length, linux.length, `${ours} against ${linux}`);
-  linux.forEach((at, i) => assert.ok(Math.abs(Number(ours[i]) - at) <= 0.15, `${ours} against ${linux}`));
+  linux.forEach((at, i) =>
+    assert.ok(Math.abs(Number(ours[i]) - at) <= 0.15, `${ours} against ${linux}`),
+  );
 }
 
 function assertSame(ours: Fact, linux: Fact): void {
   const expected = linux.observed;
-  if (Array.isArray(expected) && typeof expected[0] === 'number') assertTimes(ours.observed, expected);
+  if (Array.isArray(expected) && typeof expected[0] === 'number')
+    assertTimes(ours.observed, expected);
   else if (linux.volatile === true)
     assert.deepEqual(withoutNoise(ours.observed), withoutNoise(expected));
   else assert.deepEqual(ours.observed, expected);

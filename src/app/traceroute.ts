@@ -250,7 +250,7 @@ class Trace extends Prober {
 
   private endHop(): void {
     this.sentAt.clear();
-    let text = String(this.hop).padStart(2);
+    let text = `${String(this.hop).padStart(2)} `;
     let last: number | undefined;
     for (const a of this.answers) {
       if (a === undefined || a === null) text += ' *';
@@ -268,7 +268,7 @@ class Trace extends Prober {
 
   private nameOf(src: number): string {
     const address = formatIpv4(src);
-    return this.options.numeric ? ` ${address}` : ` ${address} (${address})`;
+    return this.options.numeric ? address : `${address} (${address})`;
   }
 }
 

@@ -3,14 +3,15 @@
  * field here. Protocols are functions of a packet, whose namespace is `pkt.dev.net`, or of a socket,
  * whose namespace is `sk.net`; nothing else leads from one namespace to another (S2).
  */
+
+import { loopbackSetup } from './device/loopback.ts';
 import type { DropReason } from './drop.ts';
 import { EventSource } from './event.ts';
 import type { Kernel } from './kernel.ts';
-import { destroyDevices } from './link/device-state.ts';
 import { DeviceList } from './link/device-list.ts';
-import type { NetDevice, PacketTap } from './link/net-device.ts';
+import { destroyDevices } from './link/device-state.ts';
 import { NeighbourTable } from './link/neighbour-table.ts';
-import { loopbackSetup } from './device/loopback.ts';
+import type { NetDevice, PacketTap } from './link/net-device.ts';
 import { MIB_MAX, type Mib } from './mib.ts';
 import { ARP_PROTOCOL } from './network/ipv4/arp.ts';
 import { Ipv4State } from './network/ipv4/state.ts';

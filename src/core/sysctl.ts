@@ -29,12 +29,8 @@ export class Sysctl {
   ipForwardUsePmtu = 0;
   /** net.ipv4.ip_nonlocal_bind */
   ipNonlocalBind = 0;
-  /** net.ipv4.ip_autobind_reuse */
-  ipAutobindReuse = 0;
   /** net.ipv4.ip_unprivileged_port_start */
   ipUnprivilegedPortStart = 1024;
-  /** net.ipv4.fib_multipath_hash_policy */
-  fibMultipathHashPolicy = 0;
   /** net.ipv4.icmp_echo_ignore_all */
   icmpEchoIgnoreAll = 0;
   /** net.ipv4.icmp_echo_ignore_broadcasts */
@@ -53,8 +49,6 @@ export class Sysctl {
   icmpMsgsBurst = 50;
   /** net.ipv4.ipfrag_high_thresh */
   ipfragHighThresh = 4194304;
-  /** net.ipv4.ipfrag_low_thresh */
-  ipfragLowThresh = 3145728;
   /** net.ipv4.ipfrag_time */
   ipfragTime = 30;
   /** net.ipv4.ipfrag_max_dist */
@@ -67,18 +61,10 @@ export class Sysctl {
   minAdvMss = 256;
   /** net.ipv4.igmp_max_memberships */
   igmpMaxMemberships = 20;
-  /** net.ipv4.udp_rmem_min */
-  udpRmemMin = 4096;
-  /** net.ipv4.udp_wmem_min */
-  udpWmemMin = 4096;
   /** net.ipv4.tcp_abort_on_overflow */
   tcpAbortOnOverflow = 0;
-  /** net.ipv4.tcp_adv_win_scale */
-  tcpAdvWinScale = 1;
   /** net.ipv4.tcp_app_win */
   tcpAppWin = 31;
-  /** net.ipv4.tcp_autocorking */
-  tcpAutocorking = 1;
   /** net.ipv4.tcp_base_mss */
   tcpBaseMss = 1024;
   /** net.ipv4.tcp_challenge_ack_limit */
@@ -87,8 +73,6 @@ export class Sysctl {
   tcpCompSackDelayNs = 1000000;
   /** net.ipv4.tcp_comp_sack_nr */
   tcpCompSackNr = 44;
-  /** net.ipv4.tcp_comp_sack_slack_ns */
-  tcpCompSackSlackNs = 100000;
   /** net.ipv4.tcp_dsack */
   tcpDsack = 1;
   /** net.ipv4.tcp_early_retrans */
@@ -97,8 +81,6 @@ export class Sysctl {
   tcpEcn = 2;
   /** net.ipv4.tcp_ecn_fallback */
   tcpEcnFallback = 1;
-  /** net.ipv4.tcp_fastopen */
-  tcpFastopen = 1;
   /** net.ipv4.tcp_fin_timeout */
   tcpFinTimeout = 60;
   /** net.ipv4.tcp_frto */
@@ -111,8 +93,6 @@ export class Sysctl {
   tcpKeepaliveProbes = 9;
   /** net.ipv4.tcp_keepalive_intvl */
   tcpKeepaliveIntvl = 75;
-  /** net.ipv4.tcp_limit_output_bytes */
-  tcpLimitOutputBytes = 4194304;
   /** net.ipv4.tcp_max_reordering */
   tcpMaxReordering = 300;
   /** net.ipv4.tcp_max_syn_backlog */
@@ -131,12 +111,6 @@ export class Sysctl {
   tcpMtuProbeFloor = 48;
   /** net.ipv4.tcp_mtu_probing */
   tcpMtuProbing = 0;
-  /** net.ipv4.tcp_probe_interval */
-  tcpProbeInterval = 600;
-  /** net.ipv4.tcp_probe_threshold */
-  tcpProbeThreshold = 8;
-  /** net.ipv4.tcp_no_metrics_save */
-  tcpNoMetricsSave = 0;
   /** net.ipv4.tcp_notsent_lowat */
   tcpNotsentLowat = 4294967295;
   /** net.ipv4.tcp_orphan_retries */
@@ -233,48 +207,63 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.ip_no_pmtu_disc', field: 'ipNoPmtuDisc', min: 0, max: 3 },
   { name: 'net.ipv4.ip_forward_use_pmtu', field: 'ipForwardUsePmtu', min: 0, max: 1 },
   { name: 'net.ipv4.ip_nonlocal_bind', field: 'ipNonlocalBind', min: 0, max: 1 },
-  { name: 'net.ipv4.ip_autobind_reuse', field: 'ipAutobindReuse', min: 0, max: 1 },
-  { name: 'net.ipv4.ip_unprivileged_port_start', field: 'ipUnprivilegedPortStart', min: 0, max: 65535 },
-  { name: 'net.ipv4.fib_multipath_hash_policy', field: 'fibMultipathHashPolicy', min: 0, max: 3 },
+  {
+    name: 'net.ipv4.ip_unprivileged_port_start',
+    field: 'ipUnprivilegedPortStart',
+    min: 0,
+    max: 65535,
+  },
   { name: 'net.ipv4.icmp_echo_ignore_all', field: 'icmpEchoIgnoreAll', min: 0, max: 1 },
-  { name: 'net.ipv4.icmp_echo_ignore_broadcasts', field: 'icmpEchoIgnoreBroadcasts', min: 0, max: 1 },
-  { name: 'net.ipv4.icmp_ignore_bogus_error_responses', field: 'icmpIgnoreBogusErrorResponses', min: 0, max: 1 },
-  { name: 'net.ipv4.icmp_errors_use_inbound_ifaddr', field: 'icmpErrorsUseInboundIfaddr', min: 0, max: 1 },
+  {
+    name: 'net.ipv4.icmp_echo_ignore_broadcasts',
+    field: 'icmpEchoIgnoreBroadcasts',
+    min: 0,
+    max: 1,
+  },
+  {
+    name: 'net.ipv4.icmp_ignore_bogus_error_responses',
+    field: 'icmpIgnoreBogusErrorResponses',
+    min: 0,
+    max: 1,
+  },
+  {
+    name: 'net.ipv4.icmp_errors_use_inbound_ifaddr',
+    field: 'icmpErrorsUseInboundIfaddr',
+    min: 0,
+    max: 1,
+  },
   { name: 'net.ipv4.icmp_ratelimit', field: 'icmpRatelimit', min: 0, max: 2147483647 },
   { name: 'net.ipv4.icmp_ratemask', field: 'icmpRatemask', min: 0, max: 2147483647 },
   { name: 'net.ipv4.icmp_msgs_per_sec', field: 'icmpMsgsPerSec', min: 0, max: 2147483647 },
   { name: 'net.ipv4.icmp_msgs_burst', field: 'icmpMsgsBurst', min: 0, max: 2147483647 },
   { name: 'net.ipv4.ipfrag_high_thresh', field: 'ipfragHighThresh', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.ipfrag_low_thresh', field: 'ipfragLowThresh', min: 0, max: 2147483647 },
   { name: 'net.ipv4.ipfrag_time', field: 'ipfragTime', min: 0, max: 2147483647 },
   { name: 'net.ipv4.ipfrag_max_dist', field: 'ipfragMaxDist', min: -2147483648, max: 2147483647 },
   { name: 'net.ipv4.route.min_pmtu', field: 'minPmtu', min: 68, max: 2147483647 },
   { name: 'net.ipv4.route.mtu_expires', field: 'mtuExpires', min: 0, max: 2147483647 },
   { name: 'net.ipv4.route.min_adv_mss', field: 'minAdvMss', min: 0, max: 2147483647 },
   { name: 'net.ipv4.igmp_max_memberships', field: 'igmpMaxMemberships', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.udp_rmem_min', field: 'udpRmemMin', min: 1, max: 2147483647 },
-  { name: 'net.ipv4.udp_wmem_min', field: 'udpWmemMin', min: 1, max: 2147483647 },
   { name: 'net.ipv4.tcp_abort_on_overflow', field: 'tcpAbortOnOverflow', min: 0, max: 255 },
-  { name: 'net.ipv4.tcp_adv_win_scale', field: 'tcpAdvWinScale', min: -31, max: 31 },
   { name: 'net.ipv4.tcp_app_win', field: 'tcpAppWin', min: 0, max: 31 },
-  { name: 'net.ipv4.tcp_autocorking', field: 'tcpAutocorking', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_base_mss', field: 'tcpBaseMss', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.tcp_challenge_ack_limit', field: 'tcpChallengeAckLimit', min: 0, max: 2147483647 },
+  {
+    name: 'net.ipv4.tcp_challenge_ack_limit',
+    field: 'tcpChallengeAckLimit',
+    min: 0,
+    max: 2147483647,
+  },
   { name: 'net.ipv4.tcp_comp_sack_delay_ns', field: 'tcpCompSackDelayNs', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_comp_sack_nr', field: 'tcpCompSackNr', min: 0, max: 255 },
-  { name: 'net.ipv4.tcp_comp_sack_slack_ns', field: 'tcpCompSackSlackNs', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_dsack', field: 'tcpDsack', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_early_retrans', field: 'tcpEarlyRetrans', min: 0, max: 4 },
   { name: 'net.ipv4.tcp_ecn', field: 'tcpEcn', min: 0, max: 5 },
   { name: 'net.ipv4.tcp_ecn_fallback', field: 'tcpEcnFallback', min: 0, max: 1 },
-  { name: 'net.ipv4.tcp_fastopen', field: 'tcpFastopen', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_fin_timeout', field: 'tcpFinTimeout', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_frto', field: 'tcpFrto', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_invalid_ratelimit', field: 'tcpInvalidRatelimit', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_keepalive_time', field: 'tcpKeepaliveTime', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_keepalive_probes', field: 'tcpKeepaliveProbes', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_keepalive_intvl', field: 'tcpKeepaliveIntvl', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.tcp_limit_output_bytes', field: 'tcpLimitOutputBytes', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_max_reordering', field: 'tcpMaxReordering', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_max_syn_backlog', field: 'tcpMaxSynBacklog', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_max_tw_buckets', field: 'tcpMaxTwBuckets', min: 0, max: 2147483647 },
@@ -284,9 +273,6 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.tcp_moderate_rcvbuf', field: 'tcpModerateRcvbuf', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_mtu_probe_floor', field: 'tcpMtuProbeFloor', min: 48, max: 65535 },
   { name: 'net.ipv4.tcp_mtu_probing', field: 'tcpMtuProbing', min: 0, max: 2 },
-  { name: 'net.ipv4.tcp_probe_interval', field: 'tcpProbeInterval', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.tcp_probe_threshold', field: 'tcpProbeThreshold', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.tcp_no_metrics_save', field: 'tcpNoMetricsSave', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_notsent_lowat', field: 'tcpNotsentLowat', min: 0, max: 4294967295 },
   { name: 'net.ipv4.tcp_orphan_retries', field: 'tcpOrphanRetries', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_pacing_ca_ratio', field: 'tcpPacingCaRatio', min: 0, max: 1000 },
@@ -314,7 +300,12 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.tcp_tw_reuse', field: 'tcpTwReuse', min: 0, max: 2 },
   { name: 'net.ipv4.tcp_tw_reuse_delay', field: 'tcpTwReuseDelay', min: 1, max: 60000 },
   { name: 'net.ipv4.tcp_window_scaling', field: 'tcpWindowScaling', min: 0, max: 255 },
-  { name: 'net.ipv4.tcp_workaround_signed_windows', field: 'tcpWorkaroundSignedWindows', min: 0, max: 255 },
+  {
+    name: 'net.ipv4.tcp_workaround_signed_windows',
+    field: 'tcpWorkaroundSignedWindows',
+    min: 0,
+    max: 255,
+  },
 ];
 
 /** `net.ipv4.conf.<device>.*`: one object per device, and those of `all` and `default`. */

@@ -2,7 +2,7 @@
  * A lab file as it was written: YAML 1.2 (JSON is a part of it), checked against `schema/lab.json`. Each
  * complaint is one sentence with the line, the field and, where a word is unknown, the nearest valid one.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 import { nearest } from '../core/util/nearest.ts';
@@ -92,10 +92,14 @@ export function defineLab(spec: LabSpec): LabSource {
   return { spec, fail };
 }
 
-const schema = JSON.parse(
-  readFileSync(new URL('../../schema/lab.json', import.meta.url), 'utf8'),
-) as object;
+const schema = JSON.parse(readFileSync(schemaFile(), 'utf8')) as object;
 const check = new Ajv({ verbose: true, allErrors: true, strict: false }).compile(schema);
+
+/** Beside `dist/` or `src/` in the package; tests that were compiled first are one folder deeper. */
+function schemaFile(): URL {
+  const near = new URL('../../schema/lab.json', import.meta.url);
+  return existsSync(near) ? near : new URL('../../../schema/lab.json', import.meta.url);
+}
 
 function validate(spec: unknown, fail: LabSource['fail']): void {
   if (spec === null || typeof spec !== 'object' || Array.isArray(spec))

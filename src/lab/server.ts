@@ -74,6 +74,7 @@ function serve(socket: Socket, run: CommandRunner): void {
       .then((code) => {
         sendMessage(socket, { code });
         socket.end();
-      });
+      })
+      .catch(() => socket.destroy());
   });
 }

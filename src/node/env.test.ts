@@ -1,3 +1,4 @@
+/** Real time as the environment of a kernel. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Kernel } from '../core/kernel.ts';

@@ -1,3 +1,4 @@
+/** Frames over a stream socket. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -13,7 +13,10 @@ import { promisify } from 'node:util';
 import { currentNet, runOutside } from '../../src/node/index.ts';
 import { twoHosts } from './two-hosts.ts';
 
-const before = { connect: net.connect, Socket: net.Socket, hostname: os.hostname(),
+const before = {
+  connect: net.connect,
+  Socket: net.Socket,
+  hostname: os.hostname(),
   interfaces: os.networkInterfaces(),
 };
 const { web, client } = twoHosts();

@@ -13,7 +13,8 @@ export function describe(b: Uint8Array, base?: Base): string {
   if ((frag & 0x4000) !== 0) text += ' DF';
   if (view.getUint16(4) === 0) text += ' id0';
   if (header > 20) text += ` ipopts ${hex(b.subarray(20, header))}`;
-  if ((frag & 0x3fff) !== 0) text += ` frag ${(frag & 0x1fff) * 8}${(frag & 0x2000) !== 0 ? '+' : ''}`;
+  if ((frag & 0x3fff) !== 0)
+    text += ` frag ${(frag & 0x1fff) * 8}${(frag & 0x2000) !== 0 ? '+' : ''}`;
   return `${text} ${transport(b[9] ?? 0, b.subarray(header), base)}`;
 }
 

@@ -1,12 +1,21 @@
 /** The facts about UDP, ICMP, IP, forwarding and fragments, case by case as linux_wire.py makes them. */
 import { errnoName } from '../../src/core/errno.ts';
 import { fibAdd } from '../../src/core/network/route/change.ts';
-import { NO_METRICS, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTPROT_BOOT } from '../../src/core/network/route/fib.ts';
-import { RTN_BLACKHOLE, RTN_PROHIBIT, RTN_UNREACHABLE } from '../../src/core/network/route/route.ts';
+import {
+  NO_METRICS,
+  RT_SCOPE_UNIVERSE,
+  RT_TABLE_MAIN,
+  RTPROT_BOOT,
+} from '../../src/core/network/route/fib.ts';
+import {
+  RTN_BLACKHOLE,
+  RTN_PROHIBIT,
+  RTN_UNREACHABLE,
+} from '../../src/core/network/route/route.ts';
 import { ipv4 } from '../../src/core/util/address.ts';
-import { icmp, ip, type IpOptions, KERNEL, latin, quad, udp, type UdpOptions } from './build.ts';
+import { type IpOptions, icmp, ip, KERNEL, latin, quad, type UdpOptions, udp } from './build.ts';
 import { describe } from './describe.ts';
-import { sockaddr, WireWorld } from './wire-world.ts';
+import { sockaddr, type WireWorld } from './wire-world.ts';
 
 /** Makes some facts in a world of its own. */
 export type Section = (w: WireWorld) => void | Promise<void>;
@@ -34,7 +43,11 @@ async function udpOpen(w: WireWorld): Promise<void> {
   probe('open port ok', {});
   probe('open port zero checksum', { zero: true });
   probe('open port bad checksum', { bad: true });
-  probe('UDP length shorter than IP payload (trailing bytes)', { length: 12, zero: true }, 'abcdefgh');
+  probe(
+    'UDP length shorter than IP payload (trailing bytes)',
+    { length: 12, zero: true },
+    'abcdefgh',
+  );
   probe('UDP length longer than IP payload', { length: 40, zero: true }, 'abcd');
   probe('UDP length 4 (<8)', { length: 4, zero: true }, 'abcd');
   probe('source port 0', { sport: 0 });
@@ -53,7 +66,10 @@ async function udpOpen(w: WireWorld): Promise<void> {
 
 function icmpMessages(w: WireWorld): void {
   const probe = (title: string, bytes: Uint8Array): void => void w.probe('icmp', title, bytes);
-  probe('echo request 56 bytes tos 0x20 ttl 9', icmp(8, 0, { data: latin('p'.repeat(56)), tos: 0x20, ttl: 9 }));
+  probe(
+    'echo request 56 bytes tos 0x20 ttl 9',
+    icmp(8, 0, { data: latin('p'.repeat(56)), tos: 0x20, ttl: 9 }),
+  );
   probe('echo bad checksum', icmp(8, 0, { bad: true }));
   probe('echo code 7', icmp(8, 7));
   probe('echo to subnet broadcast', icmp(8, 0, { dst: BROADCAST }));
@@ -106,7 +122,10 @@ function ipHeaders(w: WireWorld): void {
   probe('ihl 4', patched(echo(), 0, 0x44));
   probe('ihl 15 beyond packet', ip([8, 0], 1, { ihl: 15 }));
   probe('total length > packet', ip(echo().subarray(20), 1, { total: 200 }));
-  probe('total length < packet (trailing pad)', Uint8Array.from([...echo(), ...new Uint8Array(10)]));
+  probe(
+    'total length < packet (trailing pad)',
+    Uint8Array.from([...echo(), ...new Uint8Array(10)]),
+  );
   probe('total length 19', ip(echo().subarray(20), 1, { total: 19 }));
   probe('version 5', patched(echo(), 0, 0x55));
   probe('ttl 0 to us', echo({ ttl: 0 }));
@@ -135,7 +154,10 @@ function forward(w: WireWorld): void {
   probe('source 127.0.0.1', echo({ src: '127.0.0.1', dst: far }));
   probe('source is a multicast address', echo({ src: '224.0.0.9', dst: far }));
   probe('source 0.0.0.0', echo({ src: '0.0.0.0', dst: far }));
-  probe('source = address of out interface network (rp_filter=0)', echo({ src: '10.6.0.7', dst: far }));
+  probe(
+    'source = address of out interface network (rp_filter=0)',
+    echo({ src: '10.6.0.7', dst: far }),
+  );
   probe('LSRR', echo({ opts: [0x83, 7, 4, ...quad(far), 0] }));
   probe('ttl 1 UDP with DF (quote)', udp('q'.repeat(900), { dst: far, ttl: 1 }));
   refuse(w, '10.30.0.0', RTN_UNREACHABLE);
@@ -170,7 +192,9 @@ function refuse(w: WireWorld, prefix: string, type: number): void {
 /** Offset, length, more fragments, and other bytes in its place. */
 type Part = readonly [offset: number, len: number, more: boolean, data?: Uint8Array];
 
-const BODY: Uint8Array = icmp(8, 0, { data: Uint8Array.from({ length: 64 }, (_, i) => i) }).subarray(20);
+const BODY: Uint8Array = icmp(8, 0, {
+  data: Uint8Array.from({ length: 64 }, (_, i) => i),
+}).subarray(20);
 
 function parts(id: number, ...list: readonly Part[]): Uint8Array[] {
   return list.map(([offset, len, more, data]) =>
@@ -196,7 +220,12 @@ function fragments(w: WireWorld): void {
   const death = ip(latin('A'.repeat(64)), 1, { id: 900, frag: 8189 });
   w.probe('fragments', 'fragment past 65535 (ping of death)', [death]);
   probe('middle fragment length not multiple of 8', [0, 30, true], [32, n - 32, false]);
-  probe('two last fragments with different ends', [0, 32, true], [32, 16, false], [32, n - 32, false]);
+  probe(
+    'two last fragments with different ends',
+    [0, 32, true],
+    [32, 16, false],
+    [32, n - 32, false],
+  );
   const end = n & ~7;
   probe('zero-length last fragment', [0, end, true], [end, 0, false, new Uint8Array(0)]);
   probe('single packet MF=0 off=0 ok', [0, n, false]);

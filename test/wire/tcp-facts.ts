@@ -1,17 +1,10 @@
 /** The facts about TCP, case by case as linux_wire.py makes them. */
 import { errnoName } from '../../src/core/errno.ts';
 import type { Socket } from '../../src/core/socket/socket.ts';
-import { icmp, KERNEL, latin, PEER, quad, tcp, type TcpOptions } from './build.ts';
+import { icmp, KERNEL, latin, PEER, quad, type TcpOptions, tcp } from './build.ts';
 import { type Base, describe, ports, seqOf } from './describe.ts';
 import type { Section } from './ip-facts.ts';
-import {
-  lingerZero,
-  type Seen,
-  sockaddr,
-  socketError,
-  tcpState,
-  WireWorld,
-} from './wire-world.ts';
+import { lingerZero, type Seen, sockaddr, socketError, tcpState, WireWorld } from './wire-world.ts';
 
 const MSS: readonly number[] = [2, 4, 5, 0xb4];
 const FULL: readonly number[] = [...MSS, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
@@ -121,7 +114,14 @@ async function listening(w: WireWorld): Promise<void> {
     probe(`[${f}] ack 5000`, f, { ack: f.includes('A') ? 5000 : 0 });
   probe('[S] bad checksum', 'S', { bad: true });
   probe('[S] source = own address 10.7.0.1', 'S', { src: KERNEL });
-  const sources = ['127.0.0.1', '255.255.255.255', '224.0.0.1', '0.0.0.0', '10.7.0.255', '240.0.0.1'];
+  const sources = [
+    '127.0.0.1',
+    '255.255.255.255',
+    '224.0.0.1',
+    '0.0.0.0',
+    '10.7.0.255',
+    '240.0.0.1',
+  ];
   for (const src of sources) probe(`[S] source ${src}`, 'S', { src });
   probe('[S] source 10.99.0.1 (no route back)', 'S', { src: '10.99.0.1' });
 }
@@ -290,7 +290,11 @@ async function connecting(w: WireWorld): Promise<void> {
   w.fact('tcp-connect', 'SYN', describe(syn.bytes, [isn, 0]));
   const resent = w.rx(9).filter((s) => ports(s.bytes)[1] === port);
   const title = 'SYN retransmissions at s (first 9 s; tcp_syn_linear_timeouts default)';
-  w.fact('tcp-connect', title, resent.map((s) => round(s.at - syn.at, 1)));
+  w.fact(
+    'tcp-connect',
+    title,
+    resent.map((s) => round(s.at - syn.at, 1)),
+  );
 }
 
 /** What meets a SYN of ours. */
@@ -328,7 +332,11 @@ const ICMP_ERRORS: readonly (readonly [number, number])[] = [
   [5, 1],
 ];
 
-const TCP_STATE_NAMES: Readonly<Record<number, string>> = { 1: 'ESTABLISHED', 2: 'SYN_SENT', 7: 'CLOSE' };
+const TCP_STATE_NAMES: Readonly<Record<number, string>> = {
+  1: 'ESTABLISHED',
+  2: 'SYN_SENT',
+  7: 'CLOSE',
+};
 
 /** An ICMP error about a packet that the kernel sent. */
 function errorAbout(type: number, code: number, sent: Uint8Array): Uint8Array {
@@ -367,7 +375,12 @@ const ICMP_SECTIONS: readonly Section[] = ICMP_ERRORS.map(
     },
 );
 
-async function udpError(w: WireWorld, type: number, code: number, recverr: boolean): Promise<string | 0> {
+async function udpError(
+  w: WireWorld,
+  type: number,
+  code: number,
+  recverr: boolean,
+): Promise<string | 0> {
   const socket = await w.udpSocket();
   if (recverr) socket.setsockopt(0, 11, 1);
   socket.connect(sockaddr(PEER, 5000));

@@ -2,7 +2,7 @@
  * The arrangement of test/data/linux_wire.py: one namespace with two tun devices, whose other ends the
  * test holds, in virtual time.
  */
-import { tunAdd, tunAttach, TunPort } from '../../src/core/device/tun.ts';
+import { TunPort, tunAdd, tunAttach } from '../../src/core/device/tun.ts';
 import { errnoName } from '../../src/core/errno.ts';
 import { Kernel } from '../../src/core/kernel.ts';
 import { devOpen } from '../../src/core/link/device-state.ts';
@@ -13,9 +13,9 @@ import type { Socket } from '../../src/core/socket/socket.ts';
 import {
   AF_INET,
   type OptionValue,
-  type SockAddrIn,
   SOCK_DGRAM,
   SOCK_STREAM,
+  type SockAddrIn,
 } from '../../src/core/transport/sock.ts';
 import { ipv4 } from '../../src/core/util/address.ts';
 import { VirtualClock } from '../../src/sim/virtual-clock.ts';

@@ -63,9 +63,9 @@ export function isReserved(addr: number): boolean {
   return addr >>> 28 === 15 && addr !== -1;
 }
 
-/** 0.0.0.0/8 */
+/** 0.0.0.0. LINUX: since 5.3 the rest of 0.0.0.0/8 is ordinary unicast. */
 export function isZeronet(addr: number): boolean {
-  return addr >>> 24 === 0;
+  return addr === 0;
 }
 
 /** Lower-case text of a MAC address, `02:00:00:00:00:01`. */

@@ -1,3 +1,4 @@
+/** Seeded random numbers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from './random.ts';

@@ -1,3 +1,4 @@
+/** Order of sequence numbers across the wrap. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -5,10 +5,9 @@
 import { EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../../errno.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import type { NetdevEvent } from '../../protocols.ts';
-import { Ipv4Conf, type NeighConf } from '../../sysctl.ts';
+import type { Ipv4Conf, NeighConf } from '../../sysctl.ts';
 import type { Timer } from '../../timer.ts';
 import { INADDR_LOOPBACK, isZeronet, maskOf } from '../../util/address.ts';
-import { arpNotify } from './arp.ts';
 import {
   fibSyncDownAddr,
   fibSyncDownDev,
@@ -17,8 +16,15 @@ import {
   kernelRouteAdd,
   kernelRouteDel,
 } from '../route/change.ts';
-import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../route/fib.ts';
+import {
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
+  RT_TABLE_LOCAL,
+  RT_TABLE_MAIN,
+} from '../route/fib.ts';
 import { RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST } from '../route/route.ts';
+import { arpNotify } from './arp.ts';
 
 /** Smallest MTU that carries IPv4 (RFC 791 §3.2). */
 const IPV4_MIN_MTU = 68;
@@ -84,11 +90,16 @@ export function inetAddrAdd(dev: NetDevice, spec: AddressSpec): number {
   net.ipv4.extack = '';
   const { ipv4 } = dev;
   if (ipv4 === null) return -ENOBUFS;
-  if (spec.prefixLen < 0 || spec.prefixLen > 32) return refuse(dev, EINVAL, 'ipv4: Invalid prefix length');
+  if (spec.prefixLen < 0 || spec.prefixLen > 32)
+    return refuse(dev, EINVAL, 'ipv4: Invalid prefix length');
   const address = makeAddress(dev, spec);
   const mask = maskOf(spec.prefixLen);
   for (const other of ipv4.addresses) {
-    if (other.prefixLen !== address.prefixLen || (other.address & mask) !== (address.address & mask)) continue;
+    if (
+      other.prefixLen !== address.prefixLen ||
+      (other.address & mask) !== (address.address & mask)
+    )
+      continue;
     if (other.local === address.local) return refuse(dev, EEXIST, 'ipv4: Address already assigned');
     if (other.scope !== address.scope) return refuse(dev, EINVAL, 'ipv4: Invalid scope value');
     address.secondary = true;
@@ -115,7 +126,9 @@ export function inetAddrDel(dev: NetDevice, local: number, prefixLen = -1): numb
 /** New lifetimes and metric for an address that is there (`ip addr change`); false when it is not. */
 export function inetAddrChange(dev: NetDevice, spec: AddressSpec): boolean {
   const { ipv4 } = dev;
-  const i = ipv4?.addresses.findIndex((a) => a.local === spec.local && a.prefixLen === spec.prefixLen) ?? -1;
+  const i =
+    ipv4?.addresses.findIndex((a) => a.local === spec.local && a.prefixLen === spec.prefixLen) ??
+    -1;
   if (ipv4 === null || i < 0) return false;
   const address = ipv4.addresses[i] as Ipv4Address;
   address.validLft = spec.validLft ?? INFINITE_LIFETIME;
@@ -143,7 +156,7 @@ export function inetdevEvent(event: NetdevEvent, dev: NetDevice): void {
       arpNotify(dev);
       break;
     case 'down':
-      fibSyncDownDev(dev, false);
+      fibSyncDownDev(dev, 'down');
       break;
     case 'change':
       if (dev.carrier) fibSyncUp(dev);
@@ -177,7 +190,8 @@ function relabel(dev: NetDevice): void {
 function expire(ipv4: Ipv4Device): void {
   const { nowUs } = ipv4.dev.net.kernel;
   for (const a of [...ipv4.addresses])
-    if (a.validLft !== INFINITE_LIFETIME && a.updatedUs + a.validLft * 1e6 <= nowUs) deleteAddress(ipv4.dev, a);
+    if (a.validLft !== INFINITE_LIFETIME && a.updatedUs + a.validLft * 1e6 <= nowUs)
+      deleteAddress(ipv4.dev, a);
   armLifetimes(ipv4);
 }
 
@@ -198,7 +212,7 @@ function dropInetDevice(dev: NetDevice): void {
   if (ipv4 === null) return;
   for (const a of [...ipv4.addresses]) deleteAddress(dev, a);
   ipv4.lifetimeTimer?.clear();
-  fibSyncDownDev(dev, true);
+  fibSyncDownDev(dev, 'gone');
   if (!dev.dead) dev.ipv4 = null;
 }
 
@@ -244,7 +258,8 @@ function deleteAddress(dev: NetDevice, address: Ipv4Address): void {
           a.prefixLen === address.prefixLen &&
           (a.address & mask) === (address.address & mask),
       );
-  const promote = ipv4.conf.promoteSecondaries !== 0 || dev.net.ipv4ConfAll.promoteSecondaries !== 0;
+  const promote =
+    ipv4.conf.promoteSecondaries !== 0 || dev.net.ipv4ConfAll.promoteSecondaries !== 0;
   if (!promote) for (const a of dependants) remove(dev, ipv4, a);
   remove(dev, ipv4, address);
   if (!promote || dependants.length === 0) return;
@@ -269,6 +284,10 @@ function remove(dev: NetDevice, ipv4: Ipv4Device, address: Ipv4Address): void {
   delRoutes(dev, address);
   dev.net.ipv4.changed();
   dev.net.events.emit('deladdr', { dev, address });
+  if (ipv4.addresses.length > 0) return;
+  // Without an address the device has no IP (`fib_disable_ip`).
+  fibSyncDownDev(dev, 'disabled');
+  dev.net.arp.deviceDown(dev, true);
 }
 
 function addLoopbackAddress(dev: NetDevice, ipv4: Ipv4Device): void {
@@ -302,7 +321,9 @@ function delRoutes(dev: NetDevice, a: Ipv4Address): void {
   const mask = maskOf(a.prefixLen);
   const prefix = a.address & mask;
   const rest = dev.ipv4?.addresses ?? [];
-  const sharesSubnet = rest.some((x) => x.prefixLen === a.prefixLen && (x.address & mask) === prefix);
+  const sharesSubnet = rest.some(
+    (x) => !x.secondary && x.prefixLen === a.prefixLen && (x.address & mask) === prefix,
+  );
   if (!a.secondary && !sharesSubnet) {
     const loopback = (dev.flags & IFF_LOOPBACK) !== 0;
     const [table, type] = loopback ? [RT_TABLE_LOCAL, RTN_LOCAL] : [RT_TABLE_MAIN, RTN_UNICAST];
@@ -310,11 +331,17 @@ function delRoutes(dev: NetDevice, a: Ipv4Address): void {
     if (a.prefixLen < 31)
       kernelRouteDel(dev, spec(RT_TABLE_LOCAL, RTN_BROADCAST, prefix | ~mask, 32, a.local));
   }
-  if (a.broadcast !== 0 && a.broadcast !== (prefix | ~mask) && !rest.some((x) => x.broadcast === a.broadcast))
+  if (
+    a.broadcast !== 0 &&
+    a.broadcast !== (prefix | ~mask) &&
+    !rest.some((x) => x.broadcast === a.broadcast)
+  )
     kernelRouteDel(dev, spec(RT_TABLE_LOCAL, RTN_BROADCAST, a.broadcast, 32, a.local));
   if (rest.some((x) => x.local === a.local)) return;
   kernelRouteDel(dev, spec(RT_TABLE_LOCAL, RTN_LOCAL, a.local, 32, a.local));
-  const elsewhere = [...dev.net.devs].some((d) => d.ipv4?.addresses.some((x) => x.local === a.local));
+  const elsewhere = [...dev.net.devs].some((d) =>
+    d.ipv4?.addresses.some((x) => x.local === a.local),
+  );
   if (!elsewhere) fibSyncDownAddr(dev.net, a.local);
 }
 
@@ -325,7 +352,13 @@ function primaryOf(dev: NetDevice, prefix: number, prefixLen: number): Ipv4Addre
 }
 
 /** A route of the kernel's own for an address. */
-function spec(table: number, type: number, dst: number, prefixLen: number, prefsrc: number): KernelRoute {
+function spec(
+  table: number,
+  type: number,
+  dst: number,
+  prefixLen: number,
+  prefsrc: number,
+): KernelRoute {
   return {
     table,
     type,

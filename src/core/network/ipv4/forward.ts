@@ -5,8 +5,13 @@
 import { drop } from '../../drop.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
-import { ipLength, type Packet, PACKET_HOST } from '../../packet.ts';
-import { ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_TIME_EXCEEDED } from '../../wire/icmp.ts';
+import { ipLength, PACKET_HOST, type Packet } from '../../packet.ts';
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_EXC_TTL,
+  ICMP_FRAG_NEEDED,
+  ICMP_TIME_EXCEEDED,
+} from '../../wire/icmp.ts';
 import { IP_DF, type Ipv4Header } from '../../wire/ipv4.ts';
 import type { Route } from '../route/route.ts';
 import { icmpSend } from './icmp.ts';

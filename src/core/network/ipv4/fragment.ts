@@ -1,5 +1,5 @@
 /** Cutting an IPv4 packet to the size of a link (RFC 791 §3.2; Linux `ip_do_fragment`). */
-import { type Packet, type Payload } from '../../packet.ts';
+import type { Packet, Payload } from '../../packet.ts';
 import { l4Bytes } from '../../wire/frame.ts';
 import { IP_MF, IP_OFFSET, type Ipv4Header } from '../../wire/ipv4.ts';
 

@@ -18,7 +18,7 @@ import {
   ICMP_TIME_EXCEEDED,
   type IcmpHeader,
 } from '../../wire/icmp.ts';
-import { type Ipv4Header, IPPROTO_RAW, IPPROTO_TCP, IPV4_HLEN } from '../../wire/ipv4.ts';
+import { IPPROTO_RAW, IPPROTO_TCP, IPV4_HLEN, type Ipv4Header } from '../../wire/ipv4.ts';
 import { inetAddrType } from '../route/addr-type.ts';
 import { updatePmtu } from '../route/exception.ts';
 import { routeOutput } from '../route/output.ts';
@@ -66,7 +66,8 @@ function isHeard(net: NetNs, icmp: IcmpHeader, protocol: number): boolean {
   if (icmp.type !== ICMP_DEST_UNREACH) return true;
   if (icmp.code === ICMP_FRAG_NEEDED) {
     const mode = net.sysctl.ipNoPmtuDisc;
-    if (mode === NO_PMTU_IGNORE || (mode === NO_PMTU_STRICT && protocol !== IPPROTO_TCP)) return false;
+    if (mode === NO_PMTU_IGNORE || (mode === NO_PMTU_STRICT && protocol !== IPPROTO_TCP))
+      return false;
   }
   return icmp.code <= NR_ICMP_UNREACH;
 }
@@ -77,12 +78,7 @@ function isBogus(net: NetNs, icmp: IcmpHeader, error: IcmpError): boolean {
   return inetAddrType(net, error.dst) === RTN_BROADCAST;
 }
 
-function readError(
-  bytes: Uint8Array,
-  headerLen: number,
-  net: NetNs,
-  icmp: IcmpHeader,
-): IcmpError {
+function readError(bytes: Uint8Array, headerLen: number, net: NetNs, icmp: IcmpHeader): IcmpError {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
     type: icmp.type,

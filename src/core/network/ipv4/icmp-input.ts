@@ -91,7 +91,8 @@ function dispatch(pkt: Packet, dev: NetDevice, icmp: IcmpHeader): void {
 
 /** RFC 1122 §3.2.2.6, §3.2.2.8: what may be answered although many were asked. */
 function allowedToGroup(net: NetNs, type: number): boolean {
-  if (type === ICMP_ECHO || type === ICMP_TIMESTAMP) return net.sysctl.icmpEchoIgnoreBroadcasts === 0;
+  if (type === ICMP_ECHO || type === ICMP_TIMESTAMP)
+    return net.sysctl.icmpEchoIgnoreBroadcasts === 0;
   return type === ICMP_ADDRESS || type === ICMP_ADDRESSREPLY;
 }
 

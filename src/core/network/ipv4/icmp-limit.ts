@@ -20,7 +20,8 @@ export class IcmpLimit {
 
   /** Do limits hold for this type (net.ipv4.icmp_ratemask)? Path MTU discovery is never limited. */
   applies(type: number, code: number): boolean {
-    if (type > NR_ICMP_TYPES || (type === ICMP_DEST_UNREACH && code === ICMP_FRAG_NEEDED)) return false;
+    if (type > NR_ICMP_TYPES || (type === ICMP_DEST_UNREACH && code === ICMP_FRAG_NEEDED))
+      return false;
     return ((this.net.sysctl.icmpRatemask >>> type) & 1) === 1;
   }
 

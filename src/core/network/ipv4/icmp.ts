@@ -6,7 +6,7 @@ import { segment } from '../../link/gso.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
-import { type Packet, PACKET_HOST, type Payload } from '../../packet.ts';
+import { PACKET_HOST, type Packet, type Payload } from '../../packet.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
 import { ipv4Bytes } from '../../wire/frame.ts';
 import {
@@ -22,7 +22,7 @@ import {
   ICMP_TIMESTAMPREPLY,
   IcmpHeader,
 } from '../../wire/icmp.ts';
-import { IP_OFFSET, Ipv4Header, IPPROTO_ICMP, IPV4_HLEN } from '../../wire/ipv4.ts';
+import { IP_OFFSET, IPPROTO_ICMP, IPV4_HLEN, Ipv4Header } from '../../wire/ipv4.ts';
 import { RT_SCOPE_LINK } from '../route/fib.ts';
 import { routeOutput } from '../route/output.ts';
 import { type Route, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../route/route.ts';
@@ -79,7 +79,12 @@ export function icmpSend(pkt: Packet, type: number, code: number, rest: number):
   const room = limit - IPV4_HLEN - (options?.length ?? 0) - ICMP_HLEN;
   if (room <= IPV4_HLEN) return;
   const quoted = quote(pkt, room);
-  const message = { header: new IcmpHeader(type, code, rest), data: [quoted], len: quoted.length, options };
+  const message = {
+    header: new IcmpHeader(type, code, rest),
+    data: [quoted],
+    len: quoted.length,
+    options,
+  };
   push(net, route, header, message);
 }
 

@@ -12,10 +12,10 @@ import type { NetNs } from '../../net.ts';
 import {
   BAD_IP_CSUM,
   ipLength,
-  type Packet,
   PACKET_BROADCAST,
   PACKET_MULTICAST,
   PACKET_OTHERHOST,
+  type Packet,
 } from '../../packet.ts';
 import { isMulticast } from '../../util/address.ts';
 import { flatten } from '../../wire/frame.ts';
@@ -50,6 +50,8 @@ export function ipInput(pkt: Packet): void {
     return;
   }
   countInput(net.mib, pkt, ip);
+  // What lo gives back still has the route by which it left.
+  const looped = pkt.route !== null;
   const route = pkt.route ?? findRoute(pkt, dev, ip);
   if (route === null) return;
   pkt.route = route;
@@ -62,7 +64,9 @@ export function ipInput(pkt: Packet): void {
       ipLocalDeliver(pkt);
       return;
     case RTN_UNICAST:
-      ipForward(pkt);
+      // LINUX: such a route has no input (`dst_discard`); forwarding it would go round and round.
+      if (looped) drop(net, pkt, 'NOT_SPECIFIED', dev.name);
+      else ipForward(pkt);
       return;
     default:
       ipError(pkt, dev, route);
@@ -185,4 +189,3 @@ function deliver(pkt: Packet, dev: NetDevice, ip: Ipv4Header): void {
   icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
   drop(net, pkt, 'IP_NOPROTO', String(ip.protocol));
 }
-

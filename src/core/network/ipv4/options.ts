@@ -4,7 +4,7 @@
  */
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
-import { type Ipv4Header, IPV4_HLEN } from '../../wire/ipv4.ts';
+import { IPV4_HLEN, type Ipv4Header } from '../../wire/ipv4.ts';
 import { inetAddrType } from '../route/addr-type.ts';
 import { RTN_UNICAST } from '../route/route.ts';
 import { inetSelectAddr } from './select-addr.ts';
@@ -234,5 +234,7 @@ function putInt(o: Uint8Array, at: number, value: number): void {
 }
 
 function getInt(o: Uint8Array, at: number): number {
-  return ((o[at] ?? 0) << 24) | ((o[at + 1] ?? 0) << 16) | ((o[at + 2] ?? 0) << 8) | (o[at + 3] ?? 0);
+  return (
+    ((o[at] ?? 0) << 24) | ((o[at + 1] ?? 0) << 16) | ((o[at + 2] ?? 0) << 8) | (o[at + 3] ?? 0)
+  );
 }

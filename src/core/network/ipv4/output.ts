@@ -7,8 +7,8 @@ import { drop } from '../../drop.ts';
 import { EMSGSIZE, ENOBUFS } from '../../errno.ts';
 import { segment, segmentCount } from '../../link/gso.ts';
 import type { Neighbour } from '../../link/neighbour.ts';
-import { devQueueXmit } from '../../link/output.ts';
 import { IFF_LOOPBACK } from '../../link/net-device.ts';
+import { devQueueXmit } from '../../link/output.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { ipLength, type Packet } from '../../packet.ts';
@@ -44,7 +44,8 @@ function ipOutput(pkt: Packet, net: NetNs): number {
       return 0;
     }
   } else if (route.type === RTN_BROADCAST) loopBack(pkt, route, net);
-  if (len <= route.dev.mtu && route.mtuMetric === 0 && route.pmtu === 0) return transmit(pkt, route, net);
+  if (len <= route.dev.mtu && route.mtuMetric === 0 && route.pmtu === 0)
+    return transmit(pkt, route, net);
   return outputLarge(pkt, route, net, pathMtu(pkt, route, net));
 }
 

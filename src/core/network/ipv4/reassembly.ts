@@ -3,15 +3,15 @@
  * bounded by net.ipv4.ipfrag_high_thresh; a datagram whose fragments overlap is given up whole (RFC 5722 §4,
  * which Linux applies to IPv4 too).
  */
-import { type DropReason, drop } from '../../drop.ts';
-import type { NetDevice } from '../../link/net-device.ts';
+import { drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
-import { type Packet, PACKET_HOST } from '../../packet.ts';
+import { PACKET_HOST, type Packet } from '../../packet.ts';
 import type { Timer } from '../../timer.ts';
+import { mix32 } from '../../util/random.ts';
 import { parseL4 } from '../../wire/frame.ts';
 import { ICMP_EXC_FRAGTIME, ICMP_TIME_EXCEEDED } from '../../wire/icmp.ts';
-import { IP_MAX_MTU, IP_DF, IP_MF, IP_OFFSET, type Ipv4Header } from '../../wire/ipv4.ts';
+import { IP_DF, IP_MAX_MTU, IP_MF, IP_OFFSET, type Ipv4Header } from '../../wire/ipv4.ts';
 import { icmpSend } from './icmp.ts';
 
 /** What Linux accounts for a fragment besides its bytes (`skb->truesize`). */
@@ -20,166 +20,217 @@ const QUEUE_OVERHEAD = 200;
 /** net.ipv4.ipfrag_max_dist's table is bounded too. */
 const MAX_PEERS = 1024;
 
-/** One datagram that is not complete. */
+/** One datagram that is not complete (Linux `struct ipq`). */
 class Queue {
+  readonly src: number;
+  readonly dst: number;
+  readonly id: number;
+  readonly protocol: number;
+  readonly timer: Timer;
+  /** Another datagram with the same hash. */
+  next: Queue | null = null;
   /** Fragments by offset, none overlapping. */
   readonly parts: Packet[] = [];
-  /** Bytes that have come, and where the last fragment ends; -1 while unknown. */
+  /** Bytes that have come (`meat`), and where the farthest of them ends (`len`). */
   received = 0;
-  end = -1;
+  end = 0;
+  /** The last fragment has come: `end` is the datagram's. */
+  lastIn = false;
   bytes = QUEUE_OVERHEAD;
   /** ECN fields that were seen, one bit each. */
   ecn = 0;
   maxDfSize = 0;
   maxSize = 0;
-  readonly key: string;
-  readonly timer: Timer;
   /** Counter of its sender when the last fragment came. */
   rid = 0;
 
-  constructor(key: string, timer: Timer) {
-    this.key = key;
+  constructor(ip: Ipv4Header, timer: Timer) {
+    this.src = ip.src;
+    this.dst = ip.dst;
+    this.id = ip.id;
+    this.protocol = ip.protocol;
     this.timer = timer;
   }
+
+  is(ip: Ipv4Header): boolean {
+    return (
+      this.id === ip.id &&
+      this.src === ip.src &&
+      this.dst === ip.dst &&
+      this.protocol === ip.protocol
+    );
+  }
+
+  get isComplete(): boolean {
+    const [first] = this.parts;
+    if (!this.lastIn || this.received !== this.end || first === undefined) return false;
+    return startOf(first) === 0;
+  }
 }
+
+/** What became of a fragment that was not kept. */
+type Refusal = 'duplicate' | 'overlap' | 'corrupt';
 
 export class Reassembly {
   /** Bytes in use, as Linux counts them. */
   memory = 0;
+  /** Datagrams that wait. */
+  pending = 0;
   private readonly net: NetNs;
-  private readonly queues: Map<string, Queue> = new Map();
+  private readonly queues: Map<number, Queue> = new Map();
   /** How many fragments each sender has sent: tells when one is too late (ipfrag_max_dist). */
   private readonly peers: Map<number, number> = new Map();
+  private key: number | null = null;
 
   constructor(net: NetNs) {
     this.net = net;
   }
 
-  /** Datagrams that wait. */
-  get pending(): number {
-    return this.queues.size;
-  }
-
-  /** Takes a fragment; returns the whole datagram when it was the last one missing. */
+  /** Takes a fragment; returns the whole datagram when it was the last one missing (`ip_defrag`). */
   add(pkt: Packet): Packet | null {
     const { net } = this;
-    net.mib[MIB.IpReasmReqds]++;
     const ip = pkt.ip as Ipv4Header;
-    const dev = pkt.dev as NetDevice;
+    net.mib[MIB.IpReasmReqds]++;
+    const queue = this.find(ip);
+    if (queue === null) {
+      net.mib[MIB.IpReasmFails]++;
+      drop(net, pkt, 'NOMEM', 'ipfrag_high_thresh');
+      return null;
+    }
+    if (this.isTooFar(queue)) this.startAnew(queue);
+    const refusal = this.insert(queue, pkt, ip);
+    if (refusal !== null) {
+      this.refuse(queue, pkt, refusal);
+      return null;
+    }
     const size = TRUESIZE_OVERHEAD + pkt.len;
-    if (this.memory + size > net.sysctl.ipfragHighThresh) {
-      this.fail(pkt, 'NOMEM');
-      return null;
-    }
-    const queue = this.find(ip, dev);
-    const reason = this.insert(queue, pkt, ip);
-    if (reason !== null) {
-      this.fail(pkt, reason);
-      return null;
-    }
     queue.bytes += size;
     this.memory += size;
-    if (queue.end < 0 || queue.received !== queue.end || !startsAtZero(queue)) return null;
-    return this.finish(queue);
+    return queue.isComplete ? this.finish(queue) : null;
   }
 
   destroy(): void {
-    for (const queue of [...this.queues.values()]) this.remove(queue);
+    for (const first of [...this.queues.values()])
+      for (let q: Queue | null = first; q !== null; q = q.next) q.timer.clear();
+    this.queues.clear();
     this.peers.clear();
+    this.memory = 0;
+    this.pending = 0;
   }
 
-  private find(ip: Ipv4Header, dev: NetDevice): Queue {
-    const key = `${ip.src} ${ip.dst} ${ip.id} ${ip.protocol} ${dev.master?.ifindex ?? 0}`;
-    let queue = this.queues.get(key);
-    if (queue !== undefined && this.isTooFar(queue, ip.src)) {
-      this.net.mib[MIB.IpReasmFails]++;
-      this.dropAll(queue, 'FRAG_TOO_FAR');
-      queue = undefined;
-    }
-    if (queue === undefined) {
-      const { kernel, sysctl } = this.net;
-      const timer = kernel.timer(() => this.expire(key));
-      queue = new Queue(key, timer);
-      timer.set(kernel.nowUs + sysctl.ipfragTime * 1e6);
-      this.queues.set(key, queue);
-      this.memory += queue.bytes;
-      this.isTooFar(queue, ip.src);
-    }
+  /** Finds or makes; null when there is no memory left (`inet_frag_find`). */
+  private find(ip: Ipv4Header): Queue | null {
+    const limit = this.net.sysctl.ipfragHighThresh;
+    if (limit === 0 || this.memory > limit) return null;
+    const hash = this.hash(ip);
+    const first = this.queues.get(hash) ?? null;
+    for (let q = first; q !== null; q = q.next) if (q.is(ip)) return q;
+    const { kernel, sysctl } = this.net;
+    const queue: Queue = new Queue(
+      ip,
+      kernel.timer(() => this.expire(queue)),
+    );
+    queue.timer.set(kernel.nowUs + sysctl.ipfragTime * 1e6);
+    queue.next = first;
+    this.queues.set(hash, queue);
+    this.memory += queue.bytes;
+    this.pending++;
     return queue;
   }
 
+  /** Keyed: nobody outside can make many datagrams share a chain. */
+  private hash(key: { src: number; dst: number; id: number; protocol: number }): number {
+    this.key ??= this.net.kernel.random(`ip-frag:${this.net.id}`).i32();
+    return mix32(mix32(key.src, key.dst), mix32((key.id << 8) | key.protocol, this.key));
+  }
+
   /** Linux `ip_frag_too_far`: more than ipfrag_max_dist fragments of the sender came in between. */
-  private isTooFar(queue: Queue, src: number): boolean {
+  private isTooFar(queue: Queue): boolean {
     const max = this.net.sysctl.ipfragMaxDist;
-    if (max === 0) return false;
-    const start = queue.rid;
+    if (max <= 0) return false;
+    const { src } = queue;
     const end = (this.peers.get(src) ?? 0) + 1;
-    if (!this.peers.has(src) && this.peers.size >= MAX_PEERS) this.peers.clear();
+    if (end === 1 && this.peers.size >= MAX_PEERS) this.peers.clear();
     this.peers.set(src, end);
+    const start = queue.rid;
     queue.rid = end;
     return queue.parts.length > 0 && end - start > max;
   }
 
-  /** Null when it fits; otherwise why not (`ip_frag_queue`, `inet_frag_queue_insert`). */
-  private insert(queue: Queue, pkt: Packet, ip: Ipv4Header): DropReason | null {
+  /** The id was used again for another datagram: what there is of the old one goes (`ip_frag_reinit`). */
+  private startAnew(queue: Queue): void {
+    const { net } = this;
+    net.mib[MIB.IpReasmFails]++;
+    this.memory -= queue.bytes - QUEUE_OVERHEAD;
+    for (const part of queue.parts) drop(net, part, 'FRAG_TOO_FAR');
+    queue.parts.length = 0;
+    queue.received = 0;
+    queue.end = 0;
+    queue.lastIn = false;
+    queue.bytes = QUEUE_OVERHEAD;
+    queue.ecn = 0;
+    queue.maxDfSize = 0;
+    queue.maxSize = 0;
+    queue.timer.set(net.kernel.nowUs + net.sysctl.ipfragTime * 1e6);
+  }
+
+  /** Null when it was kept (`ip_frag_queue`). */
+  private insert(queue: Queue, pkt: Packet, ip: Ipv4Header): Refusal | null {
     const offset = (ip.frag & IP_OFFSET) * 8;
     let end = offset + pkt.len;
-    const more = (ip.frag & IP_MF) !== 0;
-    if (end + ip.headerLen() > IP_MAX_MTU) return this.giveUp(queue, 'NOT_SPECIFIED');
-    if (!more) {
-      const last = queue.parts.at(-1);
-      const lastEnd = last === undefined ? 0 : endOf(last);
-      if (end < lastEnd || (queue.end >= 0 && end !== queue.end)) return this.giveUp(queue, 'NOT_SPECIFIED');
+    if ((ip.frag & IP_MF) === 0) {
+      // Bytes beyond the end, or another end: somebody is wrong.
+      if (end < queue.end || (queue.lastIn && end !== queue.end)) return 'corrupt';
+      queue.lastIn = true;
       queue.end = end;
     } else {
       if ((end & 7) !== 0) {
         end &= ~7;
         trim(pkt, end - offset);
       }
-      if (queue.end >= 0 && end > queue.end) return this.giveUp(queue, 'NOT_SPECIFIED');
+      if (end > queue.end) {
+        if (queue.lastIn) return 'corrupt';
+        queue.end = end;
+      }
     }
-    if (end === offset) return this.giveUp(queue, 'NOT_SPECIFIED');
-    let i = queue.parts.length;
-    while (i > 0 && startOf(queue.parts[i - 1] as Packet) > offset) i--;
-    const before = queue.parts[i - 1];
-    const after = queue.parts[i];
-    if (before !== undefined && startOf(before) === offset && endOf(before) === end) return 'DUP_FRAG';
-    if (before !== undefined && endOf(before) > offset) {
-      if (startOf(before) <= offset && endOf(before) >= end) return 'DUP_FRAG';
-      return this.overlap(queue);
-    }
-    if (after !== undefined && startOf(after) < end) return this.overlap(queue);
-    queue.parts.splice(i, 0, pkt);
+    if (end <= offset) return 'corrupt';
+    const refusal = place(queue.parts, pkt, offset, end);
+    if (refusal !== null) return refusal;
+    const size = pkt.len + ip.headerLen();
     queue.received += pkt.len;
     queue.ecn |= 1 << (ip.tos & 3);
-    queue.maxSize = Math.max(queue.maxSize, pkt.len + ip.headerLen());
-    if ((ip.frag & IP_DF) !== 0) queue.maxDfSize = Math.max(queue.maxDfSize, pkt.len + ip.headerLen());
+    queue.maxSize = Math.max(queue.maxSize, size);
+    if ((ip.frag & IP_DF) !== 0) queue.maxDfSize = Math.max(queue.maxDfSize, size);
     return null;
   }
 
-  private overlap(queue: Queue): DropReason {
-    this.net.mib[MIB.IpExtReasmOverlaps]++;
-    return this.giveUp(queue, 'DUP_FRAG');
+  /** A duplicate is lost alone; what can never be right takes all of its datagram with it (RFC 5722 §4). */
+  private refuse(queue: Queue, pkt: Packet, refusal: Refusal): void {
+    const { net } = this;
+    if (refusal === 'duplicate') {
+      drop(net, pkt, 'DUP_FRAG');
+      return;
+    }
+    if (refusal === 'overlap') net.mib[MIB.IpExtReasmOverlaps]++;
+    net.mib[MIB.IpReasmFails]++;
+    this.dropAll(queue);
+    drop(net, pkt, 'NOT_SPECIFIED', refusal);
   }
 
-  /** A datagram that can never be right is dropped with all that came of it. */
-  private giveUp(queue: Queue, reason: DropReason): DropReason {
-    this.dropAll(queue, reason);
-    return reason;
-  }
-
+  /** Linux `ip_frag_reasm`. */
   private finish(queue: Queue): Packet | null {
     const { net } = this;
-    this.remove(queue);
     const first = queue.parts[0] as Packet;
     const ip = first.ip as Ipv4Header;
     const tos = ecnOfWhole(queue.ecn, ip.tos);
     if (queue.end + ip.headerLen() > IP_MAX_MTU || tos < 0) {
-      this.fail(first, 'PKT_TOO_BIG');
+      net.mib[MIB.IpReasmFails]++;
+      this.dropAll(queue);
       return null;
     }
+    this.remove(queue);
     const data: Uint8Array[] = [];
-    for (const part of queue.parts) data.push(...part.data);
+    for (const part of queue.parts) for (const slice of part.data) data.push(slice);
     first.data = data;
     first.len = queue.end;
     ip.frag = queue.maxDfSize === queue.maxSize ? IP_DF : 0;
@@ -190,40 +241,50 @@ export class Reassembly {
   }
 
   /** Linux `ip_expire`: the sender is told, if the first fragment is there to be quoted. */
-  private expire(key: string): void {
-    const queue = this.queues.get(key);
-    if (queue === undefined) return;
+  private expire(queue: Queue): void {
     const { net } = this;
     net.mib[MIB.IpReasmFails]++;
     net.mib[MIB.IpReasmTimeout]++;
-    const [first] = queue.parts;
     this.remove(queue);
-    const tell = first !== undefined && startOf(first) === 0 && first.pktType === PACKET_HOST;
-    if (tell) icmpSend(first, ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0);
+    const [first] = queue.parts;
+    const dead = first === undefined || startOf(first) !== 0 || first.dev?.dead === true;
+    if (!dead) icmpSend(first, ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0);
     for (const part of queue.parts) drop(net, part, 'FRAG_REASM_TIMEOUT');
   }
 
-  private dropAll(queue: Queue, reason: DropReason): void {
+  private dropAll(queue: Queue): void {
     this.remove(queue);
-    for (const part of queue.parts) drop(this.net, part, reason);
+    for (const part of queue.parts) drop(this.net, part, 'NOT_SPECIFIED', 'fragments');
   }
 
   private remove(queue: Queue): void {
-    if (this.queues.get(queue.key) !== queue) return;
-    this.queues.delete(queue.key);
     queue.timer.clear();
     this.memory -= queue.bytes;
-  }
-
-  private fail(pkt: Packet, reason: DropReason): void {
-    this.net.mib[MIB.IpReasmFails]++;
-    drop(this.net, pkt, reason);
+    this.pending--;
+    const hash = this.hash(queue);
+    const first = this.queues.get(hash) ?? null;
+    if (first === queue) {
+      if (queue.next === null) this.queues.delete(hash);
+      else this.queues.set(hash, queue.next);
+      return;
+    }
+    for (let q = first; q !== null; q = q.next) if (q.next === queue) q.next = queue.next;
   }
 }
 
-function startsAtZero(queue: Queue): boolean {
-  const [first] = queue.parts;
-  return first !== undefined && startOf(first) === 0;
+/** Puts a fragment among the others, if it fits between them (`inet_frag_queue_insert`). */
+function place(parts: Packet[], pkt: Packet, offset: number, end: number): Refusal | null {
+  let i = parts.length;
+  while (i > 0 && startOf(parts[i - 1] as Packet) > offset) i--;
+  const before = parts[i - 1];
+  const after = parts[i];
+  // What lies wholly inside another one says nothing new; so does the same again.
+  if (before !== undefined && endOf(before) > offset)
+    return endOf(before) >= end ? 'duplicate' : 'overlap';
+  if (after !== undefined && startOf(after) < end) return 'overlap';
+  if (i === parts.length) parts.push(pkt);
+  else parts.splice(i, 0, pkt);
+  return null;
 }
 
 function startOf(pkt: Packet): number {
@@ -247,11 +308,9 @@ function trim(pkt: Packet, len: number): void {
   pkt.len = len;
 }
 
-/** RFC 3168 §5.3: the whole is CE if a part is; parts that contradict each other are refused (-1). */
+/** RFC 3168 §5.3: the whole is CE if a part is; parts of which some know ECN and some do not are refused (-1). */
 function ecnOfWhole(seen: number, tos: number): number {
-  const [notEct, ect1, ect0, ce] = [1, 2, 4, 8].map((bit) => (seen & bit) !== 0);
-  if (ce === true) return notEct === true ? -1 : tos | 3;
-  if (notEct === true && (ect0 === true || ect1 === true)) return -1;
-  if (ect0 === true && ect1 === true) return (tos & ~3) | 1;
-  return tos;
+  const notEct = (seen & 1) !== 0;
+  if (notEct) return seen === 1 ? tos : -1;
+  return (seen & 8) !== 0 ? tos | 3 : tos;
 }

@@ -13,7 +13,9 @@ export function inetSelectAddr(dev: NetDevice, dst: number, scope: number): numb
   const own = bestOf(dev, dst, scope);
   if (own !== 0) return own;
   for (const other of dev.net.devs) {
-    const address = other.ipv4?.addresses.find((a) => !a.secondary && a.scope !== RT_SCOPE_LINK && a.scope <= scope);
+    const address = other.ipv4?.addresses.find(
+      (a) => !a.secondary && a.scope !== RT_SCOPE_LINK && a.scope <= scope,
+    );
     if (address !== undefined) return address.local;
   }
   return 0;
@@ -36,10 +38,16 @@ export function onSubnet(dev: NetDevice, a: number, b: number): boolean {
 }
 
 /** Is `local` an address of `dev`, and, when given, `dst` on its subnet (`inet_confirm_addr`)? */
-export function inetConfirmAddr(dev: NetDevice, dst: number, local: number, scope: number): boolean {
+export function inetConfirmAddr(
+  dev: NetDevice,
+  dst: number,
+  local: number,
+  scope: number,
+): boolean {
   return (
     dev.ipv4?.addresses.some(
-      (a) => a.local === local && (dst === 0 || contains(a, dst)) && (scope === 0 || a.scope < scope),
+      (a) =>
+        a.local === local && (dst === 0 || contains(a, dst)) && (scope === 0 || a.scope < scope),
     ) === true
   );
 }

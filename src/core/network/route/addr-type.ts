@@ -2,8 +2,8 @@
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import { isMulticast, isZeronet } from '../../util/address.ts';
-import { RTN_BROADCAST, RTN_MULTICAST, RTN_UNICAST } from './route.ts';
 import { tableLookup } from './lookup.ts';
+import { RTN_BROADCAST, RTN_MULTICAST, RTN_UNICAST } from './route.ts';
 
 /** `RTN_LOCAL`, `RTN_BROADCAST`, `RTN_MULTICAST` or `RTN_UNICAST`. */
 export function inetAddrType(net: NetNs, addr: number): number {

@@ -3,28 +3,30 @@
  * `fib_table_insert`, `fib_table_delete`), and what devices and addresses do to them (`fib_sync_*`).
  * Refusals are `-errno`, with the kernel's sentence in `net.ipv4.extack`.
  */
-import { EEXIST, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ENOENT, ESRCH } from '../../errno.ts';
+import { EEXIST, EINVAL, ENETDOWN, ENODEV, ENOENT, ESRCH } from '../../errno.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import { maskOf } from '../../util/address.ts';
 import type { KernelRoute } from '../ipv4/device.ts';
-import { inetAddrType } from './addr-type.ts';
+import { inetAddrType, inetDevAddrType } from './addr-type.ts';
 import {
   FibNexthop,
   FibRoute,
   type FibTable,
   NO_METRICS,
+  type RouteMetrics,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_SCOPE_NOWHERE,
+  RT_SCOPE_UNIVERSE,
+  RT_TABLE_MAIN,
   RTNH_F_DEAD,
   RTNH_F_LINKDOWN,
   RTNH_F_ONLINK,
   RTPROT_KERNEL,
-  type RouteMetrics,
 } from './fib.ts';
 import { fibLookup, typeErrno } from './lookup.ts';
-import { RTN_LOCAL, RTN_THROW, RTN_UNICAST } from './route.ts';
+import { RTN_ANYCAST, RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST } from './route.ts';
 
 /** One way of a route as it is asked for. */
 export interface NexthopSpec {
@@ -74,7 +76,7 @@ export function fibAdd(net: NetNs, spec: RouteSpec, mode: InsertMode): number {
   if (first !== undefined) {
     if (mode.exclusive) return -EEXIST;
     if (mode.replace) {
-      if (twin !== undefined && twin !== first) return -EEXIST;
+      if (twin !== undefined) return twin === first ? 0 : -EEXIST;
       table.replace(first, made);
       announce(net, 'newroute', made);
       return 0;
@@ -141,17 +143,19 @@ export function kernelRouteDel(dev: NetDevice, r: KernelRoute): void {
   if (table !== undefined && route !== undefined) removeRoute(net, table, route);
 }
 
-/** A device went down, or away (`gone`): ways through it die (`fib_sync_down_dev`). */
-export function fibSyncDownDev(dev: NetDevice, gone: boolean): void {
+/**
+ * Ways through a device die (`fib_sync_down_dev`). `down`: those of local routes do not, its addresses still
+ * answer; `disabled`: it has no address left, all go; `gone`: even routes that have another way.
+ */
+export function fibSyncDownDev(dev: NetDevice, why: 'down' | 'disabled' | 'gone'): void {
   eachRoute(dev.net, (table, route) => {
     let touched = false;
     for (const nh of route.nexthops) {
-      // Local routes outlive a device that is only down: its addresses still answer.
-      if (nh.dev !== dev || (!gone && nh.scope === RT_SCOPE_NOWHERE)) continue;
-      nh.flags |= RTNH_F_DEAD;
+      if (nh.dev !== dev || (why === 'down' && nh.scope === RT_SCOPE_NOWHERE)) continue;
+      nh.flags |= RTNH_F_DEAD | RTNH_F_LINKDOWN;
       touched = true;
     }
-    if (touched && route.isDead()) removeRoute(dev.net, table, route);
+    if (touched && (why === 'gone' || route.isDead())) removeRoute(dev.net, table, route);
   });
   dev.net.ipv4.changed();
 }
@@ -178,11 +182,11 @@ export function fibSyncUp(dev: NetDevice): void {
   dev.net.ipv4.changed();
 }
 
-/** An address is gone: routes that prefer it as their source go too (`fib_sync_down_addr`). */
+/** An address is gone: routes of `main` that prefer it as their source go too (`fib_sync_down_addr`). */
 export function fibSyncDownAddr(net: NetNs, local: number): void {
-  eachRoute(net, (table, route) => {
-    if (route.prefsrc === local) removeRoute(net, table, route);
-  });
+  const table = net.ipv4.findTable(RT_TABLE_MAIN);
+  for (const route of table?.list() ?? [])
+    if (table !== undefined && route.prefsrc === local) removeRoute(net, table, route);
 }
 
 function eachRoute(net: NetNs, visit: (table: FibTable, route: FibRoute) => void): void {
@@ -227,44 +231,70 @@ function isTwin(a: FibRoute, b: FibRoute): boolean {
       const o = b.nexthops[i];
       return n.dev === o?.dev && n.gateway === o.gateway && n.weight === o.weight;
     }) &&
-    a.metrics.mtu === b.metrics.mtu &&
-    a.metrics.advmss === b.metrics.advmss
+    sameMetrics(a.metrics, b.metrics)
   );
 }
 
+function sameMetrics(a: RouteMetrics, b: RouteMetrics): boolean {
+  const keys = Object.keys(NO_METRICS) as (keyof RouteMetrics)[];
+  return keys.every((key) => a[key] === b[key]);
+}
+
+/** A route's first way alone is compared (`fib_nh_match`). */
 function matches(r: FibRoute, m: RouteMatch): boolean {
   const same = (want: number | undefined, is: number): boolean => want === undefined || want === is;
+  const [first] = r.nexthops;
   return (
-    same(m.tos, r.tos) &&
+    r.tos === (m.tos ?? 0) &&
     same(m.priority, r.priority) &&
     same(m.type, r.type) &&
     same(m.scope, r.scope) &&
     same(m.protocol, r.protocol) &&
     same(m.prefsrc, r.prefsrc) &&
-    (m.gateway === undefined || r.nexthops.some((n) => n.gateway === m.gateway)) &&
-    (m.dev === undefined || r.nexthops.some((n) => n.dev === m.dev))
+    (m.gateway === undefined || first?.gateway === m.gateway) &&
+    (m.dev === undefined || first?.dev === m.dev)
   );
 }
 
 /** The checks of `fib_create_info`, in its order. */
 function makeRoute(net: NetNs, spec: RouteSpec): FibRoute | number {
-  const refusing = typeErrno(spec.type) !== 0 || spec.type === RTN_THROW;
-  if (spec.type !== RTN_LOCAL && spec.scope > RT_SCOPE_LINK && !refusing)
-    return refuse(net, EINVAL, 'Invalid scope');
+  const refusing = typeErrno(spec.type) !== 0;
+  if (smallestScope(spec.type) > spec.scope) return refuse(net, EINVAL, 'Invalid scope');
   const nexthops: FibNexthop[] = [];
   if (refusing) {
     if (spec.nexthops.length > 0)
-      return refuse(net, EINVAL, 'Gateway, device and multipath can not be specified for this route type');
+      return refuse(
+        net,
+        EINVAL,
+        'Gateway, device and multipath can not be specified for this route type',
+      );
   } else {
+    if (spec.scope > RT_SCOPE_HOST) return refuse(net, EINVAL, 'Invalid scope');
     if (spec.nexthops.length === 0) return -ENODEV;
     for (const n of spec.nexthops) {
-      const nh = makeNexthop(net, spec, n);
+      const nh = spec.scope === RT_SCOPE_HOST ? makeHost(net, spec, n) : makeNexthop(net, spec, n);
       if (typeof nh === 'number') return nh;
       nexthops.push(nh);
     }
   }
-  if (spec.prefsrc !== 0 && !isValidSource(net, spec)) return refuse(net, EINVAL, 'Invalid prefsrc address');
+  if (spec.prefsrc !== 0 && !isValidSource(net, spec))
+    return refuse(net, EINVAL, 'Invalid prefsrc address');
   return new FibRoute({ ...spec, nexthops });
+}
+
+/** Linux `fib_props[].scope` */
+function smallestScope(type: number): number {
+  if (type === RTN_LOCAL) return RT_SCOPE_HOST;
+  return type === RTN_BROADCAST || type === RTN_ANYCAST ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+}
+
+/** The way of a route of host scope: a device of ours, up or not. */
+function makeHost(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | number {
+  if (spec.nexthops.length > 1)
+    return refuse(net, EINVAL, 'Route with host scope can not have multiple nexthops');
+  if (n.gateway !== 0) return refuse(net, EINVAL, 'Route with host scope can not have a gateway');
+  if (n.dev === null) return -ENODEV;
+  return new FibNexthop(n.dev, 0, n.weight, RT_SCOPE_NOWHERE, 0);
 }
 
 function isValidSource(net: NetNs, spec: RouteSpec): boolean {
@@ -274,13 +304,20 @@ function isValidSource(net: NetNs, spec: RouteSpec): boolean {
 
 /** Linux `fib_check_nh`. */
 function makeNexthop(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | number {
-  if (n.gateway === 0) return makeDirect(net, spec, n);
+  if (n.gateway === 0) return makeDirect(net, n);
   if (n.onlink) {
     if (spec.scope >= RT_SCOPE_LINK) return refuse(net, EINVAL, 'Nexthop has invalid scope');
     if (n.dev === null) return refuse(net, ENODEV, 'Nexthop device required for onlink');
-    if (inetAddrType(net, n.gateway) !== RTN_UNICAST) return refuse(net, EINVAL, 'Nexthop has invalid gateway');
     if (!n.dev.up) return refuse(net, ENETDOWN, 'Nexthop device is not up');
-    return new FibNexthop(n.dev, n.gateway, n.weight, RT_SCOPE_LINK, RTNH_F_ONLINK | linkFlag(n.dev));
+    if (inetDevAddrType(net, n.dev, n.gateway) !== RTN_UNICAST)
+      return refuse(net, EINVAL, 'Nexthop has invalid gateway');
+    return new FibNexthop(
+      n.dev,
+      n.gateway,
+      n.weight,
+      RT_SCOPE_LINK,
+      RTNH_F_ONLINK | linkFlag(n.dev),
+    );
   }
   const scope = Math.max(spec.scope + 1, RT_SCOPE_LINK);
   const oif = n.dev?.ifindex ?? 0;
@@ -295,13 +332,12 @@ function makeNexthop(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | 
   return new FibNexthop(dev, n.gateway, n.weight, route.scope, linkFlag(dev));
 }
 
-function makeDirect(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | number {
-  if (n.dev === null) return -ENODEV;
+function makeDirect(net: NetNs, n: NexthopSpec): FibNexthop | number {
+  if (n.onlink)
+    return refuse(net, EINVAL, 'Invalid flags for nexthop - PERVASIVE and ONLINK can not be set');
+  if (n.dev === null || n.dev.ipv4 === null) return -ENODEV;
   if (!n.dev.up) return refuse(net, ENETDOWN, 'Device for nexthop is not up');
-  if (spec.type === RTN_UNICAST && spec.scope < RT_SCOPE_LINK && spec.nexthops.length > 1)
-    return refuse(net, ENETUNREACH, 'Nexthop has invalid gateway');
-  const scope = spec.scope === RT_SCOPE_HOST ? RT_SCOPE_NOWHERE : RT_SCOPE_HOST;
-  return new FibNexthop(n.dev, 0, n.weight, scope, linkFlag(n.dev));
+  return new FibNexthop(n.dev, 0, n.weight, RT_SCOPE_HOST, linkFlag(n.dev));
 }
 
 function linkFlag(dev: NetDevice): number {

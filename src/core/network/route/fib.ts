@@ -107,9 +107,7 @@ export class FibRoute {
 
   /** No way is left. */
   isDead(): boolean {
-    return (
-      this.nexthops.length > 0 && this.nexthops.every((n) => (n.flags & RTNH_F_DEAD) !== 0)
-    );
+    return this.nexthops.length > 0 && this.nexthops.every((n) => (n.flags & RTNH_F_DEAD) !== 0);
   }
 }
 

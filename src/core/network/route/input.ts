@@ -10,7 +10,14 @@ import { IPPROTO_IGMP } from '../../wire/ipv4.ts';
 import { findException } from './exception.ts';
 import { type FibResult, RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { fibLookup } from './lookup.ts';
-import { Route, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST, RTN_UNREACHABLE } from './route.ts';
+import {
+  Route,
+  RTN_BROADCAST,
+  RTN_LOCAL,
+  RTN_MULTICAST,
+  RTN_UNICAST,
+  RTN_UNREACHABLE,
+} from './route.ts';
 
 /** A packet that has no way: `route.mtuMetric` of this type holds the errno that says which ICMP error. */
 export const RTN_REFUSED: number = RTN_UNREACHABLE;
@@ -80,11 +87,13 @@ function decide(dev: NetDevice, dst: number, src: number, tos: number): Route | 
 }
 
 function refused(dev: NetDevice, errno: number): Route {
-  return new Route(RTN_REFUSED, dev, 0, 0, errno, 0, dev.net.ipv4.generation);
+  const route = new Route(RTN_REFUSED, dev, 0, 0, dev.net.ipv4.generation);
+  route.mtuMetric = errno;
+  return route;
 }
 
 function local(dev: NetDevice, type: number): Route {
-  return new Route(type, dev, 0, 0, 0, 0, dev.net.ipv4.generation);
+  return new Route(type, dev, 0, 0, dev.net.ipv4.generation);
 }
 
 function broadcast(dev: NetDevice, src: number, tos: number): Route | DropReason {
@@ -105,10 +114,9 @@ function forward(found: FibResult, dst: number, onLink: boolean): Route {
     dev,
     useGateway ? exception.gateway : (nexthop?.gateway ?? 0),
     0,
-    fib.metrics.mtu,
-    0,
     dev.net.ipv4.generation,
   );
+  route.mtuMetric = fib.metrics.mtu;
   route.onLinkSource = onLink;
   route.mtuLock = fib.metrics.mtuLock;
   if (exception !== undefined && exception.pmtu !== 0) {
@@ -155,7 +163,8 @@ function searchSource(
   const { type, nexthops } = back.route;
   if (type !== RTN_UNICAST && type !== RTN_LOCAL) return 'IP_INVALID_SOURCE';
   if (type === RTN_LOCAL && !acceptsLocal(dev)) return 'IP_LOCAL_SOURCE';
-  const arrives = nexthops.some((n) => n.dev === dev) || (type === RTN_LOCAL && dev === net.loopback);
+  const arrives =
+    nexthops.some((n) => n.dev === dev) || (type === RTN_LOCAL && dev === net.loopback);
   if (arrives) return (back.nexthop?.scope ?? 0) >= RT_SCOPE_HOST;
   if ((dev.ipv4?.addresses.length ?? 0) === 0) return unknown;
   if (rpFilter === 1) return 'IP_RPFILTER';

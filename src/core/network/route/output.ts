@@ -8,7 +8,13 @@ import type { NetNs } from '../../net.ts';
 import { INADDR_LOOPBACK, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
 import { inetSelectAddr } from '../ipv4/select-addr.ts';
 import { findException } from './exception.ts';
-import { type FibResult, NO_METRICS, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
+import {
+  type FibResult,
+  NO_METRICS,
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
+} from './fib.ts';
 import { fibLookup, tableLookup } from './lookup.ts';
 import { Route, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from './route.ts';
 
@@ -21,7 +27,8 @@ export function routeOutput(
   tos: number,
 ): Route | number {
   const cached = net.ipv4.outputCache.find(dst, src, oif, tos, net.ipv4.generation);
-  if (cached !== null && (cached.pmtu === 0 || net.kernel.nowUs < cached.pmtuExpiresUs)) return cached;
+  if (cached !== null && (cached.pmtu === 0 || net.kernel.nowUs < cached.pmtuExpiresUs))
+    return cached;
   const route = decide(net, dst, src, oif, tos);
   if (typeof route !== 'number') net.ipv4.outputCache.add(dst, src, oif, tos, route);
   return route;
@@ -82,7 +89,7 @@ function preferredSource(found: FibResult, dev: NetDevice, dst: number): number 
 
 /** LINUX: lo may be down; what is sent to it then dies there, and nobody is told. */
 function makeLocal(net: NetNs, source: number): Route {
-  return new Route(RTN_LOCAL, net.loopback, 0, source, 0, 0, net.ipv4.generation);
+  return new Route(RTN_LOCAL, net.loopback, 0, source, net.ipv4.generation);
 }
 
 /** Linux `__mkroute_output`. */
@@ -110,10 +117,10 @@ function makeOutput(
     dev,
     exception !== undefined && exception.gateway !== 0 ? exception.gateway : gateway,
     source,
-    metrics.mtu,
-    metrics.advmss,
     net.ipv4.generation,
   );
+  route.mtuMetric = metrics.mtu;
+  route.advmss = metrics.advmss;
   route.initcwnd = metrics.initcwnd;
   route.initrwnd = metrics.initrwnd;
   route.hoplimit = metrics.hoplimit;

@@ -28,10 +28,10 @@ export class Route {
   readonly gateway: number;
   /** Preferred source address for packets that have none yet. */
   readonly src: number;
-  /** MTU metric of the route; 0: the device's. */
-  readonly mtuMetric: number;
+  /** MTU metric of the route; 0: the device's. On a refusing route, the errno. */
+  mtuMetric = 0;
   /** Advertised-MSS metric; 0: from the MTU. */
-  readonly advmss: number;
+  advmss = 0;
   /** `net.ipv4.generation` when this was decided. */
   readonly generation: number;
   /** Path MTU learnt for this destination (RFC 1191 §3); 0: none. */
@@ -54,21 +54,11 @@ export class Route {
   /** The sender is directly on the link on which the packet came in: it may be sent a redirect. */
   onLinkSource = false;
 
-  constructor(
-    type: number,
-    dev: NetDevice,
-    gateway: number,
-    src: number,
-    mtuMetric: number,
-    advmss: number,
-    generation: number,
-  ) {
+  constructor(type: number, dev: NetDevice, gateway: number, src: number, generation: number) {
     this.type = type;
     this.dev = dev;
     this.gateway = gateway;
     this.src = src;
-    this.mtuMetric = mtuMetric;
-    this.advmss = advmss;
     this.generation = generation;
   }
 

@@ -2,7 +2,7 @@
  * First to fourth check of RFC 9293 §3.10.7.4: sequence number with PAWS (RFC 7323 §5), RST (RFC 5961
  * §3), SYN (RFC 5961 §4). Linux `tcp_validate_incoming`.
  */
-import { drop, type DropReason } from '../../drop.ts';
+import { type DropReason, drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../wire/tcp.ts';

@@ -47,8 +47,8 @@ import { cwndReduction } from './cwr.ts';
 import { tcpHighestSackSeq, tcpInCwndReduction, tcpPacketsInFlight, tcpWndEnd } from './flight.ts';
 import { checkSackReordering, countDelivered, removeRenoSacks } from './loss.ts';
 import { tcpCurrentMss, tcpSyncMss } from './mss.ts';
-import { pushPendingFrames } from './output.ts';
 import { storeTsRecent } from './options.ts';
+import { pushPendingFrames } from './output.ts';
 import { rackAdvance, rackUpdateReoWnd } from './rack.ts';
 import { rateDelivered, rateGen } from './rate.ts';
 import { fastretransAlert, processTlpAck } from './recovery.ts';
@@ -172,10 +172,7 @@ function takeWindow(sk: TcpSock, seg: RxSegment, st: AckState): void {
   ackUpdateWindow(sk, seg, st);
   const sack = sackOf(sk, seg);
   if (sack !== null) sacktagWriteQueue(sk, seg, sack, st.priorUna, st);
-  if (
-    (seg.flags & (TCP_ECE | TCP_SYN)) === TCP_ECE &&
-    (sk.ecnFlags & TCP_ECN_OK) !== 0
-  )
+  if ((seg.flags & (TCP_ECE | TCP_SYN)) === TCP_ECE && (sk.ecnFlags & TCP_ECN_OK) !== 0)
     st.flag |= FLAG_ECE;
   countSacked(sk, st);
 }
@@ -222,9 +219,7 @@ export function replaceTsRecent(sk: TcpSock, seq: number): void {
 
 /** Everything but plain progress while all is well (`tcp_ack_is_dubious`). */
 function isDubious(sk: TcpSock, flag: number): boolean {
-  return (
-    (flag & FLAG_NOT_DUP) === 0 || (flag & FLAG_CA_ALERT) !== 0 || sk.caState !== TCP_CA_OPEN
-  );
+  return (flag & FLAG_NOT_DUP) === 0 || (flag & FLAG_CA_ALERT) !== 0 || sk.caState !== TCP_CA_OPEN;
 }
 
 /** The counts of one segment that is acknowledged, wholly or its first `n` pieces. */

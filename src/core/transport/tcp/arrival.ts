@@ -6,8 +6,8 @@
 import { drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
-import { RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock.ts';
 import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN } from '../../wire/tcp.ts';
+import { RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock.ts';
 import { validateIncoming } from './acceptability.ts';
 import { ACK_OLD, ACK_TOO_OLD, replaceTsRecent, tcpAck } from './ack.ts';
 import {
@@ -17,8 +17,8 @@ import {
   FLAG_UPDATE_TS_RECENT,
 } from './ack-flags.ts';
 import { sendChallengeAck } from './challenge.ts';
-import { tcpShutdownSend } from './close.ts';
 import { mstampRefresh, ticksOf } from './clock.ts';
+import { tcpShutdownSend } from './close.ts';
 import {
   ICSK_ACK_SCHED,
   TCP_CLOSE,
@@ -174,11 +174,7 @@ function receiveOther(sk: TcpSock, seg: RxSegment): void {
 
 /** Fifth check: the ACK field. */
 function checkAckField(sk: TcpSock, seg: RxSegment): boolean {
-  const acked = tcpAck(
-    sk,
-    seg,
-    FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT | FLAG_NO_CHALLENGE_ACK,
-  );
+  const acked = tcpAck(sk, seg, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT | FLAG_NO_CHALLENGE_ACK);
   if (acked > 0) return true;
   if (sk.state === TCP_SYN_RECV) {
     sendReset(sk.net, seg.pkt, true);

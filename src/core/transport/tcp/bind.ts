@@ -7,8 +7,8 @@ import { isReservedPort, localPortRange } from '../port-range.ts';
 import type { BindBucket, BindOwner } from './bind-table.ts';
 import { TCP_FIN_WAIT2, TCP_LISTEN, TCP_TIME_WAIT } from './constants.ts';
 import type { TcpSock } from './sock.ts';
-import type { TimeWaitSock } from './time-wait-sock.ts';
 import { killTimeWait, timeWaitIsn, timeWaitReusable } from './time-wait.ts';
+import type { TimeWaitSock } from './time-wait-sock.ts';
 
 /** Whether two sockets on one port are in each other's way (`inet_bind_conflict`). */
 function conflicts(sk: TcpSock, other: BindOwner, relax: boolean, reuseportOk: boolean): boolean {

@@ -2,11 +2,11 @@
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { tcpClockUs } from './clock.ts';
+import { TCP_LISTEN } from './constants.ts';
 import { count } from './count.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 import { tcpSendAck } from './transmit.ts';
-import { TCP_LISTEN } from './constants.ts';
 
 /** Something whose answers to senseless segments are limited. */
 export interface RateLimited {

@@ -24,8 +24,8 @@ import { tcpSendFin } from './output.ts';
 import { sendActiveReset } from './reset.ts';
 import { purgeSendQueue } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
-import { clearAllTimers, resetKeepaliveTimer } from './timer-arm.ts';
 import { enterTimeWait } from './time-wait.ts';
+import { clearAllTimers, resetKeepaliveTimer } from './timer-arm.ts';
 import { finTime } from './timers.ts';
 
 /** Enters the state that closing leads to; true: a FIN is due (`tcp_close_state`). */

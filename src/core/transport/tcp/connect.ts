@@ -6,7 +6,13 @@ import { RTN_BROADCAST, RTN_MULTICAST } from '../../network/route/route.ts';
 import { TCP_SYN } from '../../wire/tcp.ts';
 import { hashConnect } from './bind.ts';
 import { mstampRefresh, tcpClockUs } from './clock.ts';
-import { ICSK_TIME_RETRANS, TCP_CLOSE, TCP_MSS_DEFAULT, TCP_SYN_SENT, TCP_TIMEOUT_INIT } from './constants.ts';
+import {
+  ICSK_TIME_RETRANS,
+  TCP_CLOSE,
+  TCP_MSS_DEFAULT,
+  TCP_SYN_SENT,
+  TCP_TIMEOUT_INIT,
+} from './constants.ts';
 import { count } from './count.ts';
 import { setState } from './done.ts';
 import { ecnSendSyn } from './ecn.ts';

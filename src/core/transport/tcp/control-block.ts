@@ -8,6 +8,7 @@ import type { Route } from '../../network/route/route.ts';
 import type { Timer } from '../../timer.ts';
 import { IPPROTO_TCP } from '../../wire/ipv4.ts';
 import { SOCK_STREAM, Sock } from '../sock.ts';
+import type { AcceptQueue } from './accept-queue.ts';
 import type { BindBucket } from './bind-table.ts';
 import type { CongestionControl } from './congestion.ts';
 import {
@@ -18,11 +19,10 @@ import {
   TCP_MSS_DEFAULT,
   TCP_TIMEOUT_INIT,
 } from './constants.ts';
-import type { AcceptQueue } from './accept-queue.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import type { TxSegment } from './segment.ts';
-import type { TcpSock } from './sock.ts';
 import { SegmentQueue } from './segment-queue.ts';
+import type { TcpSock } from './sock.ts';
 
 /** SACK blocks, start and end alternating. */
 export type SackBlocks = number[];

@@ -178,8 +178,7 @@ export const cubic: Readonly<CongestionControl> = {
     const ca = stateOf(sk);
     const cwnd = sk.sndCwnd;
     ca.epochStartMs = 0;
-    ca.lastMaxCwnd =
-      cwnd < ca.lastMaxCwnd ? Math.floor((cwnd * (1024 + BETA)) / 2048) : cwnd;
+    ca.lastMaxCwnd = cwnd < ca.lastMaxCwnd ? Math.floor((cwnd * (1024 + BETA)) / 2048) : cwnd;
     return Math.max(Math.floor((cwnd * BETA) / 1024), 2);
   },
   congAvoid(sk: TcpSock, newlyAcked: number): void {

@@ -34,7 +34,8 @@ export function tcpCwndValidate(sk: TcpSock, cwndLimited: boolean): void {
     sk.maxPacketsOut = inFlight;
     sk.cwndUsageSeq = sk.sndNxt;
   }
-  const limited = sk.isCwndLimited || (sk.sndCwnd < sk.sndSsthresh && sk.sndCwnd < 2 * sk.maxPacketsOut);
+  const limited =
+    sk.isCwndLimited || (sk.sndCwnd < sk.sndSsthresh && sk.sndCwnd < 2 * sk.maxPacketsOut);
   if (limited) {
     sk.sndCwndUsed = 0;
     sk.sndCwndStamp = sk.mstamp;

@@ -4,6 +4,7 @@
  */
 import { MIB } from '../../mib.ts';
 import { FLAG_SND_UNA_ADVANCED } from './ack-flags.ts';
+import { ticksOf } from './clock.ts';
 import { CA_EVENT_COMPLETE_CWR } from './congestion.ts';
 import {
   TCP_CA_CWR,
@@ -20,7 +21,6 @@ import { count } from './count.ts';
 import { tcpLeftOut, tcpPacketsInFlight } from './flight.ts';
 import { anyRetransDone, checkSackReordering } from './loss.ts';
 import { TCP_RACK_RECOVERY_THRESH } from './rack.ts';
-import { ticksOf } from './clock.ts';
 import type { TcpSock } from './sock.ts';
 
 /** Linux `tcp_set_ca_state` */
@@ -67,7 +67,10 @@ export function cwndReduction(sk: TcpSock, delivered: number, lost: number, flag
 }
 
 export function endCwndReduction(sk: TcpSock): void {
-  if (sk.sndSsthresh < TCP_INFINITE_SSTHRESH && (sk.caState === TCP_CA_CWR || sk.undoMarker !== 0)) {
+  if (
+    sk.sndSsthresh < TCP_INFINITE_SSTHRESH &&
+    (sk.caState === TCP_CA_CWR || sk.undoMarker !== 0)
+  ) {
     sk.sndCwnd = sk.sndSsthresh;
     sk.sndCwndStamp = sk.mstamp;
   }
@@ -149,10 +152,7 @@ function nonSackPreventingReopen(sk: TcpSock): boolean {
 export function tryUndoRecovery(sk: TcpSock): boolean {
   if (mayUndo(sk)) {
     undoCwndReduction(sk, false);
-    count(
-      sk.net,
-      sk.caState === TCP_CA_LOSS ? MIB.TcpExtTCPLossUndo : MIB.TcpExtTCPFullUndo,
-    );
+    count(sk.net, sk.caState === TCP_CA_LOSS ? MIB.TcpExtTCPLossUndo : MIB.TcpExtTCPFullUndo);
   } else if (sk.rackReoWndPersist > 0) sk.rackReoWndPersist--;
   if (nonSackPreventingReopen(sk)) return true;
   setCaState(sk, TCP_CA_OPEN);

@@ -34,11 +34,11 @@ export function scheduleAck(sk: TcpSock): void {
 export function ackSndCheck(sk: TcpSock): void {
   if ((sk.ackPending & ICSK_ACK_SCHED) === 0) return;
   if (
-    (((sk.rcvNxt - sk.rcvWup) >>> 0 > sk.rcvMss &&
+    ((sk.rcvNxt - sk.rcvWup) >>> 0 > sk.rcvMss &&
       // The reader will send it, if the window cannot open before that.
       ((sk.rcvNxt - sk.copiedSeq) >>> 0 < sk.rcvlowat || tcpWindowToOffer(sk) >= sk.rcvWnd)) ||
-      inQuickackMode(sk) ||
-      (sk.ackPending & ICSK_ACK_NOW) !== 0)
+    inQuickackMode(sk) ||
+    (sk.ackPending & ICSK_ACK_NOW) !== 0
   ) {
     tcpSendAck(sk);
     return;
@@ -142,10 +142,7 @@ export function cleanupRbuf(sk: TcpSock, copied: number): void {
     const pushed =
       (sk.ackPending & ICSK_ACK_PUSHED2) !== 0 ||
       ((sk.ackPending & ICSK_ACK_PUSHED) !== 0 && !inPingpongMode(sk));
-    if (
-      (sk.rcvNxt - sk.rcvWup) >>> 0 > sk.rcvMss ||
-      (copied > 0 && pushed && sk.rmemAlloc === 0)
-    )
+    if ((sk.rcvNxt - sk.rcvWup) >>> 0 > sk.rcvMss || (copied > 0 && pushed && sk.rmemAlloc === 0))
       now = true;
   }
   if (copied > 0 && !now && (sk.shutdownMask & RCV_SHUTDOWN) === 0) {

@@ -34,9 +34,9 @@ import { tcpCurrentSsthresh } from './flight.ts';
 import { dropRequest } from './listen-stop.ts';
 import { markLost } from './loss.ts';
 import { tcpCurrentMss, tcpSyncMss } from './mss.ts';
+import type { RequestSock } from './request.ts';
 import { xmitRetransmitQueue } from './retransmit.ts';
 import { rebuildRoute, routeOf } from './route-cache.ts';
-import type { RequestSock } from './request.ts';
 import type { TcpSock } from './sock.ts';
 import { resetXmitTimer } from './timer-arm.ts';
 

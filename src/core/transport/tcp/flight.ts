@@ -55,7 +55,9 @@ export function tcpMinshallCheck(sk: TcpSock): boolean {
 export function tcpNagleCheck(sk: TcpSock, partial: boolean, nonagle: number): boolean {
   if (!partial) return false;
   if ((nonagle & 2) !== 0) return true;
-  return (nonagle & TCP_NAGLE_OFF) === 0 && nonagle === 0 && sk.packetsOut > 0 && tcpMinshallCheck(sk);
+  return (
+    (nonagle & TCP_NAGLE_OFF) === 0 && nonagle === 0 && sk.packetsOut > 0 && tcpMinshallCheck(sk)
+  );
 }
 
 /** Highest sequence number sacked so far, or SND.UNA (`tcp_highest_sack_seq`). */

@@ -32,7 +32,7 @@ export function checkRequest(sk: TcpSock, seg: RxSegment, req: RequestSock): Tcp
   const net = sk.net;
   const flags = seg.flags & (TCP_RST | TCP_SYN | TCP_ACK);
   const o = seg.hdr.options;
-  const hasTs = o !== null && o.timestamps;
+  const hasTs = o?.timestamps;
   const paws = hasTs && ((req.tsRecent - o.tsVal) | 0) > 0;
   const badEcr =
     hasTs && o.tsEcr !== 0 && req.tsvalSent && !seqBetween(o.tsEcr, req.tsvalFirst, req.tsvalLast);
@@ -42,7 +42,11 @@ export function checkRequest(sk: TcpSock, seg: RxSegment, req: RequestSock): Tcp
     if ((flags & TCP_RST) === 0) answerOutOfWindow(sk, seg, req);
     if (paws) count(net, MIB.TcpExtPAWSEstab);
     else if (badEcr) count(net, MIB.TcpExtTSEcrRejected);
-    return discard(sk, seg, paws ? 'TCP_RFC7323_PAWS' : badEcr ? 'TCP_RFC7323_TSECR' : 'TCP_OVERWINDOW');
+    return discard(
+      sk,
+      seg,
+      paws ? 'TCP_RFC7323_PAWS' : badEcr ? 'TCP_RFC7323_TSECR' : 'TCP_OVERWINDOW',
+    );
   }
   if (hasTs && !seqGt(seg.seq, req.rcvNxt)) req.tsRecent = o.tsVal;
   const synLeft = seg.seq === req.rcvIsn ? 0 : flags & TCP_SYN;
@@ -224,7 +228,7 @@ export function checkCookie(sk: TcpSock, seg: RxSegment): TcpSock | null {
   const o = seg.hdr.options;
   req.mss = mss;
   req.sntIsn = (seg.ack - 1) | 0;
-  if (o !== null && o.timestamps && o.tsEcr !== 0) {
+  if (o?.timestamps && o.tsEcr !== 0) {
     req.tsOffset = timestampOffset(sk.net, who.saddr, who.daddr);
     if (!cookieOptions(sk, req, (o.tsEcr - req.tsOffset) | 0)) return null;
     req.tstampOk = true;

@@ -19,8 +19,8 @@ import { sendReset } from './reply.ts';
 import type { RequestSock } from './request.ts';
 import { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
-import type { TimeWaitSock } from './time-wait-sock.ts';
 import { killTimeWait, timeWaitAck, timeWaitInput, timeWaitIsn } from './time-wait.ts';
+import type { TimeWaitSock } from './time-wait-sock.ts';
 
 /** Takes a packet from IP. */
 export function tcpInput(pkt: Packet): void {
@@ -90,12 +90,14 @@ export function lookupListener(
       best = sk;
       bestScore = score;
       equals = 1;
-    } else if (score === bestScore && score > 0 && sk.reusePort && best?.reusePort === true) equals++;
+    } else if (score === bestScore && score > 0 && sk.reusePort && best?.reusePort === true)
+      equals++;
   }
   if (best === null || equals <= 1) return best;
   const hash = mix32(mix32(pkt.ip?.src ?? 0, addr), ((pkt.tcp?.sport ?? 0) << 16) | port) >>> 0;
   let n = Math.floor((hash / 2 ** 32) * equals);
-  for (const sk of list) if (scoreOf(sk, addr, dif) === bestScore && sk.reusePort && n-- === 0) return sk;
+  for (const sk of list)
+    if (scoreOf(sk, addr, dif) === bestScore && sk.reusePort && n-- === 0) return sk;
   return best;
 }
 

@@ -128,8 +128,7 @@ export function connRequest(sk: TcpSock, seg: RxSegment, twIsn: number): void {
     answerWithCookie(sk, req);
     return;
   }
-  req.sntIsn =
-    twIsn !== 0 ? twIsn : initialSeq(net, req.saddr, req.daddr, req.sport, req.dport);
+  req.sntIsn = twIsn !== 0 ? twIsn : initialSeq(net, req.saddr, req.daddr, req.sport, req.dport);
   req.timeoutUs = TCP_TIMEOUT_INIT;
   req.timer = net.kernel.timer(() => requestTimer(req));
   req.timer.set(net.kernel.nowUs + req.timeoutUs);

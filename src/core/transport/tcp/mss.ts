@@ -61,7 +61,10 @@ export function tcpCurrentMss(sk: TcpSock): number {
 export function tcpAdvertiseMss(sk: TcpSock): number {
   const route = sk.route;
   if (route !== null) {
-    const metric = route.advmss !== 0 ? route.advmss : defaultAdvmss(sk, route.mtuMetric !== 0 ? route.mtuMetric : route.dev.mtu);
+    const metric =
+      route.advmss !== 0
+        ? route.advmss
+        : defaultAdvmss(sk, route.mtuMetric !== 0 ? route.mtuMetric : route.dev.mtu);
     if (metric < sk.advmss || sk.advmss === 0) sk.advmss = metric;
   }
   return sk.advmss;

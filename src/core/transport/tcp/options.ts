@@ -3,8 +3,8 @@
  * Linux `tcp_syn_options`, `tcp_synack_options`, `tcp_established_options`, `tcp_parse_options`).
  */
 import { TCP_ACK, TCP_SYN, type TcpHeader, TcpOptions } from '../../wire/tcp.ts';
-import { TCP_SACK_SEEN } from './constants.ts';
 import { tcpClockMs, tcpClockSec } from './clock.ts';
+import { TCP_SACK_SEEN } from './constants.ts';
 import type { RequestSock } from './request.ts';
 import type { TcpSock } from './sock.ts';
 
@@ -83,7 +83,10 @@ export function tcpEstablishedOptions(sk: TcpSock): TcpOptions | null {
     o.tsEcr = sk.tsRecent;
   }
   if (sacks > 0) {
-    const n = sackBlocksThatFit(sacks, MAX_OPTION_SPACE - (sk.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0));
+    const n = sackBlocksThatFit(
+      sacks,
+      MAX_OPTION_SPACE - (sk.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0),
+    );
     const blocks: number[] = [];
     if (sk.dsackPending) {
       blocks.push(sk.dsackStart, sk.dsackEnd);

@@ -7,7 +7,6 @@ import { seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_ACK, TCP_FIN, TCP_PSH } from '../../wire/tcp.ts';
 import { MSG_MORE, MSG_OOB } from '../sock.ts';
 import { mstampRefresh, tcpClockUs } from './clock.ts';
-import { tcpCwndValidate } from './cwnd.ts';
 import {
   ICSK_TIME_LOSS_PROBE,
   TCP_CA_RECOVERY,
@@ -17,6 +16,7 @@ import {
   TCP_NAGLE_PUSH,
 } from './constants.ts';
 import { countBy } from './count.ts';
+import { tcpCwndValidate } from './cwnd.ts';
 import {
   tcpInCwndReduction,
   tcpNagleCheck,
@@ -61,7 +61,13 @@ function nagleTest(sk: TcpSock, seg: TxSegment, mss: number, nonagle: number): b
 }
 
 /** Bytes of `seg` that may go now (`tcp_mss_split_point`). */
-function splitPoint(sk: TcpSock, seg: TxSegment, mss: number, maxSegs: number, nonagle: number): number {
+function splitPoint(
+  sk: TcpSock,
+  seg: TxSegment,
+  mss: number,
+  maxSegs: number,
+  nonagle: number,
+): number {
   const window = (tcpWndEnd(sk) - seg.seq) | 0;
   const maxLen = mss * maxSegs;
   if (maxLen <= window && seg !== sk.writeQueue.last()) return maxLen;

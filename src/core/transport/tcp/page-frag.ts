@@ -23,9 +23,16 @@ export class PageFrag {
       this.used = 0;
     }
     const chunk = this.chunk;
-    chunk.set(from === 0 && len === data.length ? data : data.subarray(from, from + len), this.used);
+    chunk.set(
+      from === 0 && len === data.length ? data : data.subarray(from, from + len),
+      this.used,
+    );
     const last = out[out.length - 1];
-    if (last !== undefined && last.buffer === chunk.buffer && last.byteOffset + last.length === this.used)
+    if (
+      last !== undefined &&
+      last.buffer === chunk.buffer &&
+      last.byteOffset + last.length === this.used
+    )
       out[out.length - 1] = chunk.subarray(last.byteOffset, this.used + len);
     else out.push(chunk.subarray(this.used, this.used + len));
     this.used += len;

@@ -1,4 +1,6 @@
 /** RACK: loss by time (RFC 8985 §6; Linux `tcp_recovery.c`). */
+
+import type { AckState } from './ack-state.ts';
 import {
   ICSK_TIME_REO_TIMEOUT,
   TCP_CA_RECOVERY,
@@ -7,7 +9,6 @@ import {
   TCPCB_LOST,
   TCPCB_SACKED_RETRANS,
 } from './constants.ts';
-import type { AckState } from './ack-state.ts';
 import { markLost } from './loss.ts';
 import { sentAfter } from './rate.ts';
 import { tcpMinRtt } from './rto.ts';
@@ -26,10 +27,7 @@ export const TCP_RACK_RECOVERY_THRESH = 16;
 function reoWnd(sk: TcpSock): number {
   if (sk.reordSeen === 0) {
     if (sk.caState >= TCP_CA_RECOVERY) return 0;
-    if (
-      sk.sackedOut >= sk.reordering &&
-      (sk.net.sysctl.tcpRecovery & TCP_RACK_NO_DUPTHRESH) === 0
-    )
+    if (sk.sackedOut >= sk.reordering && (sk.net.sysctl.tcpRecovery & TCP_RACK_NO_DUPTHRESH) === 0)
       return 0;
   }
   const min = tcpMinRtt(sk);

@@ -15,10 +15,7 @@ export function sentAfter(t1: number, t2: number, seq1: number, seq2: number): b
 /** A segment was delivered: the most recently sent one makes the sample. */
 export function rateDelivered(sk: TcpSock, seg: TxSegment, st: AckState): void {
   if (seg.deliveredUs === 0) return;
-  if (
-    st.priorMstamp === 0 ||
-    sentAfter(seg.sentUs, sk.firstTxUs, seg.endSeq, st.lastEndSeq)
-  ) {
+  if (st.priorMstamp === 0 || sentAfter(seg.sentUs, sk.firstTxUs, seg.endSeq, st.lastEndSeq)) {
     st.priorDelivered = seg.delivered;
     st.priorMstamp = seg.deliveredUs;
     st.isAppLimited = seg.isAppLimited;

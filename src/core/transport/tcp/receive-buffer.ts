@@ -2,12 +2,19 @@
  * How large the receive buffer and the window grow (Linux `tcp_init_buffer_space`, `tcp_grow_window`,
  * `tcp_rcv_space_adjust`: dynamic right-sizing, `tcp_measure_rcv_mss`), and what happens when it is full.
  */
-import { MIB } from '../../mib.ts';
+
 import { drop } from '../../drop.ts';
+import { MIB } from '../../mib.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_FIN, TCP_HLEN, TCP_PSH, TCP_SYN, TCP_URG } from '../../wire/tcp.ts';
 import { mstampRefresh } from './clock.ts';
-import { ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, TCP_INIT_CWND, TCP_MIN_MSS, TCP_MSS_DEFAULT } from './constants.ts';
+import {
+  ICSK_ACK_PUSHED,
+  ICSK_ACK_PUSHED2,
+  TCP_INIT_CWND,
+  TCP_MIN_MSS,
+  TCP_MSS_DEFAULT,
+} from './constants.ts';
 import { count } from './count.ts';
 import { rttFromTsopt } from './rto.ts';
 import type { RxSegment } from './segment.ts';

@@ -6,10 +6,10 @@ import { MIB } from '../../mib.ts';
 import { seqGe, seqGt, seqLt } from '../../util/seq.ts';
 import {
   FLAG_DATA_SACKED,
+  FLAG_DSACK_TLP,
   FLAG_ECE,
   FLAG_LOST_RETRANS,
   FLAG_NOT_DUP,
-  FLAG_DSACK_TLP,
   FLAG_ORIG_SACK_ACKED,
   FLAG_SACK_RENEGING,
   FLAG_SET_XMIT_TIMER,
@@ -53,10 +53,7 @@ import { resetXmitTimer, tcpRearmRto } from './timer-arm.ts';
 
 /** Loss is evident: reduce and retransmit (`tcp_enter_recovery`). */
 export function enterRecovery(sk: TcpSock, ece: boolean): void {
-  count(
-    sk.net,
-    sk.sackOk === 0 ? MIB.TcpExtTCPRenoRecovery : MIB.TcpExtTCPSackRecovery,
-  );
+  count(sk.net, sk.sackOk === 0 ? MIB.TcpExtTCPRenoRecovery : MIB.TcpExtTCPSackRecovery);
   if (!anyRetransDone(sk)) sk.retransStamp = 0;
   sk.priorSsthresh = 0;
   initUndo(sk);

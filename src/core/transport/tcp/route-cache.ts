@@ -1,6 +1,7 @@
 /** A connection's route, asked for anew when its namespace's routes changed (`__sk_dst_check`). */
-import type { Route } from '../../network/route/route.ts';
+
 import { routeOutput } from '../../network/route/output.ts';
+import type { Route } from '../../network/route/route.ts';
 import type { TcpSock } from './sock.ts';
 
 /** The cached route if it is still good; null otherwise. */

@@ -12,10 +12,7 @@ const SACK_BLOCKS_EXPECTED = 2;
 /** Reports a duplicate in the next ACK. */
 export function dsackSet(sk: TcpSock, seq: number, endSeq: number): void {
   if (sk.sackOk === 0 || sk.net.sysctl.tcpDsack === 0) return;
-  count(
-    sk.net,
-    seqLt(seq, sk.rcvNxt) ? MIB.TcpExtTCPDSACKOldSent : MIB.TcpExtTCPDSACKOfoSent,
-  );
+  count(sk.net, seqLt(seq, sk.rcvNxt) ? MIB.TcpExtTCPDSACKOldSent : MIB.TcpExtTCPDSACKOfoSent);
   sk.dsackPending = true;
   sk.dsackStart = seq;
   sk.dsackEnd = endSeq;

@@ -51,7 +51,13 @@ function dsackSeen(sk: TcpSock, start: number, end: number, st: AckState): numbe
 }
 
 /** Is the first block a D-SACK (RFC 2883 §4)? `tcp_check_dsack` */
-function checkDsack(sk: TcpSock, blocks: readonly number[], ack: number, priorUna: number, st: AckState): boolean {
+function checkDsack(
+  sk: TcpSock,
+  blocks: readonly number[],
+  ack: number,
+  priorUna: number,
+  st: AckState,
+): boolean {
   const start = blocks[0] as number;
   const end = blocks[1] as number;
   let counter: number = MIB.TcpExtTCPDSACKRecv;
@@ -92,8 +98,7 @@ function isValidBlock(sk: TcpSock, isDsack: boolean, start: number, end: number)
 function countInvalid(sk: TcpSock, isDsack: boolean, ack: number, end: number): void {
   let counter: number = MIB.TcpExtTCPSACKDiscard;
   if (isDsack)
-    counter =
-      sk.undoMarker === 0 ? MIB.TcpExtTCPDSACKIgnoredNoUndo : MIB.TcpExtTCPDSACKIgnoredOld;
+    counter = sk.undoMarker === 0 ? MIB.TcpExtTCPDSACKIgnoredNoUndo : MIB.TcpExtTCPDSACKIgnoredOld;
   else if (ack !== sk.sndUna && !seqGt(end, sk.sndUna)) return;
   count(sk.net, counter);
 }
@@ -180,7 +185,13 @@ function walk(sk: TcpSock, start: number, end: number, dup: boolean, st: AckStat
 }
 
 /** Tags a block, except what the previous ACK's blocks covered already (`recv_sack_cache`). */
-function walkNew(sk: TcpSock, start: number, end: number, cache: readonly number[], st: AckState): void {
+function walkNew(
+  sk: TcpSock,
+  start: number,
+  end: number,
+  cache: readonly number[],
+  st: AckState,
+): void {
   let at = start;
   for (let c = 0; c < cache.length && seqLt(at, end); c += 2) {
     const from = cache[c] as number;

@@ -4,7 +4,7 @@
  */
 import type { Packet, Payload } from '../../packet.ts';
 import { TCP_FIN, TCP_SYN, type TcpHeader } from '../../wire/tcp.ts';
-import { TX_OVERHEAD, rxTruesize } from './constants.ts';
+import { rxTruesize, TX_OVERHEAD } from './constants.ts';
 
 /** A segment of the send queue. May stand for several on the wire (`pcount`). */
 export class TxSegment {
@@ -66,7 +66,8 @@ export class RxSegment {
     const flags = hdr.flags;
     this.seq = hdr.seq;
     this.endSeq =
-      (hdr.seq + pkt.len + ((flags & TCP_SYN) !== 0 ? 1 : 0) + ((flags & TCP_FIN) !== 0 ? 1 : 0)) | 0;
+      (hdr.seq + pkt.len + ((flags & TCP_SYN) !== 0 ? 1 : 0) + ((flags & TCP_FIN) !== 0 ? 1 : 0)) |
+      0;
     this.ack = hdr.ack;
     this.flags = flags;
     this.hdr = hdr;

@@ -14,7 +14,14 @@ import { slowStartAfterIdleCheck } from './cwnd.ts';
 import { EVENTS_WRITE } from './done.ts';
 import { tcpQueuesEmpty } from './flight.ts';
 import { tcpCurrentMss, tcpXmitSizeGoal } from './mss.ts';
-import { forcedPush, pushPendingFrames, queueSegment, tcpMarkPush, tcpPush, tcpPushOne } from './output.ts';
+import {
+  forcedPush,
+  pushPendingFrames,
+  queueSegment,
+  tcpMarkPush,
+  tcpPush,
+  tcpPushOne,
+} from './output.ts';
 import { rateCheckAppLimited } from './rate.ts';
 import { TxSegment } from './segment.ts';
 import { streamMemoryFree } from './send-buffer.ts';

@@ -25,7 +25,7 @@ import { compressedAckTimer, delackTimer } from './delack.ts';
 import { destroySock } from './done.ts';
 import { acceptSock, listenSock } from './listen.ts';
 import { unlisten } from './listen-stop.ts';
-import { tcpPoll, tcpIoctl } from './poll.ts';
+import { tcpIoctl, tcpPoll } from './poll.ts';
 import { tcpRecvmsg } from './recv.ts';
 import { routeOf } from './route-cache.ts';
 import { tcpSendmsg } from './send.ts';

@@ -231,7 +231,8 @@ export function getTcpOption(sk: TcpSock, name: number): OptionValue {
   const s = sk.net.sysctl;
   switch (name) {
     case opt.TCP_MAXSEG:
-      if (sk.userMss !== 0 && (sk.state === TCP_CLOSE || sk.state === TCP_LISTEN)) return sk.userMss;
+      if (sk.userMss !== 0 && (sk.state === TCP_CLOSE || sk.state === TCP_LISTEN))
+        return sk.userMss;
       return sk.mssCache;
     case opt.TCP_NODELAY:
       return (sk.nonagle & TCP_NAGLE_OFF) !== 0 ? 1 : 0;

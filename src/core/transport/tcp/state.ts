@@ -8,8 +8,8 @@ import { BindTable } from './bind-table.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from './constants.ts';
 import { PageFrag } from './page-frag.ts';
-import { Secrets } from './secrets.ts';
 import type { RequestSock } from './request.ts';
+import { Secrets } from './secrets.ts';
 import type { TcpSock } from './sock.ts';
 import type { TimeWaitSock } from './time-wait-sock.ts';
 

@@ -1,5 +1,5 @@
 /** A segment arrives in SYN_SENT (RFC 9293 §3.10.7.3; Linux `tcp_rcv_synsent_state_process`). */
-import { drop, type DropReason } from '../../drop.ts';
+import { type DropReason, drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
 import { seqBetween, seqGt } from '../../util/seq.ts';
 import { TCP_ACK, TCP_RST, TCP_SYN } from '../../wire/tcp.ts';
@@ -20,9 +20,9 @@ import { ecnRcvSyn, ecnRcvSynack, ecnSendSynack } from './ecn.ts';
 import { tcpSyncMss } from './mss.ts';
 import {
   parseSynOptions,
+  type SynOptions,
   sackAgreed,
   storeTsRecent,
-  type SynOptions,
   TCPOLEN_TSTAMP_ALIGNED,
 } from './options.ts';
 import { enterQuickackMode, inPingpongMode } from './pingpong.ts';

@@ -44,11 +44,7 @@ export function cookieIsn(sk: TcpSock, req: RequestSock): number {
   count(sk.net, MIB.TcpExtSyncookiesSent);
   const n = minutes(sk);
   return (
-    (hash(sk, 0, req, 0) +
-      req.rcvIsn +
-      (n << 24) +
-      ((hash(sk, 1, req, n) + index) & DATA_MASK)) |
-    0
+    (hash(sk, 0, req, 0) + req.rcvIsn + (n << 24) + ((hash(sk, 1, req, n) + index) & DATA_MASK)) | 0
   );
 }
 

@@ -5,8 +5,8 @@
 import { drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
-import { seqGt, seqLt } from '../../util/seq.ts';
 import { isLoopback } from '../../util/address.ts';
+import { seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../wire/tcp.ts';
 import { oowRateLimited } from './challenge.ts';
 import { tcpClockMs, tcpClockSec, tcpClockUs } from './clock.ts';
@@ -119,11 +119,7 @@ function finWait2(net: NetNs, tw: TimeWaitSock, seg: RxSegment, paws: boolean): 
     return TW_SUCCESS;
   }
   if ((seg.flags & TCP_SYN) !== 0 && !seqLt(seg.seq, tw.rcvNxt)) return TW_RST;
-  if (
-    (seg.flags & TCP_ACK) === 0 ||
-    !seqGt(seg.endSeq, tw.rcvNxt) ||
-    seg.endSeq === seg.seq
-  )
+  if ((seg.flags & TCP_ACK) === 0 || !seqGt(seg.endSeq, tw.rcvNxt) || seg.endSeq === seg.seq)
     return TW_SUCCESS;
   // Nobody is there to read new data.
   if ((seg.flags & TCP_FIN) === 0 || seg.endSeq !== ((tw.rcvNxt + 1) | 0)) return TW_RST;
@@ -157,8 +153,7 @@ export function timeWaitProcess(net: NetNs, tw: TimeWaitSock, seg: RxSegment): n
   }
   // RFC 9293 §3.10.7.4: a SYN from the future starts a new connection.
   const o = seg.hdr.options;
-  const newer =
-    o !== null && o.timestamps && tw.tsRecentStamp !== 0 && ((tw.tsRecent - o.tsVal) | 0) < 0;
+  const newer = o?.timestamps && tw.tsRecentStamp !== 0 && ((tw.tsRecent - o.tsVal) | 0) < 0;
   if (
     (seg.flags & (TCP_SYN | TCP_RST | TCP_ACK)) === TCP_SYN &&
     !paws &&
@@ -217,7 +212,8 @@ export function timeWaitInput(net: NetNs, tw: TimeWaitSock, seg: RxSegment): boo
 export function timeWaitReusable(net: NetNs, tw: TimeWaitSock, explicitPort: boolean): boolean {
   let reuse = net.sysctl.tcpTwReuse;
   if (tw.substate === TCP_FIN_WAIT2) reuse = 0;
-  if (reuse === 2 && !isLoopback(tw.daddr) && !isLoopback(tw.saddr) && tw.boundDevIf !== 1) reuse = 0;
+  if (reuse === 2 && !isLoopback(tw.daddr) && !isLoopback(tw.saddr) && tw.boundDevIf !== 1)
+    reuse = 0;
   if (tw.tsRecentStamp === 0) return false;
   if (explicitPort) return true;
   return reuse !== 0 && tcpClockUs(net) - tw.entryUs >= net.sysctl.tcpTwReuseDelay * 1000;

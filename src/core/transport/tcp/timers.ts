@@ -1,6 +1,6 @@
 /** What happens when a timer runs out (RFC 6298 §5, RFC 1122 §4.2.3.5; Linux `tcp_timer.c`). */
 import { MIB } from '../../mib.ts';
-import { ticksOf, mstampRefresh, tcpClockUs } from './clock.ts';
+import { mstampRefresh, tcpClockUs, ticksOf } from './clock.ts';
 import {
   ICSK_TIME_LOSS_PROBE,
   ICSK_TIME_NONE,
@@ -29,8 +29,8 @@ import { enterLoss, rackReoTimeout } from './recovery.ts';
 import { sendActiveReset } from './reset.ts';
 import { tcpRetransmit } from './retransmit.ts';
 import type { TcpSock } from './sock.ts';
-import { resetKeepaliveTimer, resetXmitTimer } from './timer-arm.ts';
 import { enterTimeWait } from './time-wait.ts';
+import { resetKeepaliveTimer, resetXmitTimer } from './timer-arm.ts';
 
 /** Retransmissions of a thin stream without backoff (`TCP_THIN_LINEAR_RETRIES`). */
 const THIN_LINEAR_RETRIES = 6;

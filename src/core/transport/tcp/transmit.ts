@@ -32,6 +32,7 @@ import {
 } from './constants.ts';
 import { count, countBy } from './count.ts';
 import { tcpPacketsInFlight, tcpUrgMode, tcpWndEnd } from './flight.ts';
+import { tcpAdvertiseMss } from './mss.ts';
 import { tcpEstablishedOptions, tcpSynOptions } from './options.ts';
 import { pingpongInc } from './pingpong.ts';
 import { rebuildRoute } from './route-cache.ts';
@@ -39,7 +40,6 @@ import type { TxSegment } from './segment.ts';
 import { timeMoveToTail } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { clearDelack } from './timer-arm.ts';
-import { tcpAdvertiseMss } from './mss.ts';
 import { tcpSelectWindow } from './window.ts';
 
 /** ECT(0) in the TOS byte (RFC 3168 §5). */
@@ -119,7 +119,8 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
     sk.dataSegsOut += seg.pcount;
     sk.bytesSent += seg.len;
   }
-  if (seqGt(seg.endSeq, sk.sndNxt) || seg.seq === seg.endSeq) countBy(net, MIB.TcpOutSegs, seg.pcount);
+  if (seqGt(seg.endSeq, sk.sndNxt) || seg.seq === seg.endSeq)
+    countBy(net, MIB.TcpOutSegs, seg.pcount);
   sk.segsOut += seg.pcount;
   const err = queueXmit(sk, hdr, seg.data, seg.len, {
     gsoSize: seg.pcount > 1 ? seg.gsoSize : 0,

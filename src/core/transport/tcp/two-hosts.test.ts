@@ -19,12 +19,7 @@ import type { Packet } from '../../packet.ts';
 import { ipv4 } from '../../util/address.ts';
 import { Random } from '../../util/random.ts';
 import { AF_INET, type Received } from '../sock.ts';
-import {
-  TCP_CLOSE,
-  TCPCB_LOST,
-  TCPCB_SACKED_ACKED,
-  TCPCB_SACKED_RETRANS,
-} from './constants.ts';
+import { TCP_CLOSE, TCPCB_LOST, TCPCB_SACKED_ACKED, TCPCB_SACKED_RETRANS } from './constants.ts';
 import { TcpSock } from './sock.ts';
 
 /** Decides what a wire does with a segment: µs until each copy arrives; none: it is lost. */
@@ -228,7 +223,7 @@ const trouble = fc.record({
 });
 
 /** Sends `size` bytes from a to b over the bad wire, then closes both ways. */
-function transfer(t: Trouble): void {
+export function transfer(t: Trouble): void {
   const w = new TwoHosts({ seed: t.seed });
   const random = new Random(t.seed, 'wire');
   for (const net of [w.a, w.b]) {
@@ -253,14 +248,18 @@ function transfer(t: Trouble): void {
   }
   if (t.startNearWrap) {
     const isn = w.a.tcp.secrets.isn.bind(w.a.tcp.secrets);
-    w.a.tcp.secrets.isn = (...tuple) => isn(...tuple) & 0 | -70_000;
+    w.a.tcp.secrets.isn = (...tuple) => (isn(...tuple) & 0) | -70_000;
   }
   const client = w.connect(80);
   let server: TcpSock | null = null;
   let sent = 0;
   let got = 0;
   let shut = false;
-  for (let step = 0; step < 200_000 && !(shut && got === t.size && client.state === TCP_CLOSE); step++) {
+  for (
+    let step = 0;
+    step < 60_000 && !(shut && got === t.size && client.state === TCP_CLOSE);
+    step++
+  ) {
     if (server === null) {
       const child = listener.accept();
       if (typeof child !== 'number') server = child;
@@ -289,6 +288,8 @@ function transfer(t: Trouble): void {
   assert.equal(got, t.size);
 }
 
-test('whatever the wire does, the stream arrives intact (RFC 9293 §3.4)', { timeout: 120_000 }, () => {
+test('whatever the wire does, the stream arrives intact (RFC 9293 §3.4)', {
+  timeout: 120_000,
+}, () => {
   fc.assert(fc.property(trouble, transfer), { numRuns: 60 });
 });
