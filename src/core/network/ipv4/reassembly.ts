@@ -6,7 +6,7 @@
 import { drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
-import { PACKET_HOST, type Packet } from '../../packet.ts';
+import type { Packet } from '../../packet.ts';
 import type { Timer } from '../../timer.ts';
 import { mix32 } from '../../util/random.ts';
 import { parseL4 } from '../../wire/frame.ts';
@@ -278,9 +278,16 @@ function place(parts: Packet[], pkt: Packet, offset: number, end: number): Refus
   while (i > 0 && startOf(parts[i - 1] as Packet) > offset) i--;
   const before = parts[i - 1];
   const after = parts[i];
-  // What lies wholly inside another one says nothing new; so does the same again.
-  if (before !== undefined && endOf(before) > offset)
-    return endOf(before) >= end ? 'duplicate' : 'overlap';
+  if (before !== undefined && endOf(before) > offset) {
+    // What lies wholly inside of what is there says nothing new; so does the same again.
+    let runEnd = endOf(before);
+    for (let j = i; runEnd < end; j++) {
+      const next = parts[j];
+      if (next === undefined || startOf(next) !== runEnd) return 'overlap';
+      runEnd = endOf(next);
+    }
+    return 'duplicate';
+  }
   if (after !== undefined && startOf(after) < end) return 'overlap';
   if (i === parts.length) parts.push(pkt);
   else parts.splice(i, 0, pkt);

@@ -4,6 +4,7 @@ import { maskOf } from '../../util/address.ts';
 import type { Ipv4Address } from './device.ts';
 
 const RT_SCOPE_LINK = 253;
+const RT_SCOPE_HOST = 254;
 
 /**
  * A source address for `dst` (0: none in particular) on `dev`, of a scope that is not larger than `scope`
@@ -23,9 +24,10 @@ export function inetSelectAddr(dev: NetDevice, dst: number, scope: number): numb
 
 function bestOf(dev: NetDevice, dst: number, scope: number): number {
   let fallback = 0;
+  // Addresses of host scope go on the link only where route_localnet says so.
+  const largest = dev.ipv4?.conf.routeLocalnet === 1 ? RT_SCOPE_LINK : RT_SCOPE_HOST;
   for (const a of dev.ipv4?.addresses ?? []) {
-    if (a.secondary) continue;
-    if (Math.min(a.scope, RT_SCOPE_LINK) > scope) continue;
+    if (a.secondary || Math.min(a.scope, largest) > scope) continue;
     if (dst === 0 || contains(a, dst)) return a.local;
     if (fallback === 0) fallback = a.local;
   }

@@ -35,56 +35,62 @@ export function routeOutput(
 }
 
 function decide(net: NetNs, dst: number, src: number, oif: number, tos: number): Route | number {
-  let out: NetDevice | null = null;
-  let source = src;
-  if (source !== 0) {
-    if (isMulticast(source) || source === -1 || isZeronet(source)) return -EINVAL;
-    const owner = deviceOf(net, source);
-    // Without a device to say otherwise, group packets leave by the device that has their source.
-    if (oif === 0 && (isMulticast(dst) || dst === -1)) {
-      if (owner === null) return -ENETUNREACH;
-      return makeOutput(net, null, owner, dst, source);
-    }
+  if (src !== 0) {
+    if (isMulticast(src) || src === -1 || isZeronet(src)) return -EINVAL;
+    const owner = deviceOf(net, src);
     if (owner === null) return -ENETUNREACH;
+    // Without a device to say otherwise, group packets leave by the device that has their source.
+    if (oif === 0 && (isMulticast(dst) || dst === -1))
+      return makeOutput(net, null, owner, dst, src);
   }
-  if (oif !== 0) {
-    out = net.devs.findIndex(oif) ?? null;
-    if (out === null) return -ENODEV;
-    if (!out.up || out.ipv4 === null) return -ENETUNREACH;
-    // 224.0.0.0/24
-    if (dst >>> 8 === 0xe00000 || dst === -1) {
-      if (source === 0) source = inetSelectAddr(out, 0, RT_SCOPE_LINK);
-      return makeOutput(net, null, out, dst, source);
-    }
-    if (source === 0 && isMulticast(dst)) source = inetSelectAddr(out, 0, RT_SCOPE_UNIVERSE);
-    else if (source === 0 && dst === 0) source = inetSelectAddr(out, 0, RT_SCOPE_HOST);
-  }
-  if (dst === 0) {
-    if (source !== 0) return makeLocal(net, source);
-    // LINUX: connect(2) looks again with the address that this gave it, which nobody has while lo was never up.
-    return deviceOf(net, INADDR_LOOPBACK) === null ? -ENETUNREACH : makeLocal(net, INADDR_LOOPBACK);
-  }
-  const found = fibLookup(net, { dst, src: source, tos, scope: RT_SCOPE_UNIVERSE, oif });
+  return oif === 0 ? byTables(net, null, dst, src, tos) : byDevice(net, dst, src, oif, tos);
+}
+
+/** The sender said by which device. */
+function byDevice(net: NetNs, dst: number, src: number, oif: number, tos: number): Route | number {
+  const out = net.devs.findIndex(oif);
+  if (out === undefined) return -ENODEV;
+  if (!out.up || out.ipv4 === null) return -ENETUNREACH;
+  // 224.0.0.0/24
+  if (dst >>> 8 === 0xe00000 || dst === -1)
+    return makeOutput(net, null, out, dst, src || inetSelectAddr(out, 0, RT_SCOPE_LINK));
+  let source = src;
+  if (source === 0 && isMulticast(dst)) source = inetSelectAddr(out, 0, RT_SCOPE_UNIVERSE);
+  else if (source === 0 && dst === 0) source = inetSelectAddr(out, 0, RT_SCOPE_HOST);
+  return byTables(net, out, dst, source, tos);
+}
+
+function byTables(
+  net: NetNs,
+  out: NetDevice | null,
+  dst: number,
+  src: number,
+  tos: number,
+): Route | number {
+  if (dst === 0) return toSelf(net, src);
+  const oif = out === null ? 0 : out.ifindex;
+  const found = fibLookup(net, { dst, src, tos, scope: RT_SCOPE_UNIVERSE, oif });
   if (typeof found === 'number') {
-    // With a device given, the tables are not believed: the destination is taken to be on its link.
     if (out === null) return found;
-    if (source === 0) source = inetSelectAddr(out, 0, RT_SCOPE_LINK);
-    return makeOutput(net, null, out, dst, source);
+    // With a device given, the tables are not believed: the destination is taken to be on its link.
+    return makeOutput(net, null, out, dst, src || inetSelectAddr(out, 0, RT_SCOPE_LINK));
   }
-  if (found.route.type === RTN_LOCAL) {
-    if (source === 0) source = found.route.prefsrc !== 0 ? found.route.prefsrc : dst;
-    return makeLocal(net, source);
-  }
+  if (found.route.type === RTN_LOCAL) return makeLocal(net, src || found.route.prefsrc || dst);
   const dev = found.nexthop?.dev ?? net.loopback;
-  if (source === 0) source = preferredSource(found, dev, dst);
-  return makeOutput(net, found, dev, dst, source);
+  return makeOutput(net, found, dev, dst, src || preferredSource(found, dev));
+}
+
+/** 0.0.0.0 is this host (RFC 1122 §3.2.1.3). */
+function toSelf(net: NetNs, src: number): Route | number {
+  if (src !== 0) return makeLocal(net, src);
+  // LINUX: connect(2) looks again with the address that this gave it, which nobody has while lo was never up.
+  return deviceOf(net, INADDR_LOOPBACK) === null ? -ENETUNREACH : makeLocal(net, INADDR_LOOPBACK);
 }
 
 /** Linux `fib_result_prefsrc`. */
-function preferredSource(found: FibResult, dev: NetDevice, dst: number): number {
-  if (found.route.prefsrc !== 0) return found.route.prefsrc;
-  const gateway = found.nexthop?.gateway ?? 0;
-  return inetSelectAddr(dev, gateway === 0 ? dst : gateway, found.route.scope);
+function preferredSource(found: FibResult, dev: NetDevice): number {
+  const { route, nexthop } = found;
+  return route.prefsrc || inetSelectAddr(dev, nexthop?.gateway ?? 0, route.scope);
 }
 
 /** LINUX: lo may be down; what is sent to it then dies there, and nobody is told. */

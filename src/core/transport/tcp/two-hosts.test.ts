@@ -257,7 +257,7 @@ export function transfer(t: Trouble): void {
   let shut = false;
   for (
     let step = 0;
-    step < 60_000 && !(shut && got === t.size && client.state === TCP_CLOSE);
+    step < 60_000 + t.size && !(shut && got === t.size && client.state === TCP_CLOSE);
     step++
   ) {
     if (server === null) {
