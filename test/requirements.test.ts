@@ -301,3 +301,30 @@ test('S20: a namespace that dies takes its connections along, and nothing of it 
   assert.equal(w.kernel.core.timers.count, before);
   assert.equal(w.kernel.core.backlogLength, 0);
 });
+
+test('E2, E4: protocol code looks up its context and decides nothing by it: one script, equal results in each', () => {
+  const w = world();
+  const results = ['a', 'b', 'c'].map((name) => {
+    const ns = w.kernel.netns.add(name);
+    ns.ip('link set lo up');
+    const refused = [
+      () => ns.ip('route add 10.0.0.0/8 via 192.0.2.1'),
+      () => ns.ip('addr del 10.0.0.1/8 dev lo'),
+      () => ns.ip('link set nothing up'),
+    ].map((call) => {
+      try {
+        call();
+        return 'done';
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    });
+    const socket = open(ns, SOCK_STREAM);
+    const started = socket.connect(at('127.0.0.1', 9));
+    w.clock.runFor(w.kernel.core, 1000);
+    return [...refused, started, socket.sk.takeError(), ns.ip('-j addr show lo')];
+  });
+  assert.deepEqual(results[1], results[0]);
+  assert.deepEqual(results[2], results[0]);
+  assert.deepEqual(results[0]?.slice(0, 3), ['ENETUNREACH', 'EADDRNOTAVAIL', 'EINVAL']);
+});

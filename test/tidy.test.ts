@@ -246,7 +246,7 @@ test('tidy: time and chance come from Env', () => {
   );
 });
 
-test('tidy: a packet changes device or namespace in the crossing files only', () => {
+test('tidy, E2: a packet changes device or namespace in the crossing files only', () => {
   expectNone(
     eachLine(core, (line, path) => {
       if (/^\s*(?:\*|\/\/)/.test(line) || !/(?<!\bthis)\.(?:dev|net)\s*=(?![=>])/.test(line))

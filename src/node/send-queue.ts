@@ -4,7 +4,14 @@
  */
 import { EAGAIN } from '../core/errno.ts';
 import type { Socket } from '../core/socket/socket.ts';
+import { streamMemoryFree } from '../core/transport/tcp/send-buffer.ts';
+import { TcpSock } from '../core/transport/tcp/sock.ts';
 import { uvErrno } from './uv.ts';
+
+/** Bytes from which on a piece is copied into memory of its own. */
+const OWN_COPY = 4096;
+/** Longest such piece: what does not fit into the send buffer is copied again later. */
+const PIECE = 65_536;
 
 /** Tells how a queued write ended: 0 or a negative number of libuv. */
 export type WriteDone = (status: number) => void;
@@ -87,10 +94,26 @@ export class SendQueue {
 function sendAll(socket: Socket, data: Uint8Array, start: number): number {
   let offset = start;
   while (offset < data.length) {
-    const n = socket.send(offset === 0 ? data : data.subarray(offset));
+    const n = sendSome(socket, data, offset);
     if (n === -EAGAIN) break;
     if (n < 0) return offset > start ? offset - start : n;
     offset += n;
   }
   return offset - start;
+}
+
+/**
+ * One call of the socket. A large piece is copied here, into memory that need not be cleared first, and
+ * handed over: the stack does not copy it again.
+ */
+function sendSome(socket: Socket, data: Uint8Array, offset: number): number {
+  const { sk } = socket;
+  const length = Math.min(data.length - offset, PIECE);
+  if (length < OWN_COPY || !(sk instanceof TcpSock) || !streamMemoryFree(sk))
+    return socket.send(offset === 0 ? data : data.subarray(offset));
+  const copy = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  copy.set(length === data.length ? data : data.subarray(offset, offset + length));
+  const n = sk.sendOwned(copy, 0);
+  sk.net.kernel.softirq();
+  return n;
 }

@@ -64,7 +64,7 @@ async function output(child: ChildProcess): Promise<string> {
   return text;
 }
 
-test('http between two processes by name, on port 80; each ends by itself', async () => {
+test('S21: unmodified http servers and clients, by name, on port 80; each ends by itself', async () => {
   const web = start(
     'web',
     `import http from 'node:http'; import os from 'node:os';

@@ -24,7 +24,7 @@ const echo = web.run(() => net.createServer((s) => s.pipe(s)).listen(7));
 after(() => echo.close());
 await once(echo, 'listening');
 
-test('nested runs: inside is inside, and afterwards it is as before', () => {
+test('S8: nested runs: inside is inside, and afterwards it is as before', () => {
   assert.equal(currentNet(), undefined);
   web.run(() => {
     assert.equal(currentNet(), web.net);
@@ -35,7 +35,7 @@ test('nested runs: inside is inside, and afterwards it is as before', () => {
   assert.equal(currentNet(), undefined);
 });
 
-test('concurrent runs do not see each other', async () => {
+test('S8: concurrent runs do not see each other', async () => {
   const names = await Promise.all(
     [web, client, web, client].map((ns, i) =>
       ns.run(async () => {

@@ -15,6 +15,7 @@ import {
 import { ipv4 } from '../../src/core/util/address.ts';
 import { type IpOptions, icmp, ip, KERNEL, latin, quad, type UdpOptions, udp } from './build.ts';
 import { describe } from './describe.ts';
+import { setForwarding } from './forwarding.ts';
 import { sockaddr, type WireWorld } from './wire-world.ts';
 
 /** Makes some facts in a world of its own. */
@@ -138,7 +139,7 @@ function ipHeaders(w: WireWorld): void {
 }
 
 function forward(w: WireWorld): void {
-  w.setForwarding(true);
+  setForwarding(w.net, true);
   const probe = (title: string, bytes: Uint8Array): void =>
     void w.probe('forward', title, bytes, undefined, true);
   const far = '10.6.0.9';

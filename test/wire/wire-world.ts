@@ -65,16 +65,6 @@ export class WireWorld {
     this.rx(0.1);
   }
 
-  /** net.ipv4.ip_forward, as the sysctl sets it for every device (`inet_forward_change`). */
-  setForwarding(on: boolean): void {
-    const value = on ? 1 : 0;
-    const { net } = this;
-    net.sysctl.ipForward = value;
-    net.ipv4ConfAll.forwarding = value;
-    for (const dev of net.devs) if (dev.ipv4 !== null) dev.ipv4.conf.forwarding = value;
-    net.ipv4.changed();
-  }
-
   write(bytes: Uint8Array): number {
     return this.tun.receive(bytes);
   }

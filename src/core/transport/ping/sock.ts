@@ -15,6 +15,7 @@ import {
   EPIPE,
 } from '../../errno.ts';
 import type { NetNs } from '../../net.ts';
+import { icmpOutCount } from '../../network/ipv4/icmp.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
 import { type Route, RTN_BROADCAST } from '../../network/route/route.ts';
 import type { Packet, Payload } from '../../packet.ts';
@@ -32,7 +33,7 @@ import {
   SOCK_DGRAM,
   type SockAddrIn,
 } from '../sock.ts';
-import { SIOCINQ, SIOCOUTQ } from '../sockopt-names.ts';
+import { IP_PMTUDISC_PROBE, SIOCINQ, SIOCOUTQ } from '../sockopt-names.ts';
 
 export class PingSock extends DatagramSock {
   constructor(net: NetNs, family: number) {
@@ -87,6 +88,7 @@ export class PingSock extends DatagramSock {
       return -EMSGSIZE;
     if (this.err !== 0) return -this.takeError();
     if ((this.shutdownMask & SEND_SHUTDOWN) !== 0) return -EPIPE;
+    icmpOutCount(this.net, ICMP_ECHO);
     const err = ipLocalOut(this.net, this.makePacket(data, asked, route));
     return err < 0 ? err : data.length;
   }
@@ -99,6 +101,7 @@ export class PingSock extends DatagramSock {
     pkt.ip.options = this.rare.ipOptions;
     if (this.dontFragment(route, IPV4_HLEN + data.length)) pkt.ip.frag = IP_DF;
     pkt.ignoreDf = this.mayFragment();
+    pkt.linkMtu = this.pmtudisc >= IP_PMTUDISC_PROBE;
     pkt.noLoop = !this.rare.mcLoop;
     const sequence = ((data[6] as number) << 8) | (data[7] as number);
     pkt.icmp = new IcmpHeader(ICMP_ECHO, 0, (this.sport << 16) | sequence);

@@ -10,6 +10,7 @@ import {
   EPIPE,
 } from '../../errno.ts';
 import type { NetNs } from '../../net.ts';
+import { icmpOutCount } from '../../network/ipv4/icmp.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
 import { type Route, RTN_BROADCAST } from '../../network/route/route.ts';
 import { BAD_IP_CSUM, ipLength, NO_PAYLOAD, type Packet, type Payload } from '../../packet.ts';
@@ -36,7 +37,7 @@ import {
   SOCK_RAW,
   type SockAddrIn,
 } from '../sock.ts';
-import { ICMP_FILTER, SIOCINQ, SIOCOUTQ } from '../sockopt-names.ts';
+import { ICMP_FILTER, IP_PMTUDISC_PROBE, SIOCINQ, SIOCOUTQ } from '../sockopt-names.ts';
 
 export class RawSock extends DatagramSock {
   /** ICMP_FILTER: bit n set, ICMP type n is not wanted. */
@@ -134,9 +135,12 @@ export class RawSock extends DatagramSock {
     pkt.ip.options = this.rare.ipOptions;
     if (this.dontFragment(route, size)) pkt.ip.frag = IP_DF;
     pkt.ignoreDf = this.mayFragment();
+    pkt.linkMtu = this.pmtudisc >= IP_PMTUDISC_PROBE;
     pkt.data = data.length === 0 ? NO_PAYLOAD : [this.copyIn.copy(data)];
     pkt.len = data.length;
     if (pkt.len > 0) parseL4(pkt);
+    if (this.protocol === IPPROTO_ICMP && data.length > 0)
+      icmpOutCount(this.net, data[0] as number);
     return pkt;
   }
 

@@ -207,7 +207,7 @@ interface Trouble {
 
 const trouble = fc.record({
   seed: fc.nat(1e6),
-  loss: fc.constantFrom(0, 0.01, 0.05, 0.2),
+  loss: fc.constantFrom(0, 0.01, 0.05, 0.1),
   dup: fc.constantFrom(0, 0.02),
   reorder: fc.constantFrom(0, 0.05, 0.3),
   size: fc.integer({ min: 1, max: 300_000 }),
@@ -281,11 +281,18 @@ export function transfer(t: Trouble): void {
       checkInvariants(server);
     }
     checkInvariants(client);
-    w.clock.runFor(w.kernel, 3_000);
+    // Without SACK a bad wire means timeouts that double: give them hours.
+    w.clock.runFor(w.kernel, step < 5_000 ? 3_000 : 300_000);
     if (client.err !== 0) assert.fail(`client failed: ${client.err}`);
     if (shut && got === t.size && server?.doneReceiving === true && step % 1000 === 999) break;
   }
   assert.equal(got, t.size);
+  client.close();
+  server?.close();
+  listener.close();
+  w.run(400_000_000);
+  assert.equal(w.a.tcp.socks.size + w.b.tcp.socks.size, 0, 'sockets left');
+  assert.equal(w.a.tcp.connections.count + w.b.tcp.connections.count, 0, 'connections left');
 }
 
 test('whatever the wire does, the stream arrives intact (RFC 9293 §3.4)', {

@@ -24,6 +24,7 @@ import { slicePayload } from '../datagram.ts';
 import { queueLocalError } from '../error-queue.ts';
 import { readControl, SendOptions } from '../send-options.ts';
 import { type ControlMessage, MSG_MORE, MSG_OOB, SEND_SHUTDOWN, type SockAddrIn } from '../sock.ts';
+import { IP_PMTUDISC_PROBE } from '../sockopt-names.ts';
 import { Cork } from './cork.ts';
 import type { UdpSock } from './sock.ts';
 
@@ -116,6 +117,7 @@ function transmit(sk: UdpSock, pkt: Packet, route: Route): number {
   const ip = pkt.ip as Ipv4Header;
   if (sk.dontFragment(route, pkt.len + UDP_HLEN + IPV4_HLEN)) ip.frag = IP_DF;
   pkt.ignoreDf = sk.mayFragment();
+  pkt.linkMtu = sk.pmtudisc >= IP_PMTUDISC_PROBE;
   const { rareMaybe } = sk;
   if (rareMaybe !== null) {
     ip.options = rareMaybe.ipOptions;

@@ -1,0 +1,2 @@
+/** Warren in virtual time: `import { VirtualClock } from 'warren/sim'`. */
+export { VirtualClock } from './virtual-clock.ts';
