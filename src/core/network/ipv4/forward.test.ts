@@ -1,11 +1,11 @@
-/** forward: against what Linux does. */
+/** Through a router: sizes, redirects, reverse paths, errors, as Linux has them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setForwarding } from '../../../../test/wire/forwarding.ts';
 import { addRoute, at, createWorld, tcp, udp, type World } from '../../../../test/world.ts';
 import { ECONNREFUSED, EHOSTUNREACH, EMSGSIZE } from '../../errno.ts';
 import { devSetMtu } from '../../link/device-state.ts';
-import { NUD_PERMANENT } from '../../link/neighbour-state.ts';
+import { NEIGH_UPDATE_ADMIN, NUD_PERMANENT } from '../../link/neighbour-state.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
