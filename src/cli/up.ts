@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { splitWords } from '../core/control/split-words.ts';
-import type { CommandIo } from '../lab/curl.ts';
+import type { CommandIo } from '../lab/command-io.ts';
 import { LabError, parseLab } from '../lab/file.ts';
 import { Lab } from '../lab/lab.ts';
 import { type LabPlan, planLab } from '../lab/plan.ts';

@@ -5,7 +5,7 @@
 import type { Namespace } from '../core/control/namespace.ts';
 import type { FrameStream } from '../node/frame-stream.ts';
 import { joinLab } from '../node/join.ts';
-import type { CommandIo } from './curl.ts';
+import type { CommandIo } from './command-io.ts';
 
 const {
   WARREN_LAB_SOCKET: socket,

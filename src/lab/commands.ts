@@ -8,7 +8,8 @@ import { ipTool } from '../tools/ip.ts';
 import { ssTool } from '../tools/ss.ts';
 import { sysctlTool } from '../tools/sysctl.ts';
 import { tcTool } from '../tools/tc.ts';
-import { type CommandIo, curl } from './curl.ts';
+import type { CommandIo } from './command-io.ts';
+import { curl } from './curl.ts';
 import { LabError } from './file.ts';
 
 type Command = (ns: Namespace, argv: readonly string[], io: CommandIo) => Promise<number>;

@@ -5,13 +5,7 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { parseArgs } from 'node:util';
-
-/** Where output goes, and what interrupts. */
-export interface CommandIo {
-  out(text: string): void;
-  err(text: string): void;
-  readonly signal: AbortSignal;
-}
+import type { CommandIo } from './command-io.ts';
 
 /** Exit codes of curl(1). */
 const URL_MALFORMED = 3;
@@ -107,7 +101,10 @@ function methodFor(head: boolean, data: string | undefined): string {
 
 function transfer(options: Options, io: CommandIo): Promise<number> {
   const { url, method, headers, timeoutMs } = options;
-  const signals = timeoutMs > 0 ? [io.signal, AbortSignal.timeout(timeoutMs)] : [io.signal];
+  const interrupted = new AbortController();
+  io.signal.addEventListener('abort', () => interrupted.abort(), { once: true });
+  const signals = [interrupted.signal];
+  if (timeoutMs > 0) signals.push(AbortSignal.timeout(timeoutMs));
   const init: RequestOptions & { rejectUnauthorized?: boolean } = {
     method,
     headers,

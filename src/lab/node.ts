@@ -1,5 +1,5 @@
 /** A node of a lab that is up: what its two kinds, in this process and in one of its own, have in common. */
-import type { CommandIo } from './curl.ts';
+import type { CommandIo } from './command-io.ts';
 import type { NodeLog } from './node-log.ts';
 import type { PlannedNode } from './plan.ts';
 

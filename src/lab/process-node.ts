@@ -9,7 +9,7 @@ import { splitWords } from '../core/control/split-words.ts';
 import type { TunPort } from '../core/device/tun.ts';
 import { formatIpv4, formatMac } from '../core/util/address.ts';
 import { type FrameStream, FrameStreamServer, type NodeConfig } from '../node/index.ts';
-import type { CommandIo } from './curl.ts';
+import type { CommandIo } from './command-io.ts';
 import { LabError } from './file.ts';
 import type { NodeContext } from './local-node.ts';
 import type { LabNode, NodeState } from './node.ts';

@@ -1,7 +1,7 @@
 /** The lab's end of the command's socket: one connection, one command. */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { CommandIo } from './curl.ts';
+import type { CommandIo } from './command-io.ts';
 import { LabError } from './file.ts';
 import { readMessages, sendMessage } from './rpc.ts';
 import { isAnswering } from './run-dir.ts';

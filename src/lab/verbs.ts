@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { parseNetem } from '../core/control/netem-words.ts';
 import { formatIpv4 } from '../core/util/address.ts';
 import { nearest } from '../core/util/nearest.ts';
-import type { CommandIo } from './curl.ts';
+import type { CommandIo } from './command-io.ts';
 import { LabError } from './file.ts';
 import type { Lab } from './lab.ts';
 import { formatTable } from './table.ts';

@@ -1,6 +1,7 @@
 /** Installs the patches of Node's modules: once, when the first namespace is entered. */
 import { syncBuiltinESMExports } from 'node:module';
 import { internals } from './internals.ts';
+import { extendNative } from './js-stream.ts';
 import { patchAgents } from './patch-agents.ts';
 import { patchBoundSocket } from './patch-bound-socket.ts';
 import { patchDgram } from './patch-dgram.ts';
@@ -8,6 +9,7 @@ import { patchDns } from './patch-dns.ts';
 import { patchNet } from './patch-net.ts';
 import { patchOs } from './patch-os.ts';
 import { patchTls } from './patch-tls.ts';
+import { TcpHandle } from './tcp-handle.ts';
 
 let installed = false;
 
@@ -16,6 +18,7 @@ export function install(): void {
   if (installed) return;
   internals();
   installed = true;
+  extendNative(TcpHandle);
   patchNet();
   patchBoundSocket();
   patchTls();

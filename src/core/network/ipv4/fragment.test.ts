@@ -1,4 +1,4 @@
-/** fragment: against what Linux does. */
+/** Cutting and putting together: each undoes the other, in any order, in bounded memory. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-/** fib: against what Linux does. */
+/** Look-up, source addresses, several ways, and what is kept of decisions. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,0 +1,14 @@
+/** Where a command's output goes, and what interrupts it. */
+
+/** The part of an `AbortSignal` that commands need; such a signal is one. */
+export interface Interrupt {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+export interface CommandIo {
+  out(text: string): void;
+  err(text: string): void;
+  readonly signal: Interrupt;
+}
