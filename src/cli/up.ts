@@ -106,7 +106,8 @@ class Session {
     if (this.ended.signal.aborted) return 0;
     this.say(`\n${listNodes(this.lab)}`);
     const failed = tour ? await this.tour() : 0;
-    if (process.stdout.isTTY !== true && this.plan.tour.length > 0) return failed === 0 ? 0 : 1;
+    if (tour && process.stdout.isTTY !== true && this.plan.tour.length > 0)
+      return failed === 0 ? 0 : 1;
     this.say(`\n${this.hints()}`);
     this.showLogs = true;
     await this.interrupted();

@@ -27,6 +27,7 @@ import {
 } from './ack-flags.ts';
 import type { AckState } from './ack-state.ts';
 import { sendChallengeAck } from './challenge.ts';
+import { CHRONO_BUSY, chronoStop } from './chrono.ts';
 import { mstampRefresh, tcpClockSec, tcpClockUs } from './clock.ts';
 import {
   ICSK_TIME_PROBE0,
@@ -286,6 +287,7 @@ function cleanRtxQueue(sk: TcpSock, st: AckState): void {
     freeSegment(sk, seg);
     seg = next;
   }
+  if (seg === null) chronoStop(sk, CHRONO_BUSY);
   if (seqBetween(sk.sndUp, st.priorUna, sk.sndUna)) sk.sndUp = sk.sndUna;
   if (seg !== null && (seg.sacked & TCPCB_SACKED_ACKED) !== 0) st.flag |= FLAG_SACK_RENEGING;
   const rttUpdate = measureRtt(sk, st, fullyAcked, priorSacked);

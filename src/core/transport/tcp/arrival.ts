@@ -57,8 +57,8 @@ import { tcpReceiveWindow } from './window.ts';
 
 /** Takes a segment for a connection that is not listening. */
 export function segmentArrives(sk: TcpSock, seg: RxSegment): void {
-  sk.segsIn++;
-  if (seg.len > 0) sk.dataSegsIn++;
+  sk.segsIn += seg.segs;
+  if (seg.len > 0) sk.dataSegsIn += seg.segs;
   if (sk.state === TCP_ESTABLISHED) receiveEstablished(sk, seg);
   else receiveOther(sk, seg);
 }

@@ -3,6 +3,7 @@
  * Linux `tcp_cwnd_validate`, `tcp_cwnd_restart`, `tcp_update_pacing_rate`).
  */
 import { seqGt } from '../../util/seq.ts';
+import { CHRONO_SNDBUF_LIMITED, chronoStart } from './chrono.ts';
 import { CA_EVENT_CWND_RESTART } from './congestion.ts';
 import { TCP_CA_OPEN } from './constants.ts';
 import { tcpCurrentSsthresh, tcpInitCwnd, tcpPacketsInFlight } from './flight.ts';
@@ -44,6 +45,8 @@ export function tcpCwndValidate(sk: TcpSock, cwndLimited: boolean): void {
   if (sk.packetsOut > sk.sndCwndUsed) sk.sndCwndUsed = sk.packetsOut;
   if (sk.net.sysctl.tcpSlowStartAfterIdle !== 0 && sk.mstamp - sk.sndCwndStamp >= sk.rtoUs)
     applicationLimited(sk);
+  // Nothing left to send, and a writer waits: the send buffer is too small.
+  if (sk.writeQueue.empty && sk.noSpace) chronoStart(sk, CHRONO_SNDBUF_LIMITED);
 }
 
 /** net.ipv4.tcp_slow_start_after_idle (RFC 5681 §4.1): called when a write begins. */

@@ -206,7 +206,7 @@ function dataQueueOfo(sk: TcpSock, seg: RxSegment): void {
   }
   measureRcvMss(sk, seg);
   scheduleAck(sk);
-  sk.rcvOooPack++;
+  sk.rcvOooPack += seg.segs;
   count(net, MIB.TcpExtTCPOFOQueue);
   const kept = ofoInsert(sk, seg);
   if (sk.sackOk !== 0) sackNewOfo(sk, seg.seq, seg.endSeq);

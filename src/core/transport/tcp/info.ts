@@ -1,4 +1,5 @@
 /** TCP_INFO (Linux `struct tcp_info`, `tcp_get_info`); microseconds and milliseconds as there. */
+import { CHRONO_BUSY, CHRONO_RWND_LIMITED, CHRONO_SNDBUF_LIMITED, chronoTime } from './chrono.ts';
 import { tcpClockUs } from './clock.ts';
 import { TCP_ECN_OK, TCP_ECN_SEEN, TCP_LISTEN } from './constants.ts';
 import { tcpMinRtt } from './rto.ts';
@@ -100,7 +101,8 @@ export function tcpInfo(sk: TcpSock): TcpInfo {
   const agoMs = (then: number): number => Math.floor((now - then) / 1000);
   const listening = sk.state === TCP_LISTEN;
   const minRtt = tcpMinRtt(sk);
-  const busyTotal = sk.chrono;
+  const rwndLimited = chronoTime(sk, CHRONO_RWND_LIMITED);
+  const sndbufLimited = chronoTime(sk, CHRONO_SNDBUF_LIMITED);
   return {
     state: sk.state,
     caState: sk.caState,
@@ -145,9 +147,9 @@ export function tcpInfo(sk: TcpSock): TcpInfo {
     dataSegsIn: sk.dataSegsIn,
     dataSegsOut: sk.dataSegsOut,
     deliveryRate: deliveryRate(sk),
-    busyTime: busyTotal[0] as number,
-    rwndLimited: busyTotal[1] as number,
-    sndbufLimited: busyTotal[2] as number,
+    busyTime: chronoTime(sk, CHRONO_BUSY) + rwndLimited + sndbufLimited,
+    rwndLimited,
+    sndbufLimited,
     delivered: sk.delivered,
     deliveredCe: sk.deliveredCe,
     bytesSent: sk.bytesSent,

@@ -6,6 +6,7 @@ import { MIB } from '../../mib.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_ACK, TCP_FIN, TCP_PSH } from '../../wire/tcp.ts';
 import { MSG_MORE, MSG_OOB } from '../sock.ts';
+import { CHRONO_RWND_LIMITED, chronoStart, chronoStop } from './chrono.ts';
 import { mstampRefresh, tcpClockUs } from './clock.ts';
 import {
   ICSK_TIME_LOSS_PROBE,
@@ -39,6 +40,7 @@ export const PUSH_PROBE = 2;
 /** Flags that the caller of `deferBurst` acts upon. */
 const DEFER = 1;
 const CWND_LIMITED = 2;
+const RWND_LIMITED = 4;
 
 /** Segments that the congestion window lets out now, at most half of it (`tcp_cwnd_test`). */
 function cwndTest(sk: TcpSock): number {
@@ -103,7 +105,7 @@ function deferBurst(sk: TcpSock, seg: TxSegment, maxSegs: number): number {
   if (sk.mstamp - head.sentUs < sk.srttUs >> 4) return 0;
   if (congWin < sendWin) {
     if (congWin <= seg.len) return DEFER | CWND_LIMITED;
-  } else if (sendWin <= seg.len) return DEFER;
+  } else if (sendWin <= seg.len) return DEFER | RWND_LIMITED;
   if ((seg.flags & TCP_FIN) !== 0 || seg.eor) return 0;
   return DEFER;
 }
@@ -124,6 +126,7 @@ export function newDataSent(sk: TcpSock, seg: TxSegment): void {
 const SEND = 0;
 const STOP = 1;
 const STOP_CWND = 2;
+const STOP_RWND = 3;
 
 /** All tests of one segment; it is cut to what may go. */
 function mayTransmit(
@@ -134,7 +137,7 @@ function mayTransmit(
   push: { one: number; quota: number; maxSegs: number },
 ): number {
   const segs = setTsoSegs(seg, mss);
-  if (!sndWndTest(sk, seg, mss)) return STOP;
+  if (!sndWndTest(sk, seg, mss)) return STOP_RWND;
   let limit = mss;
   if (segs === 1) {
     const last = seg === sk.writeQueue.last();
@@ -142,7 +145,12 @@ function mayTransmit(
   } else {
     if (push.one === PUSH_ALL) {
       const defer = deferBurst(sk, seg, push.maxSegs);
-      if (defer !== 0) return (defer & CWND_LIMITED) !== 0 ? STOP_CWND : STOP;
+      if (defer !== 0)
+        return (defer & CWND_LIMITED) !== 0
+          ? STOP_CWND
+          : (defer & RWND_LIMITED) !== 0
+            ? STOP_RWND
+            : STOP;
     }
     if (!tcpUrgMode(sk)) limit = splitPoint(sk, seg, mss, push.quota, nonagle);
   }
@@ -160,6 +168,7 @@ export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, one: num
   const push = { one, quota: 0, maxSegs };
   let sent = 0;
   let cwndLimited = false;
+  let rwndLimited = false;
   for (let seg = sk.writeQueue.first(); seg !== null; seg = sk.writeQueue.first()) {
     let quota = cwndTest(sk);
     if (quota === 0) {
@@ -170,6 +179,7 @@ export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, one: num
     const verdict = mayTransmit(sk, seg, mss, nonagle, push);
     if (verdict !== SEND) {
       if (verdict === STOP_CWND) cwndLimited = true;
+      rwndLimited = verdict === STOP_RWND;
       break;
     }
     // A local failure leaves the segment unsent; a probe will try again.
@@ -179,6 +189,8 @@ export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, one: num
     sent += seg.pcount;
     if (one !== PUSH_ALL) break;
   }
+  if (rwndLimited) chronoStart(sk, CHRONO_RWND_LIMITED);
+  else chronoStop(sk, CHRONO_RWND_LIMITED);
   if (tcpPacketsInFlight(sk) >= sk.sndCwnd) cwndLimited = true;
   if (sent > 0 || cwndLimited) tcpCwndValidate(sk, cwndLimited);
   if (sent > 0) {

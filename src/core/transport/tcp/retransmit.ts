@@ -1,5 +1,5 @@
 /** Sending again (RFC 6298, RFC 6675; Linux `tcp_retransmit_skb`, `tcp_xmit_retransmit_queue`). */
-import { EAGAIN, EHOSTUNREACH, EINVAL } from '../../errno.ts';
+import { EAGAIN, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import { seqLt } from '../../util/seq.ts';
 import { TCP_CWR, TCP_ECE, TCP_SYN } from '../../wire/tcp.ts';
@@ -18,7 +18,14 @@ import { tcpInCwndReduction, tcpPacketsInFlight, tcpWndEnd } from './flight.ts';
 import { tcpCurrentMss, tcpTsoSegs } from './mss.ts';
 import { rebuildRoute } from './route-cache.ts';
 import type { TxSegment } from './segment.ts';
-import { adjustPcount, fragmentSent, setTsoSegs, trimHead, tryCollapse } from './send-queue.ts';
+import {
+  adjustPcount,
+  fragmentSent,
+  mayFragment,
+  setTsoSegs,
+  trimHead,
+  tryCollapse,
+} from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { resetXmitTimer } from './timer-arm.ts';
 import { tcpTransmitSegment } from './transmit.ts';
@@ -49,6 +56,7 @@ export function retransmitOnly(sk: TcpSock, seg: TxSegment, segs: number): numbe
     if (len === 0) len = avail;
   }
   if (seg.len > len) {
+    if (!mayFragment(sk, seg)) return -ENOMEM;
     fragmentSent(sk, seg, len, mss);
   } else {
     const old = seg.pcount;

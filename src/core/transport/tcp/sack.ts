@@ -25,7 +25,7 @@ import { checkSackReordering } from './loss.ts';
 import { rackAdvance } from './rack.ts';
 import { rateDelivered } from './rate.ts';
 import type { RxSegment, TxSegment } from './segment.ts';
-import { fragmentSent, timeRemove } from './send-queue.ts';
+import { fragmentSent, mayFragment, timeRemove } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 
 const RETRANS: number = TCPCB_SACKED_RETRANS | TCPCB_EVER_RETRANS;
@@ -165,7 +165,10 @@ function matchSegment(sk: TcpSock, seg: TxSegment, start: number, end: number): 
       len = whole;
     }
     if (len >= seg.len && !inSack) return false;
-    if (len < seg.len) fragmentSent(sk, seg, len, mss);
+    if (len < seg.len) {
+      if (!mayFragment(sk, seg)) return false;
+      fragmentSent(sk, seg, len, mss);
+    }
   }
   return inSack;
 }

@@ -59,6 +59,8 @@ export class RxSegment {
   readonly ecn: number;
   /** Charged to the receive buffer. */
   readonly truesize: number;
+  /** Segments on the wire that this one stands for. */
+  readonly segs: number;
   /** A queue holds it: whoever handled it may not drop it. */
   queued = false;
 
@@ -75,6 +77,7 @@ export class RxSegment {
     this.data = pkt.data;
     this.len = pkt.len;
     this.ecn = ecn;
+    this.segs = pkt.gsoSize > 0 && pkt.len > pkt.gsoSize ? Math.ceil(pkt.len / pkt.gsoSize) : 1;
     this.truesize = rxTruesize(pkt.len + hdr.headerLen() + ipHeaderLen);
   }
 

@@ -1,4 +1,5 @@
 /** How much may wait to be sent, and who is told of room (Linux `tcp_sndbuf_expand`, `sk_stream_*`). */
+import { CHRONO_SNDBUF_LIMITED, chronoStop } from './chrono.ts';
 import { EVENTS_WRITE } from './done.ts';
 import { tcpInitCwnd, tcpNotsentBytes } from './flight.ts';
 import type { TcpSock } from './sock.ts';
@@ -52,6 +53,7 @@ export function checkSpace(sk: TcpSock): void {
   }
   if (streamIsWriteable(sk)) {
     sk.noSpace = false;
+    chronoStop(sk, CHRONO_SNDBUF_LIMITED);
     if (!sk.orphan) sk.wake(EVENTS_WRITE);
   }
 }

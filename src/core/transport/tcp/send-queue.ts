@@ -2,6 +2,7 @@
  * The send queue: what the application wrote, cut into segments whose bytes are slices (Linux
  * `tcp_fragment`, `tso_fragment`, `tcp_trim_head`, `tcp_collapse_retrans`, `tcp_adjust_pcount`).
  */
+import { MIB } from '../../mib.ts';
 import { seqLt } from '../../util/seq.ts';
 import { TCP_FIN, TCP_PSH, TCP_SYN } from '../../wire/tcp.ts';
 import {
@@ -11,6 +12,7 @@ import {
   TCPCB_SACKED_RETRANS,
   TX_OVERHEAD,
 } from './constants.ts';
+import { count } from './count.ts';
 import { sliceInto, TxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 
@@ -59,6 +61,17 @@ function split(seg: TxSegment, len: number): TxSegment {
   rest.truesize = TX_OVERHEAD + rest.len;
   seg.truesize -= rest.len;
   return rest;
+}
+
+/** A send buffer that is this far over its limit is not cut further (CVE-2019-11478). */
+const FRAGMENT_LIMIT = 2 * 65_536;
+
+/** Whether a segment in flight may be cut; the ends of the queue always (`tcp_fragment`). */
+export function mayFragment(sk: TcpSock, seg: TxSegment): boolean {
+  if (sk.wmemQueued >> 1 <= sk.sndbuf + FRAGMENT_LIMIT) return true;
+  if (seg === sk.rtxQueue.first() || seg === sk.rtxQueue.last()) return true;
+  count(sk.net, MIB.TcpExtTCPWqueueTooBig);
+  return false;
 }
 
 /** Cuts a segment that was sent; both halves keep its marks (`tcp_fragment` in the rtx queue). */

@@ -2,6 +2,7 @@
 import { EAGAIN, EPIPE } from '../../errno.ts';
 import { TCP_ACK, TCP_PSH } from '../../wire/tcp.ts';
 import { MSG_EOR, MSG_MORE, MSG_OOB, SEND_SHUTDOWN } from '../sock.ts';
+import { CHRONO_BUSY, chronoStart } from './chrono.ts';
 import { tcpClockUs } from './clock.ts';
 import {
   TCP_CLOSE_WAIT,
@@ -51,7 +52,9 @@ function checkWritable(sk: TcpSock): number {
 /** A new segment at the end of the send queue (`tcp_skb_entail`). */
 function entail(sk: TcpSock): TxSegment {
   const seg = new TxSegment(sk.writeSeq, TCP_ACK);
+  const first = sk.writeQueue.empty;
   queueSegment(sk, seg);
+  if (first) chronoStart(sk, CHRONO_BUSY);
   sk.nonagle &= ~TCP_NAGLE_PUSH;
   slowStartAfterIdleCheck(sk, tcpClockUs(sk.net));
   return seg;

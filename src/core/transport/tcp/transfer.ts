@@ -1,6 +1,11 @@
 /** The moment a connection is established (Linux `tcp_init_transfer`, `tcp_finish_connect`). */
 import { tcpClockUs } from './clock.ts';
-import { TCP_ESTABLISHED, TCP_MIN_MSS, TCP_MSS_DEFAULT } from './constants.ts';
+import {
+  TCP_ESTABLISHED,
+  TCP_INFINITE_SSTHRESH,
+  TCP_MIN_MSS,
+  TCP_MSS_DEFAULT,
+} from './constants.ts';
 import { updatePacingRate } from './cwnd.ts';
 import { setState } from './done.ts';
 import { tcpInitCwnd } from './flight.ts';
@@ -30,6 +35,8 @@ export function initTransfer(sk: TcpSock): void {
     sk.mdevMaxUs = TCP_TIMEOUT_FALLBACK;
     sk.rtoUs = TCP_TIMEOUT_FALLBACK;
   }
+  // The handshake's losses say nothing about the path's capacity.
+  sk.sndSsthresh = TCP_INFINITE_SSTHRESH;
   sk.sndCwnd = sk.totalRetrans > 1 && sk.undoMarker !== 0 ? 1 : tcpInitCwnd(sk);
   sk.sndCwndStamp = sk.mstamp;
   sk.ca.init(sk);

@@ -2,7 +2,7 @@
  * One segment becomes a packet and goes down (Linux `__tcp_transmit_skb`, `tcp_send_ack`).
  * TX 1/4. From: `transport/tcp/output`. To: `network/ipv4/output`.
  */
-import { EHOSTUNREACH } from '../../errno.ts';
+import { EHOSTUNREACH, ENOBUFS } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
 import { NO_PAYLOAD, type Packet, type Payload } from '../../packet.ts';
@@ -31,6 +31,7 @@ import {
   TCP_ECN_QUEUE_CWR,
 } from './constants.ts';
 import { count, countBy } from './count.ts';
+import { enterCwr } from './cwr.ts';
 import { tcpPacketsInFlight, tcpUrgMode, tcpWndEnd } from './flight.ts';
 import { tcpAdvertiseMss } from './mss.ts';
 import { tcpEstablishedOptions, tcpSynOptions } from './options.ts';
@@ -128,6 +129,8 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
     ecn,
   });
   // The payload array now belongs to the packet as well: a later split makes new ones.
+  // The device's queue was full: that is congestion, too.
+  if (err === -ENOBUFS) enterCwr(sk);
   if (err >= 0) {
     timeMoveToTail(sk, seg);
     rateSegmentSent(sk, seg);
