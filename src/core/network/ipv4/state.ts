@@ -26,19 +26,30 @@ export class Ipv4State {
   readonly inputCache: RouteCache = new RouteCache();
   readonly exceptions: Map<number, RouteException> = new Map();
   readonly icmpLimit: IcmpLimit;
-  readonly peers: Peers;
   readonly ident: IdentGenerator;
-  readonly reassembly: Reassembly;
   private readonly net: NetNs;
   private readonly tables: Map<number, FibTable> = new Map();
   private order: readonly FibTable[] = [];
 
+  private peersMade: Peers | null = null;
+  private reassemblyMade: Reassembly | null = null;
+
   constructor(net: NetNs) {
     this.net = net;
     this.icmpLimit = new IcmpLimit(net);
-    this.peers = new Peers(net);
     this.ident = new IdentGenerator(net);
-    this.reassembly = new Reassembly(net);
+  }
+
+  /** What is known of other hosts; made when the first one matters. */
+  get peers(): Peers {
+    this.peersMade ??= new Peers(this.net);
+    return this.peersMade;
+  }
+
+  /** Made when the first fragment comes. */
+  get reassembly(): Reassembly {
+    this.reassemblyMade ??= new Reassembly(this.net);
+    return this.reassemblyMade;
   }
 
   /** Null while no address was ever given. */
@@ -90,11 +101,11 @@ export class Ipv4State {
   }
 
   destroy(): void {
-    this.reassembly.destroy();
+    this.reassemblyMade?.destroy();
     this.tables.clear();
     this.order = [];
     this.exceptions.clear();
-    this.peers.clear();
+    this.peersMade?.clear();
     this.changed();
   }
 }
