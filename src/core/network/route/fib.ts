@@ -114,7 +114,7 @@ export class FibRoute {
 export class FibTable {
   readonly id: number;
   /** By prefix length: routes of each prefix, in order of preference. Null: no route of that length. */
-  private readonly byLength: (Map<number, FibRoute[]> | null)[] = [];
+  private readonly byLength: (Map<number, FibRoute[]> | null)[] = new Array<null>(33).fill(null);
   /** Lengths in use, longest first. */
   private lengths: readonly number[] = [];
 
