@@ -24,13 +24,13 @@ export class Ipv4State {
   extack = '';
   readonly outputCache: RouteCache = new RouteCache();
   readonly inputCache: RouteCache = new RouteCache();
-  readonly exceptions: Map<number, RouteException> = new Map();
   readonly icmpLimit: IcmpLimit;
   readonly ident: IdentGenerator;
   private readonly net: NetNs;
   private readonly tables: Map<number, FibTable> = new Map();
   private order: readonly FibTable[] = [];
 
+  private exceptionsMade: Map<number, RouteException> | null = null;
   private peersMade: Peers | null = null;
   private reassemblyMade: Reassembly | null = null;
 
@@ -38,6 +38,17 @@ export class Ipv4State {
     this.net = net;
     this.icmpLimit = new IcmpLimit(net);
     this.ident = new IdentGenerator(net);
+  }
+
+  /** What was learnt about single destinations, oldest first. */
+  get exceptions(): Map<number, RouteException> {
+    this.exceptionsMade ??= new Map();
+    return this.exceptionsMade;
+  }
+
+  /** False while nothing was ever learnt: what routing asks first. */
+  get hasExceptions(): boolean {
+    return this.exceptionsMade !== null && this.exceptionsMade.size > 0;
   }
 
   /** What is known of other hosts; made when the first one matters. */
@@ -104,7 +115,7 @@ export class Ipv4State {
     this.reassemblyMade?.destroy();
     this.tables.clear();
     this.order = [];
-    this.exceptions.clear();
+    this.exceptionsMade?.clear();
     this.peersMade?.clear();
     this.changed();
   }

@@ -50,8 +50,8 @@ export function updateGateway(net: NetNs, dst: number, gateway: number): void {
 
 /** What is known and still holds. */
 export function findException(net: NetNs, dst: number): RouteException | undefined {
+  if (!net.ipv4.hasExceptions) return undefined;
   const { exceptions } = net.ipv4;
-  if (exceptions.size === 0) return undefined;
   const found = exceptions.get(dst);
   if (found === undefined) return undefined;
   if (net.kernel.nowUs < found.expiresUs) return found;
