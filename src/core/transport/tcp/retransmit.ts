@@ -83,7 +83,8 @@ export function retransmitOnly(sk: TcpSock, seg: TxSegment, segs: number): numbe
 /** The same, and the connection remembers it (`tcp_retransmit_skb`). */
 export function tcpRetransmit(sk: TcpSock, seg: TxSegment, segs: number): number {
   const err = retransmitOnly(sk, seg, segs);
-  if (err >= 0) {
+  // After an undo a retransmission may still be under way: it counts once.
+  if (err >= 0 && (seg.sacked & TCPCB_SACKED_RETRANS) === 0) {
     seg.sacked |= TCPCB_SACKED_RETRANS;
     sk.retransOut += seg.pcount;
   }

@@ -213,5 +213,8 @@ export function purgeSendQueue(sk: TcpSock): void {
   sk.retransmitHint = null;
   sk.wmemQueued = 0;
   sk.packetsOut = 0;
+  sk.lostOut = 0;
+  sk.sackedOut = 0;
+  sk.retransOut = 0;
   sk.backoff = 0;
 }

@@ -268,6 +268,8 @@ export class TcpSock extends TcpControlBlock {
     this.retransmitHint = null;
     this.rateDelivered = 0;
     this.rateIntervalUs = 0;
+    this.chronoType = 0;
+    this.chrono.fill(0);
   }
 
   protected onRetransmitTimer(): void {
