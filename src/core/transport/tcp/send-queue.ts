@@ -35,7 +35,7 @@ export function adjustPcount(sk: TcpSock, seg: TxSegment, decr: number): void {
   if ((seg.sacked & TCPCB_SACKED_RETRANS) !== 0) sk.retransOut -= decr;
   if ((seg.sacked & TCPCB_LOST) !== 0) sk.lostOut -= decr;
   // Reno has no marks: keep its guess within bounds.
-  if (sk.sackOk === 0 && sk.sackedOut > 0) sk.sackedOut -= Math.min(sk.sackedOut, decr);
+  if (sk.sackOk === 0 && decr > 0) sk.sackedOut -= Math.min(sk.sackedOut, decr);
 }
 
 /** Charges and frees send-buffer bytes (`sk_wmem_queued_add`). */
