@@ -40,10 +40,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   app: FACE,
   tools: FACE,
   sim: ['core/*'],
+  linux: ['core/*', 'sim'],
   lab: ['core/*', 'app', 'tools', 'sim', 'node'],
   node: ['core/*'],
   browser: ['core/*'],
-  cli: ['core/*', 'app', 'tools', 'sim', 'lab', 'node', 'browser'],
+  cli: ['core/*', 'app', 'tools', 'sim', 'linux', 'lab', 'node', 'browser'],
   web: ['core/*', 'app', 'tools', 'sim', 'lab', 'node', 'browser'],
 };
 

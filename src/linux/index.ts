@@ -1,0 +1,3 @@
+/** Packetdrill scripts on the real kernel: `import { linuxTarget } from 'warren/linux'`. */
+export { LinuxTargetError } from './error.ts';
+export { type LinuxOptions, linuxTarget } from './target.ts';

@@ -1,0 +1,362 @@
+/**
+ * The Linux kernel as what a packetdrill script runs against: a tun device in the network namespace that
+ * this process is in, real system calls, real time (CLOCK_MONOTONIC).
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type {
+  Call,
+  CallResult,
+  LeftPacket,
+  PendingCall,
+  ShellResult,
+  Target,
+  TargetConfig,
+} from '../sim/packetdrill/target.ts';
+import {
+  F_DUPFD,
+  F_DUPFD_CLOEXEC,
+  F_GETFL,
+  MSG_DONTWAIT,
+  MSG_ERRQUEUE,
+  O_CLOEXEC,
+  O_NONBLOCK,
+  POLLIN,
+  SO_LINGER,
+  SOL_SOCKET,
+} from './abi.ts';
+import { CallLane } from './call-lane.ts';
+import { CongestionDefault } from './congestion.ts';
+import { type Ffi, loadFfi, monotonicUs } from './ffi.ts';
+import { setUpHost } from './host-setup.ts';
+import { handleInterrupt } from './interrupt.ts';
+import { type Output, type Prepared, prepare, type SimpleCall } from './marshal.ts';
+import type { Arena, Block } from './memory.ts';
+import { PacketTap } from './packet-tap.ts';
+import { beRealtime } from './realtime.ts';
+import { Shell } from './shell.ts';
+import { TUN_NAME, Tun } from './tun.ts';
+
+/** The last moments before a deadline are spent awake: a sleep ends that much late at worst. */
+const AWAKE_US = 80;
+/** How long the process sleeps without looking at anything else. */
+const SLEEP_US = 20_000;
+const POLLFD_BYTES = 8;
+
+export interface LinuxOptions {
+  /** Makes this process real-time (needs CAP_SYS_NICE; without, time is kept as well as it goes). */
+  readonly realtime?: boolean;
+}
+
+/** A call that a thread makes, from its start until the script has seen its result. */
+class LaneCall implements PendingCall {
+  result: CallResult | null = null;
+  readonly lane: CallLane;
+  readonly output: (value: number, endUs: number) => CallResult;
+
+  constructor(lane: CallLane, output: (value: number, endUs: number) => CallResult) {
+    this.lane = lane;
+    this.output = output;
+  }
+
+  /** Whether it has returned by now. */
+  look(): boolean {
+    if (this.result !== null) return true;
+    if (!this.lane.done) return false;
+    const { value, endUs } = this.lane.take();
+    this.result = this.output(value, endUs);
+    return true;
+  }
+}
+
+export class LinuxTarget implements Target {
+  readonly kind = 'linux';
+  private readonly ffi: Ffi;
+  private readonly realtime: boolean;
+  private readonly tun: Tun;
+  private readonly tap: PacketTap;
+  private readonly congestion: CongestionDefault;
+  private readonly shells: Shell;
+  /** For what the target itself asks. */
+  private readonly scratch: Arena;
+  private readonly arena: Arena;
+  private readonly kept: Arena;
+  private readonly doneFd: number;
+  private readonly polled: Block;
+  private readonly timeout: Block;
+  private readonly lanes: CallLane[] = [];
+  private readonly underWay = new Set<LaneCall>();
+  private readonly left: LeftPacket[] = [];
+  private readonly fds = new Set<number>();
+  private returned = false;
+  private closed = false;
+
+  constructor(ffi: Ffi, config: TargetConfig, options: LinuxOptions) {
+    this.ffi = ffi;
+    this.realtime = options.realtime === true;
+    this.arena = ffi.newArena();
+    this.kept = ffi.newArena();
+    this.scratch = ffi.newArena();
+    const own = ffi.newArena();
+    this.polled = own.alloc(2 * POLLFD_BYTES);
+    this.timeout = own.alloc(16);
+    this.congestion = new CongestionDefault(ffi, own);
+    this.shells = new Shell(this.congestion.inherited);
+    handleInterrupt(ffi, own);
+    if (this.realtime) beRealtime(ffi, own);
+    this.tun = new Tun(ffi);
+    this.tap = new PacketTap(ffi, TUN_NAME);
+    this.doneFd = ffi.syscall(ffi.nr.eventfd2, 0, O_NONBLOCK | O_CLOEXEC);
+    [this.tap.fd, this.doneFd].forEach((fd, i) => {
+      this.polled.view.setInt32(i * POLLFD_BYTES, fd, true);
+      this.polled.view.setInt16(i * POLLFD_BYTES + 4, POLLIN, true);
+    });
+    try {
+      setUpHost(config);
+      this.lanes.push(this.startLane());
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+  }
+
+  nowUs(): number {
+    return monotonicUs();
+  }
+
+  async wait(atUs: number): Promise<void> {
+    let slept = 0;
+    for (;;) {
+      this.look();
+      if (this.left.length > 0 || this.returned) break;
+      const us = atUs - monotonicUs();
+      if (us <= 0) break;
+      if (us <= AWAKE_US) continue;
+      if (slept >= SLEEP_US) {
+        // Signals and messages of the process, too, want to be looked at.
+        await turn();
+        slept = 0;
+      } else slept += this.sleep(Math.min(us - AWAKE_US, SLEEP_US));
+    }
+    this.returned = false;
+  }
+
+  inject(packet: Uint8Array): void {
+    this.tun.inject(packet);
+  }
+
+  take(): LeftPacket | null {
+    if (this.left.length === 0) this.look();
+    return this.left.shift() ?? null;
+  }
+
+  call(call: Call): PendingCall {
+    if (call.name === 'sendfile') return this.sendfile(call);
+    return this.mayBlock(call) ? this.onLane(call) : { result: this.direct(call) };
+  }
+
+  shell(command: string): Promise<ShellResult> {
+    return this.shells.run(command);
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    for (const lane of this.lanes) await lane.quit();
+    this.release();
+  }
+
+  private release(): void {
+    const { syscall, nr } = this.ffi;
+    for (const fd of this.fds) this.closeNow(fd);
+    this.tap.close();
+    this.tun.close();
+    syscall(nr.close, this.doneFd);
+    this.shells.close();
+  }
+
+  /** Closes without waiting for what SO_LINGER would wait for. */
+  private closeNow(fd: number): void {
+    const { syscall, nr } = this.ffi;
+    const off = this.scratch.alloc(8);
+    syscall(nr.setsockopt, fd, SOL_SOCKET, SO_LINGER, off.address, 8);
+    syscall(nr.close, fd);
+    this.scratch.reset();
+  }
+
+  /** Takes in what has happened. */
+  private look(): void {
+    let some = false;
+    for (let packet = this.tap.next(); packet !== null; packet = this.tap.next()) {
+      some = true;
+      if (!isMulticastListening(packet.bytes)) this.left.push(packet);
+    }
+    if (some) this.tun.drain();
+    for (const call of this.underWay) {
+      if (!call.look()) continue;
+      this.underWay.delete(call);
+      this.returned = true;
+    }
+  }
+
+  /** Until a packet leaves, a call returns, or the time is over. */
+  private sleep(us: number): number {
+    const { syscall, nr } = this.ffi;
+    this.timeout.view.setBigInt64(0, BigInt(Math.floor(us / 1e6)), true);
+    this.timeout.view.setBigInt64(8, BigInt(Math.floor((us % 1e6) * 1e3)), true);
+    syscall(nr.ppoll, this.polled.address, 2, this.timeout.address, 0, 8);
+    if (this.polled.view.getInt16(POLLFD_BYTES + 6, true) !== 0)
+      syscall(nr.read, this.doneFd, this.timeout.address, 8);
+    return us;
+  }
+
+  private direct(call: SimpleCall): CallResult {
+    const prepared = prepare(call, { nr: this.ffi.nr, arena: this.arena, kept: this.kept });
+    const value = this.ffi.syscall(prepared.nr, ...prepared.args);
+    const endUs = monotonicUs();
+    const result = this.finish(call, prepared, value, endUs);
+    this.arena.reset();
+    return result;
+  }
+
+  private onLane(call: SimpleCall): PendingCall {
+    const lane = this.freeLane();
+    const prepared = prepare(call, { nr: this.ffi.nr, arena: lane.arena, kept: this.kept });
+    return this.runOnLane(lane, prepared, (value, endUs) =>
+      this.finish(call, prepared, value, endUs),
+    );
+  }
+
+  private runOnLane(
+    lane: CallLane,
+    prepared: Prepared,
+    finish: (value: number, endUs: number) => CallResult,
+  ): PendingCall {
+    const pending = new LaneCall(lane, (value, endUs) => {
+      const result = finish(value, endUs);
+      lane.arena.reset();
+      return result;
+    });
+    lane.run(prepared);
+    if (!pending.look()) this.underWay.add(pending);
+    return pending;
+  }
+
+  private freeLane(): CallLane {
+    const idle = this.lanes.find((lane) => lane.idle);
+    if (idle !== undefined) return idle;
+    const lane = this.startLane();
+    this.lanes.push(lane);
+    return lane;
+  }
+
+  private startLane(): CallLane {
+    const lane = new CallLane(this.ffi, this.doneFd, this.realtime);
+    lane.ready();
+    return lane;
+  }
+
+  private finish(call: Call, prepared: Prepared, value: number, endUs: number): CallResult {
+    this.account(call, value);
+    if (value < 0) return { value: -1, errno: -value, endUs };
+    const output: Output = prepared.output?.(value) ?? {};
+    return { value, errno: 0, endUs, ...output };
+  }
+
+  /** Which descriptors are open: what a script leaves open is closed at the end. */
+  private account(call: Call, value: number): void {
+    if (value < 0) return;
+    const dup =
+      call.name === 'fcntl' && (call.command === F_DUPFD || call.command === F_DUPFD_CLOEXEC);
+    if (call.name === 'socket') this.congestion.apply(value, call.domain, call.type, call.protocol);
+    if (call.name === 'close') this.fds.delete(call.fd);
+    else if (
+      dup ||
+      call.name === 'socket' ||
+      call.name === 'accept' ||
+      call.name === 'epoll_create'
+    )
+      this.fds.add(value);
+  }
+
+  private mayBlock(call: SimpleCall): boolean {
+    switch (call.name) {
+      case 'poll':
+      case 'epoll_wait':
+        return call.timeoutMs !== 0;
+      case 'close':
+        return this.lingers(call.fd);
+      case 'recvfrom':
+      case 'recvmsg':
+      case 'sendto':
+      case 'sendmsg':
+        return (call.flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) === 0 && this.isBlocking(call.fd);
+      case 'accept':
+      case 'connect':
+      case 'read':
+      case 'readv':
+      case 'write':
+      case 'writev':
+        return this.isBlocking(call.fd);
+      default:
+        return false;
+    }
+  }
+
+  private isBlocking(fd: number): boolean {
+    const flags = this.ffi.syscall(this.ffi.nr.fcntl, fd, F_GETFL);
+    return flags >= 0 && (flags & O_NONBLOCK) === 0;
+  }
+
+  /** Whether close() may wait, which O_NONBLOCK does not change. */
+  private lingers(fd: number): boolean {
+    const { syscall, nr } = this.ffi;
+    const value = this.scratch.alloc(8);
+    const len = this.scratch.alloc(4);
+    len.view.setInt32(0, 8, true);
+    this.scratch.reset();
+    const args = [fd, SOL_SOCKET, SO_LINGER, value.address, len.address];
+    if (syscall(nr.getsockopt, ...args) < 0) return false;
+    return value.view.getInt32(0, true) !== 0 && value.view.getInt32(4, true) > 0;
+  }
+
+  /** The data is in a file in memory, from which Linux sends it. */
+  private sendfile(call: Extract<Call, { readonly name: 'sendfile' }>): PendingCall {
+    const { syscall, nr } = this.ffi;
+    const name = this.scratch.copy(Buffer.from('sendfile\0'));
+    const data = this.scratch.copy(call.data);
+    const file = syscall(nr.memfd_create, name.address, 0);
+    syscall(nr.write, file, data.address, call.data.length);
+    this.scratch.reset();
+    const offset = this.isBlocking(call.fd) ? this.freeLane() : null;
+    const at = (offset?.arena ?? this.arena).alloc(8);
+    const prepared = { nr: nr.sendfile, args: [call.fd, file, at.address, call.data.length] };
+    const finish = (value: number, endUs: number): CallResult => {
+      syscall(nr.close, file);
+      return this.finish(call, prepared, value, endUs);
+    };
+    if (offset !== null) return this.runOnLane(offset, prepared, finish);
+    const value = syscall(prepared.nr, ...prepared.args);
+    const result = finish(value, monotonicUs());
+    this.arena.reset();
+    return { result };
+  }
+}
+
+const IPPROTO_HOPOPTS = 0;
+const IPPROTO_ICMPV6 = 58;
+const MLD_TYPES: readonly number[] = [131, 132, 143];
+
+/** Multicast listener reports (RFC 3810), which a host sends by itself when it gets an address. */
+function isMulticastListening(packet: Uint8Array): boolean {
+  if ((packet[0] ?? 0) >> 4 !== 6 || packet[6] !== IPPROTO_HOPOPTS) return false;
+  if (packet[40] !== IPPROTO_ICMPV6) return false;
+  return MLD_TYPES.includes(packet[40 + 8 * ((packet[41] ?? 0) + 1)] ?? 0);
+}
+
+/** A host in the network namespace that this process is in, which must be fresh. */
+export async function linuxTarget(
+  config: TargetConfig,
+  options: LinuxOptions = {},
+): Promise<Target> {
+  return new LinuxTarget(await loadFfi(), config, options);
+}
