@@ -33,6 +33,8 @@ const START_US = 10e6;
 const BUSY_US = 20_000;
 /** How long a call may take before it is worth asking whether it sleeps. */
 const SHORT_US = 30;
+/** The thread tells when it is done; that it sleeps has to be asked for. */
+const PAUSE_MS = 0.1;
 const QUIT_US = 2e6;
 const SYSCALL_TEXT_BYTES = 256;
 
@@ -65,12 +67,17 @@ export class CallLane {
     this.worker.unref();
   }
 
-  /** Waits until the thread is there. */
+  /** Waits until the thread is there: asleep, since this thread may be the one of higher priority. */
   ready(): void {
     const until = monotonicUs() + START_US;
-    while (this.current() === STARTING && monotonicUs() < until) this.yieldProcessor();
+    while (this.current() === STARTING && monotonicUs() < until)
+      Atomics.wait(this.state, STATE, STARTING, 100);
     if (this.current() === STARTING || this.current() === FAILED)
       throw new LinuxTargetError('the thread for blocking calls did not start');
+  }
+
+  get starting(): boolean {
+    return this.current() === STARTING;
   }
 
   get idle(): boolean {
@@ -96,18 +103,21 @@ export class CallLane {
       if (this.done) return;
       const us = monotonicUs() - began;
       if (us > BUSY_US || (us > SHORT_US && this.asleep(call.nr))) return;
-      this.yieldProcessor();
+      if (us > SHORT_US) Atomics.wait(this.state, STATE, this.current(), PAUSE_MS);
     }
   }
 
   /** Ends the thread, whatever it waits for: a signal makes the call return. */
   async quit(): Promise<void> {
     const { nr, syscall } = this.ffi;
+    if (this.starting) this.ready();
+    this.worker.ref();
     const gone = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
     const until = monotonicUs() + QUIT_US;
     while ((this.current() === RUNNING || this.current() === POSTED) && monotonicUs() < until) {
       syscall(nr.tgkill, process.pid, this.state[TID] ?? 0, INTERRUPT);
-      this.yieldProcessor();
+      // Every signal is delivered: no more of them than needed.
+      Atomics.wait(this.state, STATE, this.current(), 1);
     }
     this.post(QUIT, []);
     await gone;
@@ -124,11 +134,6 @@ export class CallLane {
     for (let i = 0; i < 6; i++) this.words[ARGS + i] = args[i] ?? 0;
     Atomics.store(this.state, STATE, POSTED);
     this.ffi.syscall(this.ffi.nr.write, this.postedFd, this.one.address, 8);
-  }
-
-  /** Other real-time threads may share the processor with this one. */
-  private yieldProcessor(): void {
-    this.ffi.syscall(this.ffi.nr.sched_yield);
   }
 
   /** Whether the thread sleeps inside the system call: proc_pid_syscall(5) tells its number then. */

@@ -34,6 +34,7 @@ async function serve({ slot, postedFd, doneFd, realtime }: CallThreadData): Prom
   if (realtime) beRealtime(ffi, arena);
   state[TID] = syscall(nr.gettid);
   Atomics.store(state, STATE, IDLE);
+  Atomics.notify(state, STATE);
   for (;;) {
     if (syscall(nr.read, postedFd, room.address, 8) !== 8) continue;
     const call = word(NR);
@@ -45,6 +46,7 @@ async function serve({ slot, postedFd, doneFd, realtime }: CallThreadData): Prom
     words[END_US] = monotonicUs();
     words[VALUE] = value;
     Atomics.store(state, STATE, DONE);
+    Atomics.notify(state, STATE);
     syscall(nr.write, doneFd, one.address, 8);
   }
 }

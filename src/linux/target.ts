@@ -102,7 +102,6 @@ export class LinuxTarget implements Target {
     this.congestion = new CongestionDefault(ffi, own);
     this.shells = new Shell(this.congestion.inherited);
     handleInterrupt(ffi, own);
-    if (this.realtime) beRealtime(ffi, own);
     this.tun = new Tun(ffi);
     this.tap = new PacketTap(ffi, TUN_NAME);
     this.doneFd = ffi.syscall(ffi.nr.eventfd2, 0, O_NONBLOCK | O_CLOEXEC);
@@ -112,7 +111,8 @@ export class LinuxTarget implements Target {
     });
     try {
       setUpHost(config);
-      this.lanes.push(this.startLane());
+      this.addLane().ready();
+      if (this.realtime) beRealtime(ffi, own);
     } catch (error) {
       this.release();
       throw error;
@@ -237,21 +237,28 @@ export class LinuxTarget implements Target {
       return result;
     });
     lane.run(prepared);
-    if (!pending.look()) this.underWay.add(pending);
+    if (!pending.look()) {
+      this.underWay.add(pending);
+      // The next call that blocks should not have to wait for a thread.
+      if (!this.lanes.some((l) => l.idle || l.starting)) this.addLane();
+    }
     return pending;
   }
 
   private freeLane(): CallLane {
-    const idle = this.lanes.find((lane) => lane.idle);
-    if (idle !== undefined) return idle;
-    const lane = this.startLane();
-    this.lanes.push(lane);
+    let lane = this.lanes.find((l) => l.idle);
+    if (lane === undefined) {
+      // The one that was started when the last one got busy.
+      lane = this.lanes.at(-1)?.starting ? this.lanes.at(-1) : undefined;
+      lane ??= this.addLane();
+      lane.ready();
+    }
     return lane;
   }
 
-  private startLane(): CallLane {
+  private addLane(): CallLane {
     const lane = new CallLane(this.ffi, this.doneFd, this.realtime);
-    lane.ready();
+    this.lanes.push(lane);
     return lane;
   }
 
