@@ -8,7 +8,7 @@ import {
   parseScript,
   runScript,
   warrenTarget,
-} from '../src/sim/packetdrill/index.ts';
+} from '../src/sim/index.ts';
 
 const ROOT = 'test/script';
 

@@ -15,7 +15,7 @@ import {
   type Target,
   type TargetConfig,
   warrenTarget,
-} from '../sim/packetdrill/index.ts';
+} from '../sim/index.ts';
 
 const USAGE = `usage: warren packetdrill [OPTION]… FILE…
 
@@ -118,7 +118,10 @@ async function runFile(
 }
 
 function isFileError(error: unknown): error is Error {
-  return error instanceof Error && ['ENOENT', 'EISDIR', 'EACCES'].includes(String((error as { code?: unknown }).code));
+  return (
+    error instanceof Error &&
+    ['ENOENT', 'EISDIR', 'EACCES'].includes(String((error as { code?: unknown }).code))
+  );
 }
 
 function report(result: RunResult, options: Options): 'passed' | 'failed' {

@@ -95,7 +95,8 @@ class Args {
 
   length(i: number): number {
     const n = this.number(i, 'a length');
-    if (n > MAX_BUFFER) this.words.fail(this.at(i).position, `a buffer has at most ${MAX_BUFFER} bytes`);
+    if (n > MAX_BUFFER)
+      this.words.fail(this.at(i).position, `a buffer has at most ${MAX_BUFFER} bytes`);
     return n;
   }
 
@@ -129,7 +130,8 @@ class Args {
 
 function isNull(value: Value): boolean {
   return (
-    (value.kind === 'symbol' && value.name === 'NULL') || (value.kind === 'int' && value.value === 0)
+    (value.kind === 'symbol' && value.name === 'NULL') ||
+    (value.kind === 'int' && value.value === 0)
   );
 }
 
@@ -305,7 +307,9 @@ const ROWS: Readonly<Record<string, Row>> = {
       }),
       check: (r) =>
         fds.flatMap((p, i) =>
-          p.revents === null ? [] : differsHex(`revents of ${p.fd}`, p.revents, r.revents?.[i] ?? 0),
+          p.revents === null
+            ? []
+            : differsHex(`revents of ${p.fd}`, p.revents, r.revents?.[i] ?? 0),
         ),
     };
   },
@@ -358,7 +362,8 @@ const ROWS: Readonly<Record<string, Row>> = {
 function withAddress(a: Args, name: 'bind' | 'connect', ip: string, port: number): Made {
   a.count(3);
   const fd = a.fd();
-  const addr = a.address(1, ip, port) ?? a.words.fail(a.at(1).position, `${name}() needs an address`);
+  const addr =
+    a.address(1, ip, port) ?? a.words.fail(a.at(1).position, `${name}() needs an address`);
   return { start: (f) => ({ name, fd: f.get(fd), addr }) };
 }
 
@@ -425,7 +430,9 @@ function recvmsg(a: Args): Made {
 }
 
 /** What texts in an iovec expect; null: nothing. */
-function joined(parts: readonly { readonly base: Value; readonly len: number }[]): Uint8Array | null {
+function joined(
+  parts: readonly { readonly base: Value; readonly len: number }[],
+): Uint8Array | null {
   if (parts.every((p) => p.base.kind !== 'text')) return null;
   return Uint8Array.from(parts.flatMap((p) => (p.base.kind === 'text' ? [...p.base.bytes] : [])));
 }
@@ -501,8 +508,7 @@ function compareResult(
   isFd: boolean,
 ): string[] {
   if (expected === null) return [];
-  const seen =
-    result.value === -1 ? `-1 ${nameOfErrno(result.errno)}` : String(result.value);
+  const seen = result.value === -1 ? `-1 ${nameOfErrno(result.errno)}` : String(result.value);
   const matches = isFd ? result.value >= 0 : result.value === expected;
   if (matches && (errno === null || errno === result.errno)) return [];
   const wanted = errno === null ? String(expected) : `${expected} ${nameOfErrno(errno)}`;

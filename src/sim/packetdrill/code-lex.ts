@@ -19,7 +19,8 @@ export class CodeError extends Error {
 const SIGNS =
   /\*\*=|\/\/=|<<=|>>=|\*\*|\/\/|<<|>>|<=|>=|==|!=|\+=|-=|\*=|\/=|%=|&=|\|=|\^=|[-+*/%&|^~<>=()[\]{},:;.]/y;
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
-const NUMBER = /0[xX][0-9a-fA-F_]+|0[oO][0-7]+|0[bB][01]+|\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?/y;
+const NUMBER =
+  /0[xX][0-9a-fA-F_]+|0[oO][0-7]+|0[bB][01]+|\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?/y;
 const TEXT = /[rbRB]?(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")/y;
 const BLANK = /[ \t\r\f]+|\\\r?\n|#[^\n]*/y;
 const OPENING = '([{';
@@ -95,7 +96,8 @@ class Lexer {
       this.indents.pop();
       this.add('dedent', '');
     }
-    if (width !== this.indents.at(-1)) throw new CodeError(this.line, 'this indentation fits no line');
+    if (width !== this.indents.at(-1))
+      throw new CodeError(this.line, 'this indentation fits no line');
   }
 
   private lineOfCode(): void {

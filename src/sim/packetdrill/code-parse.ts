@@ -335,7 +335,9 @@ class Parser {
     if (kind === 'name' && !KEYWORDS.includes(text)) return { kind: 'name', name: text, line };
     this.at--;
     return this.fail(
-      kind === 'name' ? `"${text}" is not supported in code` : `an expression is missing; found "${text}"`,
+      kind === 'name'
+        ? `"${text}" is not supported in code`
+        : `an expression is missing; found "${text}"`,
     );
   }
 

@@ -249,7 +249,8 @@ function substitute(text: string, values: CodeValue): string {
 
 function index(v: CodeValue, at: CodeValue, line: number): CodeValue {
   const i = number(at, '[]', line);
-  if (!Array.isArray(v) && typeof v !== 'string') throw new CodeError(line, 'only lists have items');
+  if (!Array.isArray(v) && typeof v !== 'string')
+    throw new CodeError(line, 'only lists have items');
   const item = (v as readonly CodeValue[]).at(i) as CodeValue | undefined;
   if (item === undefined) throw new CodeError(line, `there is no item ${i}`);
   return item;

@@ -4,16 +4,16 @@
  */
 import { describeFlags } from './describe.ts';
 import type { Flow } from './flow.ts';
-import { icmpNumbers } from './parse-icmp.ts';
 import {
   type ParsedPacket,
+  type TcpFields,
   TH_ACK,
   TH_CWR,
   TH_FIN,
   TH_PSH,
   TH_SYN,
-  type TcpFields,
 } from './packet.ts';
+import { icmpNumbers } from './parse-icmp.ts';
 import type { IcmpSpec, IpSpec, PacketAction, TcpOption, TcpSpec } from './script.ts';
 import { describeTcpOptions, readTcpOptions } from './tcp-options.ts';
 

@@ -155,7 +155,9 @@ function setAddress(
   value: () => string,
 ): void {
   const { name, position } = option;
-  const [address = '', length] = ['local_ip', 'gateway_ip', 'remote_ip', 'connect_ip'].includes(name)
+  const [address = '', length] = ['local_ip', 'gateway_ip', 'remote_ip', 'connect_ip'].includes(
+    name,
+  )
     ? value().split('/')
     : [];
   switch (name) {

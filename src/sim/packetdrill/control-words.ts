@@ -77,13 +77,13 @@ export function controlBytes(words: Words, value: Value): ControlMessage {
   }
   const { what, fields, size } = layoutOf(data);
   const bytes = new Uint8Array(size);
-  data.fields.forEach((f, i) => {
+  for (const [i, f] of data.fields.entries()) {
     const place = f.name === null ? fields[i] : fields.find((x) => x.name === f.name);
     if (place === undefined)
       return words.fail(f.value.position, `"${f.name ?? i}" is no field of ${what}`);
     const number = words.numberOrAny(f.value, place.name);
     if (number !== null) put(bytes, place, number);
-  });
+  }
   return { level, type, data: bytes };
 }
 

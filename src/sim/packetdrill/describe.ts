@@ -2,6 +2,8 @@
 import type { Flow } from './flow.ts';
 import { icmpName } from './icmp-names.ts';
 import {
+  type ParsedPacket,
+  type TcpFields,
   TH_ACK,
   TH_AE,
   TH_CWR,
@@ -11,8 +13,6 @@ import {
   TH_RST,
   TH_SYN,
   TH_URG,
-  type ParsedPacket,
-  type TcpFields,
 } from './packet.ts';
 import type { TcpOption } from './script.ts';
 import { describeTcpOptions, readTcpOptions } from './tcp-options.ts';
@@ -43,7 +43,10 @@ function scriptOptions(
   if (direction === 'out' || flow === null) return options;
   return options.map((o) =>
     o.kind === 'sack'
-      ? { kind: 'sack', blocks: o.blocks.map(([a, b]) => [flow.script(a), flow.script(b)] as const) }
+      ? {
+          kind: 'sack',
+          blocks: o.blocks.map(([a, b]) => [flow.script(a), flow.script(b)] as const),
+        }
       : o,
   );
 }

@@ -161,12 +161,7 @@ export class FlowTable {
   }
 
   /** The connection of a live packet that left; `isOpening`: a SYN, or a datagram. */
-  ofLive(
-    proto: Protocol,
-    localPort: number,
-    remotePort: number,
-    isOpening: boolean,
-  ): Flow | null {
+  ofLive(proto: Protocol, localPort: number, remotePort: number, isOpening: boolean): Flow | null {
     const matches = this.flows.filter((f) => f.proto === proto && f.remotePort === remotePort);
     const exact = matches.findLast((f) => f.localPort === localPort);
     if (exact !== undefined) return exact;

@@ -70,7 +70,8 @@ export function optionCheck(
   length: Value,
 ): { readonly len: number; readonly check: (seen: Uint8Array) => string[] } {
   const expectedLen = words.numberOrAny(length, 'a length');
-  const inner = value.kind === 'list' && value.items.length === 1 ? (value.items[0] as Value) : value;
+  const inner =
+    value.kind === 'list' && value.items.length === 1 ? (value.items[0] as Value) : value;
   const len = expectedLen ?? (inner.kind === 'int' || inner.kind === 'symbol' ? 4 : ROOM);
   if (inner.kind === 'any') return { len, check: () => [] };
   if (inner.kind === 'text') {

@@ -15,7 +15,8 @@ const STRING = /"((?:[^"\\\n]|\\[\s\S])*)"/y;
 export function parseCall(s: Scanner, endUs: number | null): CallAction {
   const position = s.position();
   const name = s.word();
-  if (name === null) return s.fail(`a packet, a call, a command or code is missing; found ${s.found()}`);
+  if (name === null)
+    return s.fail(`a packet, a call, a command or code is missing; found ${s.found()}`);
   if (!s.sign('(')) s.fail(`"${name}" is no event; a call has "(" after its name`, position);
   const args = parseList(s, ')', 0);
   s.expectSign('=', `after ${name}(…)`);
@@ -71,7 +72,7 @@ function parseSingle(s: Scanner, depth: number, position: Position): Value {
   if (name === null)
     return {
       kind: 'int',
-      value: parseInteger(s, 'a value', -0x8000000000000000, 0xffffffffffffffff),
+      value: parseInteger(s, 'a value', -(2 ** 63), 2 ** 64),
       position,
     };
   if (s.sign('(')) return { kind: 'apply', name, args: parseList(s, ')', depth), position };
@@ -108,7 +109,7 @@ function parseFieldName(s: Scanner, depth: number): string | null {
 function parseText(s: Scanner, position: Position): Value {
   const bytes: number[] = [];
   for (let found = s.next(STRING); found !== null; found = s.next(STRING)) {
-    unescape(s, found[1] as string, bytes);
+    putText(s, found[1] as string, bytes);
     if (bytes.length > MAX_TEXT) s.fail(`a text may have ${MAX_TEXT} bytes`, position);
   }
   if (bytes.length === 0 && s.lookingAt('"')) s.fail('this text has no closing quote', position);
@@ -125,7 +126,7 @@ const ESCAPES: Readonly<Record<string, number>> = {
   '"': 34,
 };
 
-function unescape(s: Scanner, text: string, out: number[]): void {
+function putText(s: Scanner, text: string, out: number[]): void {
   for (let i = 0; i < text.length; i++) {
     const c = text[i] as string;
     if (c !== '\\') {
@@ -133,15 +134,15 @@ function unescape(s: Scanner, text: string, out: number[]): void {
       if ((text.codePointAt(i) as number) > 0xffff) i++;
       continue;
     }
-    const escape = text[++i] as string;
-    if (escape === 'x') {
+    const letter = text[++i] as string;
+    if (letter === 'x') {
       const hex = /^[0-9a-fA-F]{1,2}/.exec(text.slice(i + 1, i + 3))?.[0];
       if (hex === undefined) s.fail('"\\x" in a text needs hexadecimal digits');
       out.push(Number.parseInt(hex as string, 16));
       i += (hex as string).length;
     } else {
-      const byte = ESCAPES[escape];
-      if (byte === undefined) s.fail(`"\\${escape}" is not known in a text`);
+      const byte = ESCAPES[letter];
+      if (byte === undefined) s.fail(`"\\${letter}" is not known in a text`);
       out.push(byte as number);
     }
   }

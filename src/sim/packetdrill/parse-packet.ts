@@ -1,8 +1,9 @@
 /** `<` or `>`, what the IP header says, ports, and TCP, UDP or ICMP. */
+
+import { TH_ACK, TH_AE, TH_CWR, TH_ECE, TH_FIN, TH_PSH, TH_RST, TH_SYN, TH_URG } from './packet.ts';
 import { parseIcmp } from './parse-icmp.ts';
 import { parseInteger } from './parse-number.ts';
 import { parseTcpOptions } from './parse-tcp-options.ts';
-import { TH_ACK, TH_AE, TH_CWR, TH_ECE, TH_FIN, TH_PSH, TH_RST, TH_SYN, TH_URG } from './packet.ts';
 import type { Scanner } from './scanner.ts';
 import type { Ecn, IpSpec, PacketAction, TcpSpec, Time, UdpSpec } from './script.ts';
 

@@ -63,8 +63,7 @@ function parseSack(s: Scanner): TcpOption {
   const blocks: [number, number][] = [];
   for (let found = s.next(BLOCK); found !== null; found = s.next(BLOCK)) {
     const block: [number, number] = [Number(found[1]), Number(found[2])];
-    if (block[0] > 0xffffffff || block[1] > 0xffffffff)
-      s.fail('a sequence number has 32 bits');
+    if (block[0] > 0xffffffff || block[1] > 0xffffffff) s.fail('a sequence number has 32 bits');
     blocks.push(block);
     if (blocks.length > 10) s.fail('a SACK option has few blocks');
   }

@@ -92,7 +92,8 @@ function shellCommand(s: Scanner): ShellCommand | null {
 function parseEvent(s: Scanner, isFirst: boolean): ScriptEvent {
   const start = s.at;
   const position = s.position();
-  if (!/[\d.+*]/.test(s.text[s.at] ?? '')) s.fail(`an event begins with its time; found ${s.found()}`);
+  if (!/[\d.+*]/.test(s.text[s.at] ?? ''))
+    s.fail(`an event begins with its time; found ${s.found()}`);
   const at = parseTime(s);
   if (isFirst && (at.kind === 'any' || at.us !== 0 || at.endUs !== null))
     s.fail('the first event of a script must be at time 0', position);

@@ -1,6 +1,7 @@
 /** The code blocks of a script: parsed before it runs, run with the values of their moment. */
-import { CODE_NAMES, MEMINFO_NAMES, readCcInfo } from './code-names.ts';
+
 import { CodeError } from './code-lex.ts';
+import { CODE_NAMES, MEMINFO_NAMES, readCcInfo } from './code-names.ts';
 import { parseCode, type Statement } from './code-parse.ts';
 import { type CodeScope, type CodeValue, runCode } from './code-run.ts';
 import { ScriptError } from './scanner.ts';
@@ -70,7 +71,9 @@ function readSocket(target: Target, fd: number): Map<string, CodeValue> {
   const memory = get(SOL_SOCKET, SO_MEMINFO);
   if (memory !== null) {
     const v = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
-    const values = MEMINFO_NAMES.slice(0, memory.length >> 2).map((_, i) => v.getUint32(4 * i, true));
+    const values = MEMINFO_NAMES.slice(0, memory.length >> 2).map((_, i) =>
+      v.getUint32(4 * i, true),
+    );
     out.set('skmeminfo', values);
     MEMINFO_NAMES.forEach((name, i) => {
       const value = values[i];

@@ -11,8 +11,8 @@ import { describePacket } from './describe.ts';
 import { type Flow, FlowTable, type Protocol } from './flow.ts';
 import { inboundBytes, noteInbound, resetBytes, type Wire, wireOf } from './inbound.ts';
 import { type ParsedPacket, parsePacketBytes, TH_ACK, TH_FIN, TH_RST, TH_SYN } from './packet.ts';
-import { type CodeBlocks, compileCode } from './run-code.ts';
 import { type RunResult, ScriptFailure } from './result.ts';
+import { type CodeBlocks, compileCode } from './run-code.ts';
 import type { CallAction, PacketAction, Script, ScriptEvent, TcpSpec } from './script.ts';
 import type { Call, CallResult, PendingCall, Target } from './target.ts';
 import { Words } from './values.ts';
@@ -46,6 +46,11 @@ interface Waiting {
   readonly toleranceUs: number;
 }
 
+interface CompiledScript {
+  readonly calls: ReadonlyMap<ScriptEvent, Compiled>;
+  readonly code: CodeBlocks;
+}
+
 /**
  * Without `makeTarget` the script is only understood (`--dry_run`).
  * @throws ScriptError where the script is not understood: before anything ran
@@ -66,7 +71,7 @@ export async function runScript(
     return { file: script.file, failure: null, packets: [], printed: [], endUs: 0 };
   const target = await makeTarget(config);
   try {
-    return await new Run(script, config, target, calls, code, options).run();
+    return await new Run(script, config, target, { calls, code }, options).run();
   } finally {
     await target.close();
   }
@@ -97,15 +102,14 @@ class Run {
     script: Script,
     config: Config,
     target: Target,
-    calls: ReadonlyMap<ScriptEvent, Compiled>,
-    code: CodeBlocks,
+    compiled: CompiledScript,
     options: RunOptions,
   ) {
     this.script = script;
     this.config = config;
     this.target = target;
-    this.calls = calls;
-    this.code = code;
+    this.calls = compiled.calls;
+    this.code = compiled.code;
     this.options = options;
     this.wire = wireOf(config);
     this.flows = new FlowTable(config.bindPort);
@@ -182,7 +186,9 @@ class Run {
     }
     await this.waitUntil(plan.us);
     if (!plan.isAny && this.nowUs > plan.us + plan.toleranceUs)
-      this.fail(event, [`this was to happen at ${seconds(plan.us)}, but it is ${seconds(this.nowUs)}`]);
+      this.fail(event, [
+        `this was to happen at ${seconds(plan.us)}, but it is ${seconds(this.nowUs)}`,
+      ]);
     switch (action.kind) {
       case 'packet':
         this.inject(action);
@@ -209,7 +215,11 @@ class Run {
     this.options.trace?.(text);
   }
 
-  private async shell(command: string, position: ScriptEvent['position'], text: string): Promise<void> {
+  private async shell(
+    command: string,
+    position: ScriptEvent['position'],
+    text: string,
+  ): Promise<void> {
     let reason: string;
     try {
       const { status, output } = await this.target.shell(command);
@@ -318,7 +328,11 @@ class Run {
     const whole = await this.joined(action, left as Left, plan, limitUs);
     const seen = describePacket(whole, flow, 'out');
     const seenAt = `${seconds((left as Left).atUs)} ${seen}`;
-    if (action.body.proto !== 'icmp' && whole.body.proto !== 'icmp' && (expected === null || flow !== expected))
+    if (
+      action.body.proto !== 'icmp' &&
+      whole.body.proto !== 'icmp' &&
+      (expected === null || flow !== expected)
+    )
       this.fail(event, ['this packet is of another connection'], seenAt);
     const differences = comparePacket(action, whole, flow, {
       tsTickUs: this.config.tsTickUs,

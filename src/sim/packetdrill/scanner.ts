@@ -19,7 +19,6 @@ export class ScriptError extends Error {
 }
 
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
-/** White space and comments; a `#` is a comment only where a line begins. */
 const BLANK = /\s+/y;
 
 export class Scanner {
@@ -59,17 +58,10 @@ export class Scanner {
     for (;;) {
       const before = this.at;
       this.take(BLANK);
-      if (this.text.startsWith('//', this.at) || (this.lookingAt('#') && this.beginsLine()))
-        this.skipLine();
+      if (this.lookingAt('//') || this.lookingAt('#')) this.skipLine();
       else if (this.text.startsWith('/*', this.at)) this.skipComment();
       if (this.at === before) return;
     }
-  }
-
-  private beginsLine(): boolean {
-    let i = this.at - 1;
-    while (i >= 0 && (this.text[i] === ' ' || this.text[i] === '\t')) i--;
-    return i < 0 || this.text[i] === '\n';
   }
 
   private skipLine(): void {

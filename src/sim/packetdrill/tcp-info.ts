@@ -97,7 +97,10 @@ function layout(): InfoField[] {
 }
 
 export const TCP_INFO_FIELDS: readonly InfoField[] = Object.freeze(layout());
-export const TCP_INFO_LENGTH: number = TCP_INFO_FIELDS.reduce((n, f) => Math.max(n, f.at + f.size), 0);
+export const TCP_INFO_LENGTH: number = TCP_INFO_FIELDS.reduce(
+  (n, f) => Math.max(n, f.at + f.size),
+  0,
+);
 
 /** Values by name with `tcpi_` before; fields beyond the end of the bytes are absent. */
 export function readTcpInfo(bytes: Uint8Array): Map<string, number> {
@@ -112,11 +115,11 @@ export function readTcpInfo(bytes: Uint8Array): Map<string, number> {
   return out;
 }
 
-/** `valueOf` gives a field by its name without `tcpi_`; what it does not know is 0. */
-export function writeTcpInfo(valueOf: (name: string) => number | undefined): Uint8Array {
+/** `read` gives a field by its name without `tcpi_`; what it does not know is 0. */
+export function writeTcpInfo(read: (name: string) => number | undefined): Uint8Array {
   const bytes = new Uint8Array(TCP_INFO_LENGTH);
   for (const f of TCP_INFO_FIELDS) {
-    let rest = Math.floor(Math.min(valueOf(f.name) ?? 0, Number.MAX_SAFE_INTEGER));
+    let rest = Math.floor(Math.min(read(f.name) ?? 0, Number.MAX_SAFE_INTEGER));
     if (f.bits < 8) {
       bytes[f.at] = (bytes[f.at] as number) | ((rest & ((1 << f.bits) - 1)) << f.shift);
       continue;

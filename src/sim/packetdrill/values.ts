@@ -3,7 +3,7 @@ import { mapped, parseAddress } from './address.ts';
 import type { Config } from './config.ts';
 import { ScriptError } from './scanner.ts';
 import type { Position, Value } from './script.ts';
-import { SYMBOLS } from './symbols.ts';
+import { ERRNOS, SYMBOLS } from './symbols.ts';
 import type { Address } from './target.ts';
 
 const AF_UNSPEC = 0;
@@ -30,7 +30,7 @@ export class Words {
       case 'int':
         return value.value;
       case 'symbol': {
-        const number = SYMBOLS.get(value.name);
+        const number = SYMBOLS.get(value.name) ?? ERRNOS.get(value.name);
         if (number === undefined) this.fail(value.position, `"${value.name}" is not known`);
         return number as number;
       }
@@ -90,7 +90,11 @@ export class Words {
   }
 
   /** Refuses fields that are not in `names`. */
-  onlyFields(value: Value & { readonly kind: 'struct' }, what: string, names: readonly string[]): void {
+  onlyFields(
+    value: Value & { readonly kind: 'struct' },
+    what: string,
+    names: readonly string[],
+  ): void {
     for (const { name, value: v } of value.fields)
       if (name !== null && !names.includes(name))
         this.fail(v.position, `"${name}" is no field of ${what}`);

@@ -13,12 +13,19 @@ import {
 } from '../../core/errno.ts';
 import type { NetNs } from '../../core/net.ts';
 import { Socket } from '../../core/socket/socket.ts';
+import type { Timer } from '../../core/timer.ts';
 import { EPOLLERR, EPOLLHUP, MSG_DONTWAIT, MSG_WAITALL } from '../../core/transport/sock.ts';
 import { TcpSock } from '../../core/transport/tcp/sock.ts';
-import type { Timer } from '../../core/timer.ts';
 import type { Call, CallResult, PendingCall } from './target.ts';
+import {
+  fromControl,
+  fromOption,
+  fromSockAddr,
+  toControl,
+  toOption,
+  toSockAddr,
+} from './warren-abi.ts';
 import { Epoll } from './warren-epoll.ts';
-import { fromControl, fromOption, fromSockAddr, toControl, toOption, toSockAddr } from './warren-abi.ts';
 
 const O_RDWR = 2;
 const O_NONBLOCK = 0x800;
@@ -195,7 +202,16 @@ export class WarrenProcess {
     socket: Socket,
     call: Exclude<
       Call,
-      { readonly name: 'socket' | 'epoll_create' | 'poll' | 'epoll_ctl' | 'epoll_wait' | 'fcntl' | 'close' }
+      {
+        readonly name:
+          | 'socket'
+          | 'epoll_create'
+          | 'poll'
+          | 'epoll_ctl'
+          | 'epoll_wait'
+          | 'fcntl'
+          | 'close';
+      }
     >,
   ): { attempt: Attempt; deadline: Pending['deadline'] } {
     const now = (attempt: Attempt): { attempt: Attempt; deadline: null } => ({
@@ -334,7 +350,8 @@ export class WarrenProcess {
             return { value: 0, data: new Uint8Array(0), addr: null, control: [], msgFlags: 0 };
           return null;
         }
-        if (typeof r === 'number') return got > 0 ? { value: got, data: joined(parts) } : { value: r };
+        if (typeof r === 'number')
+          return got > 0 ? { value: got, data: joined(parts) } : { value: r };
         parts.push(...r.data);
         got += r.len;
         if (waitsForAll && r.len > 0 && got < len && (flags & 2) === 0) continue;
@@ -353,10 +370,7 @@ export class WarrenProcess {
     return this.receiving(file, socket, isErrors ? flags | MSG_DONTWAIT : flags, attempt);
   }
 
-  private close(
-    file: OpenFile,
-    fd: number,
-  ): { attempt: Attempt; deadline: Pending['deadline'] } {
+  private close(file: OpenFile, fd: number): { attempt: Attempt; deadline: Pending['deadline'] } {
     this.files.delete(fd);
     for (const f of this.files.values()) f.epoll?.forget(file);
     const { socket } = file;
@@ -385,9 +399,10 @@ export class WarrenProcess {
     };
   }
 
-  private poll(
-    call: Call & { readonly name: 'poll' },
-  ): { attempt: Attempt; deadline: Pending['deadline'] } {
+  private poll(call: Call & { readonly name: 'poll' }): {
+    attempt: Attempt;
+    deadline: Pending['deadline'];
+  } {
     const look = (): Outcome => {
       const revents = call.fds.map(({ fd, events }) => {
         if (fd < 0) return 0;
@@ -398,10 +413,14 @@ export class WarrenProcess {
       });
       return { value: revents.filter((r) => r !== 0).length, revents };
     };
-    return this.timed(call.timeoutMs, () => {
-      const outcome = look();
-      return outcome.value > 0 ? outcome : null;
-    }, look);
+    return this.timed(
+      call.timeoutMs,
+      () => {
+        const outcome = look();
+        return outcome.value > 0 ? outcome : null;
+      },
+      look,
+    );
   }
 
   /** A call with a time limit in ms: 0 not at all, negative for ever. */

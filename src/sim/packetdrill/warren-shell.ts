@@ -10,7 +10,14 @@ import type { ShellResult } from './target.ts';
 import { procFile } from './warren-proc.ts';
 
 /** Queueing disciplines that do not change what a script sees: no rate, no delay, enough room. */
-const PLAIN_QDISCS: readonly string[] = ['pfifo', 'bfifo', 'pfifo_fast', 'fq', 'fq_codel', 'noqueue'];
+const PLAIN_QDISCS: readonly string[] = [
+  'pfifo',
+  'bfifo',
+  'pfifo_fast',
+  'fq',
+  'fq_codel',
+  'noqueue',
+];
 /** Counters of a namespace that has just started. */
 type Counters = Readonly<Record<string, number>>;
 

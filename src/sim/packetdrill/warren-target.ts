@@ -13,7 +13,11 @@ const REMOTE_PREFIX = 24;
 
 export async function warrenTarget(config: TargetConfig): Promise<Target> {
   if (config.ipVersion !== 'ipv4')
-    throw new NetError(97, 'packetdrill', `Warren has no IPv6 yet: --ip_version=${config.ipVersion}`);
+    throw new NetError(
+      97,
+      'packetdrill',
+      `Warren has no IPv6 yet: --ip_version=${config.ipVersion}`,
+    );
   return new WarrenTarget(config);
 }
 
