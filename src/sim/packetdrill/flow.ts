@@ -28,6 +28,8 @@ export class Flow {
   remoteNext = 0;
   localAck: number | null = null;
   localNext = 0;
+  /** When another connection took its place as the one under test, µs of the script; Infinity: it is. */
+  pastUs: number = Number.POSITIVE_INFINITY;
   /** connect() was called again: the next SYN may come from another port. */
   mayMove = false;
   /** `TS val` of outbound packets: what the script says, what was live. */
@@ -83,16 +85,28 @@ const FIRST_PORT = 41_000;
 
 export class FlowTable {
   readonly flows: Flow[] = [];
-  /** The one that packets without ports belong to. */
-  current: Flow | null = null;
+  private underTest: Flow | null = null;
+  private readonly nowUs: () => number;
   /** A listener or an unconnected socket was made since: the next packet in begins a connection. */
   private isFresh = true;
   private nextPort = FIRST_PORT;
   /** Local port of the socket made last. */
   localPort: number;
 
-  constructor(bindPort: number) {
+  constructor(bindPort: number, nowUs: () => number) {
     this.localPort = bindPort;
+    this.nowUs = nowUs;
+  }
+
+  /** The one that packets without ports belong to. */
+  get current(): Flow | null {
+    return this.underTest;
+  }
+
+  private change(flow: Flow): void {
+    if (this.underTest !== null) this.underTest.pastUs = this.nowUs();
+    flow.pastUs = Number.POSITIVE_INFINITY;
+    this.underTest = flow;
   }
 
   /** `socket()`: what follows is about another connection. */
@@ -106,13 +120,13 @@ export class FlowTable {
     if (before !== undefined) {
       before.mayMove = true;
       before.mayReanchor = true;
-      this.current = before;
+      this.change(before);
       return before;
     }
     const flow = new Flow(proto, 0, remotePort, null);
     flow.fd = fd;
     this.flows.push(flow);
-    this.current = flow;
+    this.change(flow);
     this.isFresh = false;
     return flow;
   }
@@ -134,7 +148,7 @@ export class FlowTable {
   private add(proto: Protocol, local: number, remote: number, isWritten: boolean): Flow {
     const flow = new Flow(proto, local, remote, isWritten ? { local, remote } : null);
     this.flows.push(flow);
-    if (!isWritten) this.current = flow;
+    if (!isWritten) this.change(flow);
     return flow;
   }
 

@@ -112,7 +112,7 @@ class Run {
     this.code = compiled.code;
     this.options = options;
     this.wire = wireOf(config);
-    this.flows = new FlowTable(config.bindPort);
+    this.flows = new FlowTable(config.bindPort, () => this.nowUs);
   }
 
   async run(): Promise<RunResult> {
@@ -310,11 +310,9 @@ class Run {
     }
   }
 
-  /** Of a connection that the script left behind when it made another socket. */
+  /** Of a connection that the script had left behind, by making another one, when the packet left. */
   private isPast(left: Left): boolean {
-    const { flow } = left;
-    if (flow === null || flow === this.flows.current) return false;
-    return flow.written === null && this.flows.current !== null;
+    return left.flow !== null && left.flow.written === null && left.atUs > left.flow.pastUs;
   }
 
   private async expectPacket(event: ScriptEvent, action: PacketAction, plan: Plan): Promise<void> {
