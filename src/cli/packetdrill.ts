@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { NetError } from '../core/errno.ts';
 import {
+  compileScript,
   configure,
   formatFailure,
   parseScript,
@@ -104,10 +105,13 @@ async function runFile(
     const trace = (line: string): void => {
       process.stdout.write(`${line}\n`);
     };
-    const dry: MakeTarget | null = options.dryRun ? null : makeTarget;
     const run = options.verbose ? { trace } : {};
-    const result = await runScript(script, config, dry, run);
-    return report(result, options);
+    if (options.dryRun) {
+      compileScript(script, config);
+      if (!options.quiet) process.stdout.write(`ok ${file}\n`);
+      return 'passed';
+    }
+    return report(await runScript(script, config, makeTarget, run), options);
   } catch (error) {
     if (error instanceof ScriptError) process.stderr.write(`${error.message}\n`);
     else if (error instanceof NetError) process.stderr.write(`${file}: ${error.detail}\n`);

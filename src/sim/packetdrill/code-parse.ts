@@ -55,6 +55,8 @@ export type Statement =
 
 /** Deepest nesting of brackets and blocks. */
 const MAX_DEPTH = 50;
+/** Most operators in one statement. */
+const MAX_OPERATORS = 1000;
 /** Binary operators from the weakest to the strongest. */
 const LEVELS: readonly (readonly string[])[] = [
   ['|'],
@@ -80,6 +82,7 @@ class Parser {
   private readonly tokens: readonly CodeToken[];
   private at = 0;
   private depth = 0;
+  private operators = 0;
 
   constructor(tokens: readonly CodeToken[]) {
     this.tokens = tokens;
@@ -156,7 +159,13 @@ class Parser {
     return this.block(false, depth + 1);
   }
 
+  /** Chains make deep trees, as brackets do. */
+  private operator(): void {
+    if (++this.operators > MAX_OPERATORS) this.fail('this statement is too long');
+  }
+
   private simple(): Statement {
+    this.operators = 0;
     const { line } = this.token;
     if (this.take('pass')) return { kind: 'pass' };
     if (this.take('assert')) return this.assertion(line);
@@ -221,13 +230,19 @@ class Parser {
 
   private or(): Expr {
     let left = this.and();
-    while (this.take('or')) left = { kind: 'logic', op: 'or', left, right: this.and() };
+    while (this.take('or')) {
+      this.operator();
+      left = { kind: 'logic', op: 'or', left, right: this.and() };
+    }
     return left;
   }
 
   private and(): Expr {
     let left = this.not();
-    while (this.take('and')) left = { kind: 'logic', op: 'and', left, right: this.not() };
+    while (this.take('and')) {
+      this.operator();
+      left = { kind: 'logic', op: 'and', left, right: this.not() };
+    }
     return left;
   }
 
@@ -270,6 +285,7 @@ class Parser {
     for (;;) {
       const { text, kind, line } = this.token;
       if (kind !== 'sign' || !ops.includes(text)) return left;
+      this.operator();
       this.at++;
       left = { kind: 'binary', op: text, left, right: this.binary(level + 1), line };
     }
@@ -289,7 +305,10 @@ class Parser {
     const left = this.postfix();
     const { line } = this.token;
     if (!this.take('**')) return left;
-    return { kind: 'binary', op: '**', left, right: this.unary(), line };
+    if (++this.depth > MAX_DEPTH) this.fail('this expression is nested too deep');
+    const right = this.unary();
+    this.depth--;
+    return { kind: 'binary', op: '**', left, right, line };
   }
 
   private postfix(): Expr {
@@ -297,6 +316,7 @@ class Parser {
     for (;;) {
       const { line } = this.token;
       if (this.take('[')) {
+        this.operator();
         out = { kind: 'index', of: out, at: this.expression(), line };
         this.expect(']');
       } else if (this.is('(') && out.kind === 'name') {

@@ -46,32 +46,36 @@ interface Waiting {
   readonly toleranceUs: number;
 }
 
-interface CompiledScript {
+/** A script whose calls and code are understood. */
+export interface CompiledScript {
   readonly calls: ReadonlyMap<ScriptEvent, Compiled>;
   readonly code: CodeBlocks;
 }
 
 /**
- * Without `makeTarget` the script is only understood (`--dry_run`).
- * @throws ScriptError where the script is not understood: before anything ran
+ * All that can be said of a script before it runs.
+ * @throws ScriptError what is not understood
  */
-export async function runScript(
-  script: Script,
-  config: Config,
-  makeTarget: ((config: Config) => Promise<Target>) | null,
-  options: RunOptions = {},
-): Promise<RunResult> {
+export function compileScript(script: Script, config: Config): CompiledScript {
   const words = new Words(script.file, config);
   const calls = new Map<ScriptEvent, Compiled>();
   for (const event of script.events)
     if (event.action.kind === 'call')
       calls.set(event, compileCall(words, event.action, event.position));
-  const code = compileCode(script);
-  if (makeTarget === null)
-    return { file: script.file, failure: null, packets: [], printed: [], endUs: 0 };
+  return { calls, code: compileCode(script) };
+}
+
+/** @throws ScriptError where the script is not understood: before anything ran */
+export async function runScript(
+  script: Script,
+  config: Config,
+  makeTarget: (config: Config) => Promise<Target>,
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const compiled = compileScript(script, config);
   const target = await makeTarget(config);
   try {
-    return await new Run(script, config, target, { calls, code }, options).run();
+    return await new Run(script, config, target, compiled, options).run();
   } finally {
     await target.close();
   }
