@@ -102,7 +102,7 @@ export class Bench {
         const isPeer = pkt.dev?.net === this.peer;
         if (isPeer && code !== undefined) icmpSend(pkt, ICMP_DEST_UNREACH, code, 0);
         if (isPeer && (code !== undefined || (pkt.tcp !== null && this.dropped.has(port))))
-          drop(this.peer, pkt, 'NETFILTER_DROP');
+          drop(this.peer, pkt, 'NOT_SPECIFIED', 'filter of the test');
         else next?.(pkt);
       };
     }

@@ -18,6 +18,7 @@ const USAGE = `usage: warren VERB …
   capture [-n NODE] [-i NETWORK] -w FILE
   logs NODE                        what a node printed
   down                             take the lab down
+  packetdrill [--on warren|linux] FILE…  run packetdrill scripts; see docs/packetdrill.md
 
   -l LAB      which lab, where several are up
   --version   --help
@@ -40,6 +41,7 @@ const VERBS = [
   'capture',
   'logs',
   'down',
+  'packetdrill',
 ] as const;
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -59,6 +61,10 @@ async function main(argv: readonly string[]): Promise<number> {
     const code = await up(rest);
     // The modules of the lab may still have timers; the lab is down.
     process.exit(code);
+  }
+  if (verb === 'packetdrill') {
+    const { packetdrill } = await import('./packetdrill.ts');
+    return packetdrill(rest);
   }
   if ((VERBS as readonly string[]).includes(verb) || verb === '-l') {
     const { remote } = await import('./remote.ts');

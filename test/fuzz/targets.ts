@@ -15,7 +15,12 @@ import { parseIcmp } from '../../src/core/wire/icmp.ts';
 import { Ipv4Header, parseIpv4 } from '../../src/core/wire/ipv4.ts';
 import { parseTcp, parseTcpOptions, putTcpOptions } from '../../src/core/wire/tcp.ts';
 import { parseUdp } from '../../src/core/wire/udp.ts';
+import { compileScript, configure, parseScript, ScriptError } from '../../src/sim/index.ts';
+import { parsePacketBytes } from '../../src/sim/packetdrill/packet.ts';
+import { parseShell, ShellSyntaxError } from '../../src/sim/packetdrill/shell-words.ts';
+import { readTcpOptions } from '../../src/sim/packetdrill/tcp-options.ts';
 import type { FuzzTarget } from './fuzz.ts';
+import { HOSTILE_SCRIPTS } from './scripts.ts';
 
 /** Frames that Linux sent. */
 const FRAMES: readonly Uint8Array[] = [
@@ -103,6 +108,29 @@ function runNetem(bytes: Uint8Array): void {
   }
 }
 
+/** A hostile script is refused with a place, or understood. */
+function runScriptText(bytes: Uint8Array): void {
+  try {
+    const script = parseScript('fuzz.pkt', Buffer.from(bytes).toString('latin1'));
+    compileScript(script, configure(script, [], 1));
+  } catch (error) {
+    if (!(error instanceof ScriptError)) throw error;
+  }
+}
+
+function runShellText(bytes: Uint8Array): void {
+  try {
+    parseShell(Buffer.from(bytes).toString('latin1'));
+  } catch (error) {
+    if (!(error instanceof ShellSyntaxError)) throw error;
+  }
+}
+
+function runScriptPacket(bytes: Uint8Array): void {
+  const packet = parsePacketBytes(bytes);
+  if (packet?.body.proto === 'tcp') readTcpOptions(packet.body.options);
+}
+
 export const TARGETS: readonly FuzzTarget[] = [
   { name: 'frame', seeds: FRAMES, run: runFrame },
   { name: 'ipv4 packet', seeds: PACKETS, run: runIpv4 },
@@ -126,4 +154,13 @@ export const TARGETS: readonly FuzzTarget[] = [
     ].map((s) => Uint8Array.from(Buffer.from(s))),
     run: runNetem,
   },
+  { name: 'packetdrill script', seeds: HOSTILE_SCRIPTS, run: runScriptText },
+  {
+    name: 'packetdrill command',
+    seeds: [
+      'sysctl -q a="b c" d=\\\n5 && ! nstat | grep -q "x y" || echo 1 > /proc/sys/x; [ 1 = 2 ]',
+    ].map((s) => Uint8Array.from(Buffer.from(s))),
+    run: runShellText,
+  },
+  { name: 'packetdrill packet', seeds: PACKETS, run: runScriptPacket },
 ];

@@ -3,13 +3,13 @@
  * `tcp_rcv_established`, `tcp_rcv_state_process`).
  * RX 4/4. From: `transport/tcp/input`.
  */
-import { drop } from '../../drop.ts';
+import { type DropReason, drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN } from '../../wire/tcp.ts';
 import { RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock.ts';
 import { validateIncoming } from './acceptability.ts';
-import { ACK_OLD, ACK_TOO_OLD, replaceTsRecent, tcpAck } from './ack.ts';
+import { ACK_OLD, ACK_UNSENT_DATA, replaceTsRecent, tcpAck } from './ack.ts';
 import {
   FLAG_DATA,
   FLAG_NO_CHALLENGE_ACK,
@@ -101,7 +101,7 @@ function receiveEstablished(sk: TcpSock, seg: RxSegment): void {
   if (!validateIncoming(sk, seg, true)) return;
   const acked = tcpAck(sk, seg, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT);
   if (acked < 0) {
-    drop(sk.net, seg.pkt, acked === ACK_TOO_OLD ? 'TCP_TOO_OLD_ACK' : 'TCP_ACK_UNSENT_DATA');
+    drop(sk.net, seg.pkt, ackDropReason(acked));
     return;
   }
   rcvRttMeasureTs(sk, seg);
@@ -172,19 +172,24 @@ function receiveOther(sk: TcpSock, seg: RxSegment): void {
   }
 }
 
+/** Why a segment dies of its ACK field. */
+function ackDropReason(acked: number): DropReason {
+  return acked === ACK_UNSENT_DATA ? 'TCP_ACK_UNSENT_DATA' : 'TCP_TOO_OLD_ACK';
+}
+
 /** Fifth check: the ACK field. */
 function checkAckField(sk: TcpSock, seg: RxSegment): boolean {
   const acked = tcpAck(sk, seg, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT | FLAG_NO_CHALLENGE_ACK);
   if (acked > 0) return true;
   if (sk.state === TCP_SYN_RECV) {
     sendReset(sk.net, seg.pkt, true);
-    drop(sk.net, seg.pkt, acked === ACK_OLD ? 'TCP_OLD_ACK' : 'TCP_ACK_UNSENT_DATA');
+    drop(sk.net, seg.pkt, ackDropReason(acked));
     return false;
   }
   // LINUX: an old ACK is fine while closing.
   if (acked === ACK_OLD) return true;
   sendChallengeAck(sk);
-  drop(sk.net, seg.pkt, acked === ACK_TOO_OLD ? 'TCP_TOO_OLD_ACK' : 'TCP_ACK_UNSENT_DATA');
+  drop(sk.net, seg.pkt, ackDropReason(acked));
   return false;
 }
 

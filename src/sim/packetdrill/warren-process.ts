@@ -1,0 +1,520 @@
+/**
+ * A process in a Warren namespace: file descriptors, and the system calls of `target.ts` over
+ * `src/core/socket`. Calls that block are tried again when something happened to their sockets.
+ */
+import {
+  EAGAIN,
+  EALREADY,
+  EBADF,
+  EINPROGRESS,
+  EINVAL,
+  ENOTSOCK,
+  ENOTTY,
+} from '../../core/errno.ts';
+import type { NetNs } from '../../core/net.ts';
+import { Socket } from '../../core/socket/socket.ts';
+import type { Timer } from '../../core/timer.ts';
+import { EPOLLERR, EPOLLHUP, MSG_DONTWAIT, MSG_WAITALL } from '../../core/transport/sock.ts';
+import { TcpSock } from '../../core/transport/tcp/sock.ts';
+import type { Call, CallResult, PendingCall } from './target.ts';
+import {
+  fromControl,
+  fromOption,
+  fromSockAddr,
+  toControl,
+  toOption,
+  toSockAddr,
+} from './warren-abi.ts';
+import { Epoll } from './warren-epoll.ts';
+
+const O_RDWR = 2;
+const O_NONBLOCK = 0x800;
+/** Flags that F_SETFL changes: O_APPEND, O_NONBLOCK, O_ASYNC, O_DIRECT, O_NOATIME. */
+const SETFL_MASK: number = 0x400 | O_NONBLOCK | 0x2000 | 0x4000 | 0x40000;
+const SOCK_CLOEXEC = 0x80000;
+const F_GETFD = 1;
+const F_SETFD = 2;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const FIONBIO = 0x5421;
+const POLLNVAL = 0x20;
+const FIRST_FD = 3;
+/** FIN_WAIT1, LAST_ACK, CLOSING: a closed stream that lingers. */
+const LINGERING: number = (1 << 4) | (1 << 9) | (1 << 11);
+const LINGER_STEP_US = 1000;
+
+/** An open file. */
+export interface OpenFile {
+  readonly socket: Socket | null;
+  readonly epoll: Epoll | null;
+  flags: number;
+  fdFlags: number;
+}
+
+/** What a call gives, without its time. */
+type Outcome = Omit<CallResult, 'endUs' | 'errno' | 'value'> & { readonly value: number };
+
+/** Tries a call: its outcome (`value` negative: -errno), or null while it blocks. */
+type Attempt = () => Outcome | null;
+
+class Pending implements PendingCall {
+  result: CallResult | null = null;
+  readonly attempt: Attempt;
+  /** What the call gives when its time is over; null: it waits for ever. */
+  readonly deadline: { readonly atUs: number; readonly outcome: () => Outcome } | null;
+  timer: Timer | null = null;
+
+  constructor(attempt: Attempt, deadline: Pending['deadline']) {
+    this.attempt = attempt;
+    this.deadline = deadline;
+  }
+}
+
+export class WarrenProcess {
+  private readonly net: NetNs;
+  private readonly files: Map<number, OpenFile> = new Map();
+  private pending: Pending[] = [];
+  /** Something happened that a waiting call may be waiting for. */
+  private isDirty = false;
+  /** A call returned since this was last asked for. */
+  hasReturned = false;
+
+  constructor(net: NetNs) {
+    this.net = net;
+  }
+
+  private get nowUs(): number {
+    return this.net.kernel.env.nowUs();
+  }
+
+  call(call: Call): PendingCall {
+    const { attempt, deadline } = this.prepare(call);
+    const pending = new Pending(attempt, deadline);
+    this.isDirty = false;
+    if (!this.tryOnce(pending)) {
+      this.pending.push(pending);
+      if (deadline !== null) {
+        pending.timer = this.net.kernel.timer(() => {
+          this.isDirty = true;
+        });
+        pending.timer.set(deadline.atUs);
+      }
+    }
+    return pending;
+  }
+
+  /** True when the call has its result. */
+  private tryOnce(p: Pending): boolean {
+    let outcome = p.attempt();
+    if (outcome === null && p.deadline !== null && this.nowUs >= p.deadline.atUs)
+      outcome = p.deadline.outcome();
+    if (outcome === null) return false;
+    const { value } = outcome;
+    p.result = {
+      ...outcome,
+      value: value < 0 ? -1 : value,
+      errno: value < 0 ? -value : 0,
+      endUs: this.nowUs,
+    };
+    p.timer?.clear();
+    return true;
+  }
+
+  /** Tries waiting calls again; called after each step of the stack. */
+  retry(): void {
+    if (!this.isDirty || this.pending.length === 0) return;
+    this.isDirty = false;
+    const before = this.pending;
+    this.pending = [];
+    for (const p of before) {
+      if (this.tryOnce(p)) this.hasReturned = true;
+      else this.pending.push(p);
+    }
+  }
+
+  closeAll(): void {
+    for (const file of this.files.values()) file.socket?.close();
+    this.files.clear();
+    for (const p of this.pending) p.timer?.clear();
+    this.pending = [];
+  }
+
+  private open(file: OpenFile): number {
+    let fd = FIRST_FD;
+    while (this.files.has(fd)) fd++;
+    this.files.set(fd, file);
+    if (file.socket !== null) this.watch(file);
+    return fd;
+  }
+
+  /** Events of a socket wake the calls that wait, and the epolls that watch it. */
+  private watch(file: OpenFile): void {
+    const { socket } = file;
+    if (socket === null) return;
+    socket.onEvent = (events) => {
+      this.isDirty = true;
+      for (const f of this.files.values()) f.epoll?.signal(file, events);
+    };
+  }
+
+  private openSocket(socket: Socket, flags: number): number {
+    return this.open({
+      socket,
+      epoll: null,
+      flags: O_RDWR | (flags & O_NONBLOCK),
+      fdFlags: (flags & SOCK_CLOEXEC) !== 0 ? 1 : 0,
+    });
+  }
+
+  private prepare(call: Call): { attempt: Attempt; deadline: Pending['deadline'] } {
+    const now = (attempt: Attempt): { attempt: Attempt; deadline: null } => ({
+      attempt,
+      deadline: null,
+    });
+    switch (call.name) {
+      case 'socket':
+        return now(() => this.socket(call));
+      case 'epoll_create':
+        return now(() => this.epollCreate(call.flags));
+      case 'poll':
+        return this.poll(call);
+      default: {
+        const file = this.files.get('epfd' in call ? call.epfd : call.fd);
+        if (file === undefined) return now(() => ({ value: -EBADF }));
+        if (call.name === 'epoll_ctl') return now(() => this.epollCtl(file, call));
+        if (call.name === 'epoll_wait') return this.epollWait(file, call);
+        if (call.name === 'fcntl') return now(() => fcntl(file, call.command, call.arg));
+        if (call.name === 'close') return this.close(file, call.fd);
+        const { socket } = file;
+        if (socket === null) return now(() => ({ value: -ENOTSOCK }));
+        return this.onSocket(file, socket, call);
+      }
+    }
+  }
+
+  private socket(call: Call & { readonly name: 'socket' }): Outcome {
+    const made = Socket.create(this.net, call.domain, call.type, call.protocol);
+    return { value: typeof made === 'number' ? made : this.openSocket(made, call.type) };
+  }
+
+  private onSocket(
+    file: OpenFile,
+    socket: Socket,
+    call: Exclude<
+      Call,
+      {
+        readonly name:
+          | 'socket'
+          | 'epoll_create'
+          | 'poll'
+          | 'epoll_ctl'
+          | 'epoll_wait'
+          | 'fcntl'
+          | 'close';
+      }
+    >,
+  ): { attempt: Attempt; deadline: Pending['deadline'] } {
+    const now = (attempt: Attempt): { attempt: Attempt; deadline: null } => ({
+      attempt,
+      deadline: null,
+    });
+    switch (call.name) {
+      case 'bind':
+        return now(() => ({ value: socket.bind(toSockAddr(call.addr)) }));
+      case 'listen':
+        return now(() => ({ value: socket.listen(call.backlog) }));
+      case 'shutdown':
+        return now(() => ({ value: socket.shutdown(call.how) }));
+      case 'connect':
+        return this.connect(file, socket, call);
+      case 'accept':
+        return this.receiving(file, socket, 0, () => this.accept(socket, call.flags));
+      case 'getsockname':
+        return now(() => ({ value: 0, addr: fromSockAddr(socket.getsockname()) }));
+      case 'getpeername':
+        return now(() => getpeername(socket));
+      case 'setsockopt':
+        return now(() => ({
+          value: socket.setsockopt(
+            call.level,
+            call.option,
+            toOption(call.level, call.option, call.value),
+          ),
+        }));
+      case 'getsockopt':
+        return now(() => getsockopt(socket, call));
+      case 'ioctl':
+        return now(() => ioctl(file, socket, call.request, call.arg));
+      case 'read':
+        return this.receive(file, socket, call.len, 0);
+      case 'readv':
+        return this.receive(file, socket, total(call.lens), 0);
+      case 'recvfrom':
+        return this.receive(file, socket, call.len, call.flags);
+      case 'recvmsg':
+        return this.receive(file, socket, total(call.lens), call.flags, call.controlLen > 0);
+      default:
+        return this.sending(file, socket, call);
+    }
+  }
+
+  private sending(
+    file: OpenFile,
+    socket: Socket,
+    call: Call & { readonly name: 'write' | 'writev' | 'sendto' | 'sendmsg' | 'sendfile' },
+  ): { attempt: Attempt; deadline: Pending['deadline'] } {
+    const data = call.data instanceof Uint8Array ? call.data : joined(call.data as Uint8Array[]);
+    const flags = 'flags' in call ? call.flags : 0;
+    const to = 'to' in call && call.to !== null ? toSockAddr(call.to) : null;
+    const control = 'control' in call ? call.control.map(toControl) : [];
+    const isBlocking = (file.flags & O_NONBLOCK) === 0 && (flags & MSG_DONTWAIT) === 0;
+    let sent = 0;
+    const attempt: Attempt = () => {
+      for (;;) {
+        const part = sent === 0 ? data : data.subarray(sent);
+        const n = socket.sendto(part, flags, to, control.length === 0 ? undefined : control);
+        if (n === -EAGAIN && isBlocking) return null;
+        if (n < 0) return { value: sent > 0 ? sent : n };
+        sent += n;
+        if (!isBlocking || sent >= data.length) return { value: sent };
+      }
+    };
+    const limit = socket.sk.sndTimeoutUs;
+    return {
+      attempt,
+      deadline: this.deadline(limit, () => ({ value: sent > 0 ? sent : -EAGAIN })),
+    };
+  }
+
+  private deadline(limitUs: number, outcome: () => Outcome): Pending['deadline'] {
+    return limitUs === 0 ? null : { atUs: this.nowUs + Math.max(0, limitUs), outcome };
+  }
+
+  private connect(
+    file: OpenFile,
+    socket: Socket,
+    call: Call & { readonly name: 'bind' | 'connect' },
+  ): { attempt: Attempt; deadline: Pending['deadline'] } {
+    const to = toSockAddr(call.addr);
+    const isBlocking = (file.flags & O_NONBLOCK) === 0;
+    return {
+      attempt: () => {
+        const value = socket.connect(to);
+        const waits = value === -EINPROGRESS || value === -EALREADY;
+        return waits && isBlocking ? null : { value };
+      },
+      deadline: this.deadline(socket.sk.sndTimeoutUs, () => ({ value: -EINPROGRESS })),
+    };
+  }
+
+  private accept(socket: Socket, flags: number): Outcome | null {
+    const child = socket.accept();
+    if (child === -EAGAIN) return null;
+    if (typeof child === 'number') return { value: child };
+    const peer = child.getpeername();
+    const value = this.openSocket(child, flags);
+    // A child whose peer has already reset it still has the address in its socket.
+    const { daddr, dport } = child.sk;
+    const addr = typeof peer === 'number' ? { family: 2 as const, addr: daddr, port: dport } : peer;
+    return { value, addr: fromSockAddr(addr) };
+  }
+
+  /** A call that waits for something to come: until SO_RCVTIMEO, or not at all. */
+  private receiving(
+    file: OpenFile,
+    socket: Socket,
+    flags: number,
+    attempt: Attempt,
+  ): { attempt: Attempt; deadline: Pending['deadline'] } {
+    const again = (): Outcome => ({ value: -EAGAIN });
+    if ((file.flags & O_NONBLOCK) !== 0 || (flags & MSG_DONTWAIT) !== 0)
+      return { attempt: () => attempt() ?? again(), deadline: null };
+    return { attempt, deadline: this.deadline(socket.sk.rcvTimeoutUs, again) };
+  }
+
+  private receive(
+    file: OpenFile,
+    socket: Socket,
+    len: number,
+    flags: number,
+    withControl = false,
+  ): { attempt: Attempt; deadline: Pending['deadline'] } {
+    const parts: Uint8Array[] = [];
+    let got = 0;
+    const waitsForAll = (flags & MSG_WAITALL) !== 0 && socket.sk instanceof TcpSock;
+    const attempt: Attempt = () => {
+      for (;;) {
+        const r = socket.recv(len - got, flags);
+        if (r === -EAGAIN) {
+          if ((socket.sk.shutdownMask & 1) !== 0 && !(socket.sk instanceof TcpSock))
+            return { value: 0, data: new Uint8Array(0), addr: null, control: [], msgFlags: 0 };
+          return null;
+        }
+        if (typeof r === 'number')
+          return got > 0 ? { value: got, data: joined(parts) } : { value: r };
+        parts.push(...r.data);
+        got += r.len;
+        if (waitsForAll && r.len > 0 && got < len && (flags & 2) === 0) continue;
+        const isTruncated = (flags & 0x20) !== 0;
+        return {
+          value: isTruncated ? r.fullLen : got,
+          data: joined(parts),
+          addr: r.from === null ? null : fromSockAddr(r.from),
+          control: withControl ? r.control.map(fromControl) : [],
+          msgFlags: r.flags | (!withControl && r.control.length > 0 ? 8 : 0),
+        };
+      }
+    };
+    // Errors are there or not: their queue is never waited for.
+    const isErrors = (flags & 0x2000) !== 0;
+    return this.receiving(file, socket, isErrors ? flags | MSG_DONTWAIT : flags, attempt);
+  }
+
+  private close(file: OpenFile, fd: number): { attempt: Attempt; deadline: Pending['deadline'] } {
+    this.files.delete(fd);
+    for (const f of this.files.values()) f.epoll?.forget(file);
+    const { socket } = file;
+    if (socket === null) return { attempt: () => ({ value: 0 }), deadline: null };
+    const { sk } = socket;
+    const { lingerUs } = sk;
+    let isClosed = false;
+    const lingers = lingerUs > 0 && sk instanceof TcpSock && (file.flags & O_NONBLOCK) === 0;
+    return {
+      attempt: () => {
+        if (!isClosed) {
+          isClosed = true;
+          socket.close();
+          this.isDirty = true;
+        }
+        if (!lingers || ((1 << (sk as TcpSock).state) & LINGERING) === 0) return { value: 0 };
+        // A closed socket tells no events: look again soon.
+        this.net.kernel
+          .timer(() => {
+            this.isDirty = true;
+          })
+          .set(this.nowUs + LINGER_STEP_US);
+        return null;
+      },
+      deadline: lingers ? this.deadline(lingerUs, () => ({ value: 0 })) : null,
+    };
+  }
+
+  private poll(call: Call & { readonly name: 'poll' }): {
+    attempt: Attempt;
+    deadline: Pending['deadline'];
+  } {
+    const look = (): Outcome => {
+      const revents = call.fds.map(({ fd, events }) => {
+        if (fd < 0) return 0;
+        const file = this.files.get(fd);
+        if (file === undefined) return POLLNVAL;
+        const mask = file.socket?.poll() ?? (file.epoll?.isReady() === true ? 1 : 0);
+        return mask & (events | EPOLLERR | EPOLLHUP);
+      });
+      return { value: revents.filter((r) => r !== 0).length, revents };
+    };
+    return this.timed(
+      call.timeoutMs,
+      () => {
+        const outcome = look();
+        return outcome.value > 0 ? outcome : null;
+      },
+      look,
+    );
+  }
+
+  /** A call with a time limit in ms: 0 not at all, negative for ever. */
+  private timed(
+    timeoutMs: number,
+    attempt: Attempt,
+    over: () => Outcome,
+  ): { attempt: Attempt; deadline: Pending['deadline'] } {
+    if (timeoutMs === 0) return { attempt: () => attempt() ?? over(), deadline: null };
+    if (timeoutMs < 0) return { attempt, deadline: null };
+    return { attempt, deadline: { atUs: this.nowUs + timeoutMs * 1000, outcome: over } };
+  }
+
+  private epollCreate(flags: number): Outcome {
+    if ((flags & ~SOCK_CLOEXEC) !== 0) return { value: -EINVAL };
+    const fdFlags = flags === 0 ? 0 : 1;
+    return { value: this.open({ socket: null, epoll: new Epoll(), flags: O_RDWR, fdFlags }) };
+  }
+
+  private epollCtl(file: OpenFile, call: Call & { readonly name: 'epoll_ctl' }): Outcome {
+    const target = this.files.get(call.fd);
+    if (target === undefined) return { value: -EBADF };
+    if (file.epoll === null || target === file) return { value: -EINVAL };
+    this.isDirty = true;
+    return { value: file.epoll.control(call.op, target, call.event) };
+  }
+
+  private epollWait(
+    file: OpenFile,
+    call: Call & { readonly name: 'epoll_wait' },
+  ): { attempt: Attempt; deadline: Pending['deadline'] } {
+    const { epoll } = file;
+    if (epoll === null || call.maxEvents <= 0)
+      return { attempt: () => ({ value: -EINVAL }), deadline: null };
+    return this.timed(
+      call.timeoutMs,
+      () => {
+        const events = epoll.take(call.maxEvents);
+        return events.length === 0 ? null : { value: events.length, events };
+      },
+      () => ({ value: 0, events: [] }),
+    );
+  }
+}
+
+function total(lens: readonly number[]): number {
+  return lens.reduce((a, b) => a + b, 0);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(total(parts.map((p) => p.length)));
+  let at = 0;
+  for (const p of parts) {
+    out.set(p, at);
+    at += p.length;
+  }
+  return out;
+}
+
+function getpeername(socket: Socket): Outcome {
+  const peer = socket.getpeername();
+  return typeof peer === 'number' ? { value: peer } : { value: 0, addr: fromSockAddr(peer) };
+}
+
+function getsockopt(socket: Socket, call: Call & { readonly name: 'getsockopt' }): Outcome {
+  if (call.len < 0) return { value: -EINVAL };
+  const value = socket.getsockopt(call.level, call.option);
+  // -1 is a value of several options.
+  if (typeof value === 'number' && value < -1) return { value };
+  return { value: 0, option: fromOption(call.level, call.option, value, call.len) };
+}
+
+function ioctl(file: OpenFile, socket: Socket, request: number, arg: number): Outcome {
+  if (request === FIONBIO) {
+    file.flags = arg === 0 ? file.flags & ~O_NONBLOCK : file.flags | O_NONBLOCK;
+    return { value: 0, arg };
+  }
+  const value = socket.ioctl(request);
+  return value < 0 ? { value } : { value: 0, arg: value };
+}
+
+function fcntl(file: OpenFile, command: number, arg: number): Outcome {
+  switch (command) {
+    case F_GETFL:
+      return { value: file.flags };
+    case F_SETFL:
+      file.flags = (file.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
+      return { value: 0 };
+    case F_GETFD:
+      return { value: file.fdFlags };
+    case F_SETFD:
+      file.fdFlags = arg & 1;
+      return { value: 0 };
+    default:
+      return { value: command < 0 ? -EINVAL : -ENOTTY };
+  }
+}
