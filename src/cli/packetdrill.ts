@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { NetError } from '../core/errno.ts';
+import { LinuxTargetError, runScripts } from '../linux/index.ts';
 import {
   compileScript,
   configure,
@@ -13,8 +14,6 @@ import {
   runScript,
   ScriptError,
   type ScriptOption,
-  type Target,
-  type TargetConfig,
   warrenTarget,
 } from '../sim/index.ts';
 
@@ -25,6 +24,7 @@ const USAGE = `usage: warren packetdrill [OPTION]… FILE…
   --dry_run              only read the scripts
   -v, --verbose          show every packet
   -q, --quiet            show failures only
+  -j N, --jobs=N         scripts at the same time, with --on linux (1)
   --seed=N               seed of everything random in Warren (1)
 
 and packetdrill's own options, which rule over those in the scripts:
@@ -40,6 +40,7 @@ interface Options {
   verbose: boolean;
   quiet: boolean;
   seed: number;
+  jobs: number;
   readonly script: ScriptOption[];
   readonly files: string[];
 }
@@ -62,13 +63,14 @@ export async function packetdrill(argv: readonly string[]): Promise<number> {
     process.stderr.write(USAGE);
     return 2;
   }
-  const makeTarget = await targetOf(options.on);
-  if (typeof makeTarget === 'string') {
-    process.stderr.write(`warren packetdrill: ${makeTarget}\n`);
+  const counts = { passed: 0, failed: 0, broken: 0 };
+  try {
+    for await (const verdict of verdicts(options)) counts[verdict]++;
+  } catch (error) {
+    if (!(error instanceof LinuxTargetError)) throw error;
+    process.stderr.write(`warren packetdrill: ${error.message}\n`);
     return 2;
   }
-  const counts = { passed: 0, failed: 0, broken: 0 };
-  for (const file of options.files) counts[await runFile(file, options, makeTarget)]++;
   if (options.files.length > 1) {
     const { passed, failed, broken } = counts;
     const rest = broken > 0 ? `, ${broken} not understood` : '';
@@ -78,40 +80,40 @@ export async function packetdrill(argv: readonly string[]): Promise<number> {
   return counts.failed > 0 ? 1 : 0;
 }
 
-type MakeTarget = (config: TargetConfig) => Promise<Target>;
+type Verdict = 'passed' | 'failed' | 'broken';
 
-/** Null: a sentence why there is none. */
-async function targetOf(on: Options['on']): Promise<MakeTarget | string> {
-  if (on === 'warren') return warrenTarget;
-  const path = '../linux/index.ts';
-  try {
-    const { linuxTarget } = (await import(path)) as { readonly linuxTarget: MakeTarget };
-    return linuxTarget;
-  } catch (error) {
-    const { code } = error as { readonly code?: string };
-    if (code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    return '--on linux is not available in this build';
+async function* verdicts(options: Options): AsyncGenerator<Verdict> {
+  if (options.on === 'warren' || options.dryRun) {
+    for (const file of options.files) yield await runFile(file, options);
+    return;
+  }
+  const { files, defines, script, seed, jobs } = options;
+  const settings = { defines, options: script, seed, jobs };
+  const run = options.verbose ? { ...settings, trace } : settings;
+  for await (const outcome of runScripts(files, run)) {
+    if (outcome.kind === 'ran') yield report(outcome.result, options);
+    else {
+      process.stderr.write(`${outcome.message}\n`);
+      yield 'broken';
+    }
   }
 }
 
-async function runFile(
-  file: string,
-  options: Options,
-  makeTarget: MakeTarget,
-): Promise<'passed' | 'failed' | 'broken'> {
+function trace(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function runFile(file: string, options: Options): Promise<Verdict> {
   try {
     const script = parseScript(file, readFileSync(file, 'utf8'), options.defines);
     const config = configure(script, options.script, options.seed);
-    const trace = (line: string): void => {
-      process.stdout.write(`${line}\n`);
-    };
     const run = options.verbose ? { trace } : {};
     if (options.dryRun) {
       compileScript(script, config);
       if (!options.quiet) process.stdout.write(`ok ${file}\n`);
       return 'passed';
     }
-    return report(await runScript(script, config, makeTarget, run), options);
+    return report(await runScript(script, config, warrenTarget, run), options);
   } catch (error) {
     if (error instanceof ScriptError) process.stderr.write(`${error.message}\n`);
     else if (error instanceof NetError) process.stderr.write(`${file}: ${error.detail}\n`);
@@ -146,6 +148,7 @@ function readOptions(argv: readonly string[]): Options {
     verbose: false,
     quiet: false,
     seed: 1,
+    jobs: 1,
     script: [],
     files: [],
   };
@@ -188,6 +191,11 @@ function readOption(o: Options, name: string, inline: string | null, next: () =>
     case '-q':
     case '--quiet':
       o.quiet = true;
+      return;
+    case '-j':
+    case '--jobs':
+      o.jobs = Number(inline ?? next());
+      if (!(Number.isInteger(o.jobs) && o.jobs >= 1)) fail(`${name} is a whole number from 1 on`);
       return;
     case '--seed':
       o.seed = Number(inline ?? next());

@@ -31,7 +31,7 @@ import type { Arena, Block } from './memory.ts';
 const START_US = 10e6;
 /** A call that neither returns nor sleeps for so long is taken as one that blocks. */
 const BUSY_US = 20_000;
-/** How long a call may take before it is worth asking whether it sleeps. */
+/** How long it is waited for awake. */
 const SHORT_US = 30;
 /** The thread tells when it is done; that it sleeps has to be asked for. */
 const PAUSE_MS = 0.1;
@@ -48,6 +48,7 @@ export class CallLane {
   private readonly one: Block;
   private readonly text: Block;
   private procFd = -1;
+  private calling = 0;
   private readonly worker: Worker;
 
   constructor(ffi: Ffi, doneFd: number, realtime: boolean) {
@@ -98,11 +99,17 @@ export class CallLane {
   /** Lets the thread make a call; returns when it has returned, or sleeps. */
   run(call: Prepared): void {
     this.post(call.nr, call.args);
+    this.calling = call.nr;
+    this.settle();
+  }
+
+  /** Waits until the call under way has returned, or sleeps again: it may just have been woken. */
+  settle(): void {
     const began = monotonicUs();
     for (;;) {
       if (this.done) return;
       const us = monotonicUs() - began;
-      if (us > BUSY_US || (us > SHORT_US && this.asleep(call.nr))) return;
+      if (us > BUSY_US || this.asleep(this.calling)) return;
       if (us > SHORT_US) Atomics.wait(this.state, STATE, this.current(), PAUSE_MS);
     }
   }

@@ -2,11 +2,11 @@
  * `ethtool -K DEVICE FEATURE on|off …` for machines without ethtool: the features that scripts turn off
  * (linux/ethtool.h, SIOCETHTOOL). A program of its own, which the prelude of `shell.ts` starts.
  */
-import { AF_INET, SOCK_CLOEXEC } from './abi.ts';
+import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from './abi.ts';
 import { loadFfi } from './ffi.ts';
 
 const SIOCETHTOOL = 0x8946;
-const SOCK_DGRAM = 2;
+
 const IFREQ_BYTES = 40;
 
 /** ETHTOOL_S* */

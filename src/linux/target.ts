@@ -13,6 +13,7 @@ import type {
   TargetConfig,
 } from '../sim/packetdrill/target.ts';
 import {
+  AF_INET,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
   F_GETFL,
@@ -22,6 +23,7 @@ import {
   O_NONBLOCK,
   POLLIN,
   SO_LINGER,
+  SOCK_DGRAM,
   SOL_SOCKET,
 } from './abi.ts';
 import { CallLane } from './call-lane.ts';
@@ -40,6 +42,8 @@ import { TUN_NAME, Tun } from './tun.ts';
 const AWAKE_US = 80;
 /** How long the process sleeps without looking at anything else. */
 const SLEEP_US = 20_000;
+const WARM_UP_ROUNDS = 3;
+const WARM_UP_SLEEP_US = 500;
 const POLLFD_BYTES = 8;
 
 export interface LinuxOptions {
@@ -113,6 +117,7 @@ export class LinuxTarget implements Target {
       setUpHost(config);
       this.addLane().ready();
       if (this.realtime) beRealtime(ffi, own);
+      this.warmUp();
     } catch (error) {
       this.release();
       throw error;
@@ -142,6 +147,7 @@ export class LinuxTarget implements Target {
 
   inject(packet: Uint8Array): void {
     this.tun.inject(packet);
+    this.settle();
   }
 
   take(): LeftPacket | null {
@@ -151,7 +157,10 @@ export class LinuxTarget implements Target {
 
   call(call: Call): PendingCall {
     if (call.name === 'sendfile') return this.sendfile(call);
-    return this.mayBlock(call) ? this.onLane(call) : { result: this.direct(call) };
+    if (this.mayBlock(call)) return this.onLane(call);
+    const result = this.direct(call);
+    this.settle();
+    return { result };
   }
 
   shell(command: string): Promise<ShellResult> {
@@ -163,6 +172,36 @@ export class LinuxTarget implements Target {
     this.closed = true;
     for (const lane of this.lanes) await lane.quit();
     this.release();
+  }
+
+  /** What was just done may have woken calls under way: they come to their end before anything else. */
+  private settle(): void {
+    for (const { lane } of this.underWay) lane.settle();
+  }
+
+  /**
+   * Does once what scripts will do: the first time takes milliseconds, in which V8 compiles and the
+   * kernel maps what was never touched.
+   */
+  private warmUp(): void {
+    const { result } = this.call({
+      name: 'socket',
+      domain: AF_INET,
+      type: SOCK_DGRAM,
+      protocol: 0,
+    });
+    const fd = result?.value ?? -1;
+    for (let i = 0; i < WARM_UP_ROUNDS; i++) {
+      this.call({ name: 'getsockname', fd });
+      this.call({ name: 'poll', fds: [{ fd, events: POLLIN }], timeoutMs: 1 });
+      this.call({ name: 'recvfrom', fd, len: 1, flags: MSG_DONTWAIT });
+      while (this.underWay.size > 0) {
+        this.look();
+        this.sleep(WARM_UP_SLEEP_US);
+      }
+    }
+    this.call({ name: 'close', fd });
+    this.returned = false;
   }
 
   private release(): void {
@@ -188,7 +227,7 @@ export class LinuxTarget implements Target {
     let some = false;
     for (let packet = this.tap.next(); packet !== null; packet = this.tap.next()) {
       some = true;
-      if (!isMulticastListening(packet.bytes)) this.left.push(packet);
+      this.left.push(packet);
     }
     if (some) this.tun.drain();
     for (const call of this.underWay) {
@@ -347,17 +386,6 @@ export class LinuxTarget implements Target {
     this.arena.reset();
     return { result };
   }
-}
-
-const IPPROTO_HOPOPTS = 0;
-const IPPROTO_ICMPV6 = 58;
-const MLD_TYPES: readonly number[] = [131, 132, 143];
-
-/** Multicast listener reports (RFC 3810), which a host sends by itself when it gets an address. */
-function isMulticastListening(packet: Uint8Array): boolean {
-  if ((packet[0] ?? 0) >> 4 !== 6 || packet[6] !== IPPROTO_HOPOPTS) return false;
-  if (packet[40] !== IPPROTO_ICMPV6) return false;
-  return MLD_TYPES.includes(packet[40 + 8 * ((packet[41] ?? 0) + 1)] ?? 0);
 }
 
 /** A host in the network namespace that this process is in, which must be fresh. */
