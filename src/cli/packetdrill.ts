@@ -25,6 +25,7 @@ const USAGE = `usage: warren packetdrill [OPTION]… FILE…
   -v, --verbose          show every packet
   -q, --quiet            show failures only
   -j N, --jobs=N         scripts at the same time, with --on linux (1)
+  --attempts=N           how often a script that fails there is run at most (3)
   --seed=N               seed of everything random in Warren (1)
 
 and packetdrill's own options, which rule over those in the scripts:
@@ -41,6 +42,7 @@ interface Options {
   quiet: boolean;
   seed: number;
   jobs: number;
+  attempts: number;
   readonly script: ScriptOption[];
   readonly files: string[];
 }
@@ -87,11 +89,11 @@ async function* verdicts(options: Options): AsyncGenerator<Verdict> {
     for (const file of options.files) yield await runFile(file, options);
     return;
   }
-  const { files, defines, script, seed, jobs } = options;
-  const settings = { defines, options: script, seed, jobs };
+  const { files, defines, script, seed, jobs, attempts } = options;
+  const settings = { defines, options: script, seed, jobs, attempts };
   const run = options.verbose ? { ...settings, trace } : settings;
   for await (const outcome of runScripts(files, run)) {
-    if (outcome.kind === 'ran') yield report(outcome.result, options);
+    if (outcome.kind === 'ran') yield report(outcome.result, options, outcome.attempts);
     else {
       process.stderr.write(`${outcome.message}\n`);
       yield 'broken';
@@ -130,13 +132,14 @@ function isFileError(error: unknown): error is Error {
   );
 }
 
-function report(result: RunResult, options: Options): 'passed' | 'failed' {
+function report(result: RunResult, options: Options, attempts = 1): Verdict {
   for (const line of result.printed) process.stdout.write(`${line}\n`);
   if (result.failure !== null) {
     process.stdout.write(`not ok ${result.file}\n${formatFailure(result)}\n`);
     return 'failed';
   }
-  if (!options.quiet) process.stdout.write(`ok ${result.file}\n`);
+  const again = attempts > 1 ? ` (attempt ${attempts})` : '';
+  if (!options.quiet) process.stdout.write(`ok ${result.file}${again}\n`);
   return 'passed';
 }
 
@@ -149,6 +152,7 @@ function readOptions(argv: readonly string[]): Options {
     quiet: false,
     seed: 1,
     jobs: 1,
+    attempts: 3,
     script: [],
     files: [],
   };
@@ -194,8 +198,10 @@ function readOption(o: Options, name: string, inline: string | null, next: () =>
       return;
     case '-j':
     case '--jobs':
-      o.jobs = Number(inline ?? next());
-      if (!(Number.isInteger(o.jobs) && o.jobs >= 1)) fail(`${name} is a whole number from 1 on`);
+      o.jobs = count(name, inline ?? next());
+      return;
+    case '--attempts':
+      o.attempts = count(name, inline ?? next());
       return;
     case '--seed':
       o.seed = Number(inline ?? next());
@@ -207,6 +213,12 @@ function readOption(o: Options, name: string, inline: string | null, next: () =>
         o.script.push({ name: name.slice(2), value: inline, position: NO_POSITION });
       else fail(`${name} is no option`);
   }
+}
+
+function count(name: string, text: string): number {
+  const n = Number(text);
+  if (!Number.isInteger(n) || n < 1) fail(`${name} is a whole number from 1 on`);
+  return n;
 }
 
 function define(o: Options, text: string): void {

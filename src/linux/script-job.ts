@@ -2,12 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import {
+  type Config,
   configure,
   parseScript,
   type RunResult,
   runScript,
+  type Script,
   ScriptError,
   type ScriptOption,
+  warrenTarget,
 } from '../sim/index.ts';
 import { linuxTarget } from './target.ts';
 
@@ -22,7 +25,13 @@ export interface ScriptJob {
 
 /** `refused`: the script was not understood, or not found; nothing ran. */
 export type ScriptOutcome =
-  | { readonly kind: 'ran'; readonly file: string; readonly result: RunResult }
+  | {
+      readonly kind: 'ran';
+      readonly file: string;
+      /** Of the last attempt. */
+      readonly result: RunResult;
+      readonly attempts: number;
+    }
   | { readonly kind: 'refused'; readonly file: string; readonly message: string };
 
 export async function run(job: ScriptJob, emit: (line: unknown) => void): Promise<ScriptOutcome> {
@@ -32,14 +41,27 @@ export async function run(job: ScriptJob, emit: (line: unknown) => void): Promis
     const config = configure(script, job.options, job.seed);
     // What a script calls by a relative path lies beside it.
     process.chdir(dirname(resolve(file)));
+    await rehearse(script, config);
     const target = (): ReturnType<typeof linuxTarget> => linuxTarget(config, { realtime: true });
     const result = await runScript(script, config, target, job.trace ? { trace: emit } : {});
-    return { kind: 'ran', file, result };
+    return { kind: 'ran', file, result, attempts: 1 };
   } catch (error) {
     if (error instanceof ScriptError) return { kind: 'refused', file, message: error.message };
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'EISDIR' || code === 'EACCES')
       return { kind: 'refused', file, message: `${file}: ${message}` };
     throw error;
+  }
+}
+
+/**
+ * The same script in virtual time, against Warren, whatever comes of it: V8 has compiled then what the
+ * kernel would have to wait for. Milliseconds count once time is real.
+ */
+async function rehearse(script: Script, config: Config): Promise<void> {
+  try {
+    await runScript(script, config, warrenTarget);
+  } catch {
+    // Warren does not have everything that the kernel has.
   }
 }

@@ -8,6 +8,11 @@ import type { ScriptJob, ScriptOutcome } from './script-job.ts';
 export interface ScriptsOptions extends Omit<ScriptJob, 'file' | 'trace'> {
   /** How many scripts run at the same time. */
   readonly jobs: number;
+  /**
+   * How often a script that fails is run at most. Time is real: a machine that stands still for some
+   * milliseconds, which busy and virtual ones do, fails scripts that are right.
+   */
+  readonly attempts: number;
   /** Told of every packet as it happens. */
   readonly trace?: (line: string) => void;
 }
@@ -20,12 +25,12 @@ export async function* runScripts(
   files: readonly string[],
   options: ScriptsOptions,
 ): AsyncGenerator<ScriptOutcome> {
-  const { jobs, trace, ...job } = options;
+  const { jobs, attempts, trace, ...job } = options;
   const started: Promise<ScriptOutcome>[] = [];
   const start = (): void => {
     const file = files[started.length];
     if (file === undefined) return;
-    const outcome = runOne({ ...job, file, trace: trace !== undefined }, trace);
+    const outcome = attempt({ ...job, file, trace: trace !== undefined }, attempts, trace);
     // Whoever reads the outcomes learns of it in its turn.
     outcome.catch(() => {});
     started.push(outcome);
@@ -33,6 +38,18 @@ export async function* runScripts(
   };
   for (let i = 0; i < Math.max(1, jobs); i++) start();
   for (let i = 0; i < files.length; i++) yield await (started[i] as Promise<ScriptOutcome>);
+}
+
+async function attempt(
+  job: ScriptJob,
+  attempts: number,
+  trace: ((line: string) => void) | undefined,
+): Promise<ScriptOutcome> {
+  for (let n = 1; ; n++) {
+    const outcome = await runOne(job, trace);
+    if (outcome.kind === 'refused') return outcome;
+    if (outcome.result.failure === null || n >= attempts) return { ...outcome, attempts: n };
+  }
 }
 
 async function runOne(

@@ -114,8 +114,10 @@ export class LinuxTarget implements Target {
       this.polled.view.setInt16(i * POLLFD_BYTES + 4, POLLIN, true);
     });
     try {
+      // It starts while `ip` runs.
+      const lane = this.addLane();
       setUpHost(config);
-      this.addLane().ready();
+      lane.ready();
       if (this.realtime) beRealtime(ffi, own);
       this.warmUp();
     } catch (error) {

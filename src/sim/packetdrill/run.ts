@@ -101,6 +101,8 @@ class Run {
   /** Time of the event before, as planned, µs since the script began. */
   private lastPlannedUs = 0;
   private lastEvent: ScriptEvent | null = null;
+  /** When the event before happened. In real time, looking at it took time after that. */
+  private happenedUs = 0;
 
   constructor(
     script: Script,
@@ -151,7 +153,7 @@ class Run {
     this.startUs = this.target.nowUs();
     for (const event of this.script.events) {
       const plan = this.plan(event);
-      await this.event(event, plan);
+      this.happenedUs = Math.max(this.happenedUs, await this.event(event, plan));
       this.lastPlannedUs = plan.us;
       this.lastEvent = event;
     }
@@ -167,7 +169,7 @@ class Run {
   private plan(event: ScriptEvent): Plan {
     const { at, action } = event;
     let base = 0;
-    if (at.kind !== 'absolute') base = this.nowUs;
+    if (at.kind !== 'absolute') base = this.happenedUs;
     if (at.kind === 'relative' && isInbound(event) && this.lastEvent !== null)
       if (isInbound(this.lastEvent)) base = this.lastPlannedUs;
     const us = base + at.us;
@@ -182,12 +184,11 @@ class Run {
     };
   }
 
-  private async event(event: ScriptEvent, plan: Plan): Promise<void> {
+  /** Gives when it happened. */
+  private async event(event: ScriptEvent, plan: Plan): Promise<number> {
     const { action } = event;
-    if (action.kind === 'packet' && action.direction === 'out') {
-      await this.expectPacket(event, action, plan);
-      return;
-    }
+    if (action.kind === 'packet' && action.direction === 'out')
+      return this.expectPacket(event, action, plan);
     await this.waitUntil(plan.us);
     if (!plan.isAny && this.nowUs > plan.us + plan.toleranceUs)
       this.fail(event, [
@@ -195,17 +196,16 @@ class Run {
       ]);
     switch (action.kind) {
       case 'packet':
-        this.inject(action);
-        return;
+        return this.inject(action);
       case 'call':
-        this.startCall(event, action, plan);
-        return;
+        return this.startCall(event, action, plan);
       case 'shell':
         await this.shell(action.command, event.position, event.text);
         this.collect();
-        return;
+        return this.nowUs;
       default:
         this.runCode(event);
+        return this.nowUs;
     }
   }
 
@@ -287,7 +287,7 @@ class Run {
     }
   }
 
-  private inject(action: PacketAction): void {
+  private inject(action: PacketAction): number {
     const { body } = action;
     let flow: Flow | null;
     if (body.proto === 'tcp') {
@@ -299,7 +299,9 @@ class Run {
     const packet = parsePacketBytes(bytes);
     if (packet !== null) this.note(this.nowUs, describePacket(packet, flow, 'in'));
     this.target.inject(bytes);
+    const atUs = this.nowUs;
     this.collect();
+    return atUs;
   }
 
   /** The next packet that left, when it comes by `limitUs`. */
@@ -319,7 +321,11 @@ class Run {
     return left.flow !== null && left.flow.written === null && left.atUs > left.flow.pastUs;
   }
 
-  private async expectPacket(event: ScriptEvent, action: PacketAction, plan: Plan): Promise<void> {
+  private async expectPacket(
+    event: ScriptEvent,
+    action: PacketAction,
+    plan: Plan,
+  ): Promise<number> {
     const anyUs = this.target.kind === 'warren' ? ANY_US : ANY_REAL_US;
     const limitUs = plan.isAny ? this.nowUs + anyUs : plan.endUs + plan.toleranceUs + LATE_US;
     const left = await this.nextPacket(limitUs);
@@ -327,7 +333,7 @@ class Run {
     const { flow } = left as Left;
     const expected = action.body.proto === 'icmp' ? null : this.flows.forOutbound(action);
     if (flow !== null && action.body.proto === 'tcp') anchor(action.body, left as Left, flow);
-    const whole = await this.joined(action, left as Left, plan, limitUs);
+    const { packet: whole, atUs } = await this.joined(action, left as Left, plan, limitUs);
     const seen = describePacket(whole, flow, 'out');
     const seenAt = `${seconds((left as Left).atUs)} ${seen}`;
     if (
@@ -345,6 +351,7 @@ class Run {
     if (differences.length > 0) this.fail(event, differences, seenAt);
     this.note((left as Left).atUs, seen);
     if (flow !== null) noteOutbound(action, whole, flow);
+    return atUs;
   }
 
   private lateness(plan: Plan, atUs: number): string | null {
@@ -361,13 +368,14 @@ class Run {
     first: Left,
     plan: Plan,
     limitUs: number,
-  ): Promise<ParsedPacket> {
+  ): Promise<Left> {
     this.queue.shift();
     let whole = first.packet;
+    let { atUs } = first;
     const { body } = action;
     const { flow } = first;
-    if (body.proto !== 'tcp' || flow === null || this.config.strictSegments) return whole;
-    if (!mayBeJoined(body, whole, flow, this.config.mtu)) return whole;
+    if (body.proto !== 'tcp' || flow === null || this.config.strictSegments) return first;
+    if (!mayBeJoined(body, whole, flow, this.config.mtu)) return first;
     const unit = whole.payload.length;
     let last = unit;
     while (whole.payload.length < body.len && last === unit) {
@@ -378,22 +386,24 @@ class Run {
       if (both === null || last > unit) break;
       this.queue.shift();
       whole = both;
+      ({ atUs } = next);
     }
-    return whole;
+    return { ...first, packet: whole, atUs };
   }
 
-  private startCall(event: ScriptEvent, action: CallAction, plan: Plan): void {
+  private startCall(event: ScriptEvent, action: CallAction, plan: Plan): number {
     const compiled = this.calls.get(event) as Compiled;
     const call = compiled.start(this.fds);
-    if (call === null) return;
+    if (call === null) return this.nowUs;
     this.before(call);
     const pending = this.target.call(call);
+    const startedUs = this.nowUs;
     const waiting: Waiting = {
       event,
       compiled,
       call,
       pending,
-      endUs: plan.callEndUs ?? this.nowUs,
+      endUs: plan.callEndUs ?? startedUs,
       toleranceUs: plan.toleranceUs,
     };
     if (pending.result === null && action.endUs === null)
@@ -401,6 +411,7 @@ class Run {
     if (pending.result === null) this.waiting.push(waiting);
     else this.ended(waiting, pending.result);
     this.collect();
+    return startedUs;
   }
 
   /** What a call says about the connections to come. */
