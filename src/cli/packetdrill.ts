@@ -83,14 +83,16 @@ type MakeTarget = (config: TargetConfig) => Promise<Target>;
 /** Null: a sentence why there is none. */
 async function targetOf(on: Options['on']): Promise<MakeTarget | string> {
   if (on === 'warren') return warrenTarget;
-  const path = '../linux/index.ts';
+  // Not a constant: the module is not in every build.
+  const path = `../linux/index.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`;
   try {
     const { linuxTarget } = (await import(path)) as { readonly linuxTarget: MakeTarget };
     return linuxTarget;
   } catch (error) {
-    const { code } = error as { readonly code?: string };
+    const { code, message } = error as { readonly code?: string; readonly message: string };
     if (code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    return '--on linux is not available in this build';
+    if (/linux.index\.[jt]s/.test(message)) return '--on linux is not available in this build';
+    return `--on linux is not available: ${message}`;
   }
 }
 
