@@ -5,6 +5,7 @@
 import type { Namespace } from '../core/control/namespace.ts';
 import type { FrameStream } from '../node/frame-stream.ts';
 import { joinLab } from '../node/join.ts';
+import { type Offer, offerPlace } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
 
 const {
@@ -13,6 +14,8 @@ const {
   WARREN_LAB_TOKEN: token = '',
 } = process.env;
 
+/** Places for other programs in this namespace, by the path of their socket. */
+const offers: Map<string, Offer> = new Map();
 /** Commands that run, by the number that the lab gave them. */
 const running: Map<number, AbortController> = new Map();
 
@@ -34,7 +37,19 @@ function serve(ns: Namespace, stream: FrameStream, method: string, params: unkno
     running.get(Number(params))?.abort();
     return null;
   }
+  if (method === 'offer') return offer(ns, String(params));
+  if (method === 'withdraw') {
+    offers.get(String(params))?.close();
+    offers.delete(String(params));
+    return null;
+  }
   return undefined;
+}
+
+/** Makes a place for a program that runs in this one's namespace, at the path that the lab names. */
+async function offer(ns: Namespace, path: string): Promise<null> {
+  offers.set(path, await offerPlace(ns.net, path));
+  return null;
 }
 
 interface CommandRequest {

@@ -1,4 +1,5 @@
 /** A node of a lab that is up: what its two kinds, in this process and in one of its own, have in common. */
+import type { Offer } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
 import type { NodeLog } from './node-log.ts';
 import type { PlannedNode } from './plan.ts';
@@ -20,5 +21,7 @@ export interface LabNode {
   start(): Promise<void>;
   /** Runs one of Warren's commands in the namespace; resolves with its exit code. */
   command(argv: readonly string[], io: CommandIo): Promise<number>;
+  /** Makes a place in the namespace for one program, which connects to the socket `path`. */
+  offer(path: string): Promise<Offer>;
   stop(): Promise<void>;
 }

@@ -4,17 +4,20 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { splitWords } from '../core/control/split-words.ts';
 import type { TunPort } from '../core/device/tun.ts';
 import { formatIpv4, formatMac } from '../core/util/address.ts';
 import { type FrameStream, FrameStreamServer, type NodeConfig } from '../node/index.ts';
+import type { Offer } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
 import { LabError } from './file.ts';
 import type { NodeContext } from './local-node.ts';
 import type { LabNode, NodeState } from './node.ts';
 import { NodeLog } from './node-log.ts';
 import type { PlannedNode } from './plan.ts';
+import { nodeArguments } from './program-words.ts';
 import { runDir } from './run-dir.ts';
 import type { Switch } from './switch.ts';
 import { waitFor, waitForLog } from './wait-ready.ts';
@@ -94,11 +97,7 @@ export class ProcessNode implements LabNode {
   }
 
   async command(argv: readonly string[], io: CommandIo): Promise<number> {
-    const { stream } = this;
-    if (stream === undefined) {
-      const why = this.exit === undefined ? 'has not started yet' : `has ended (${this.exit})`;
-      throw new LabError(`the program of ${this.plan.name}, which holds its namespace, ${why}`);
-    }
+    const stream = this.connected();
     const id = ++this.lastCommand;
     this.commands.set(id, io);
     const interrupt = (): void => {
@@ -113,6 +112,28 @@ export class ProcessNode implements LabNode {
       io.signal.removeEventListener('abort', interrupt);
       this.commands.delete(id);
     }
+  }
+
+  async offer(path: string): Promise<Offer> {
+    const stream = this.connected();
+    try {
+      await stream.request('offer', path);
+    } catch (error) {
+      throw new LabError(`${this.plan.name}: ${(error as Error).message}`);
+    }
+    return {
+      close: () => {
+        stream.request('withdraw', path).catch(() => rmSync(path, { force: true }));
+      },
+    };
+  }
+
+  /** The wire to the program, which holds the namespace. */
+  private connected(): FrameStream {
+    const { stream } = this;
+    if (stream !== undefined) return stream;
+    const why = this.exit === undefined ? 'has not started yet' : `has ended (${this.exit})`;
+    throw new LabError(`the program of ${this.plan.name}, which holds its namespace, ${why}`);
   }
 
   async stop(): Promise<void> {
@@ -196,10 +217,10 @@ export class ProcessNode implements LabNode {
 /** The program and its arguments, without `node`; other programs have no stack of ours inside. */
 function programOf(plan: PlannedNode): readonly string[] {
   const { run = '' } = plan.spec;
-  const [first = '', ...rest] = typeof run === 'string' ? splitWords(run) : run;
-  if (first === 'node' && rest.length > 0) return rest;
-  if (/\.[cm]?[jt]s$/.test(first)) return [first, ...rest];
+  const words = typeof run === 'string' ? splitWords(run) : run;
+  const args = nodeArguments(words);
+  if (args !== undefined && args.length > 0) return args;
   throw new LabError(
-    `${plan.name}: run: starts Node programs, as in "node server.js"; "${first}" is none`,
+    `${plan.name}: run: starts Node programs, as in "node server.js"; "${words[0] ?? ''}" is none`,
   );
 }

@@ -22,11 +22,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
     io.out(`${listNodes(lab)}\n`);
     return 0;
   },
-  exec: (lab, args, io) => {
+  exec: (lab, args, io, at) => {
     const [node, dashes, ...command] = args;
     if (node === undefined || dashes !== '--' || command.length === 0)
       throw new LabError('usage: warren exec NODE -- COMMAND…');
-    return lab.node(node).command(command, io);
+    return lab.exec(node, command, io, at.cwd);
   },
   ping: (lab, args, io) => {
     const [from, ...rest] = args;
