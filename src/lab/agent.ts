@@ -14,6 +14,9 @@ const {
   WARREN_LAB_TOKEN: token = '',
 } = process.env;
 
+/** Milliseconds between asking this process to end and ending it. */
+const KILL_AFTER_MS = 2000;
+
 /** Places for other programs in this namespace, by the path of their socket. */
 const offers: Map<string, Offer> = new Map();
 /** Commands that run, by the number that the lab gave them. */
@@ -24,11 +27,17 @@ if (socket !== undefined && socket !== '') {
   for (const name of ['WARREN_LAB_SOCKET', 'WARREN_LAB_NODE', 'WARREN_LAB_TOKEN'])
     delete process.env[name];
   try {
-    await joinLab({ socket, node, token }, serve);
+    await joinLab({ socket, node, token }, serve, endSelf);
   } catch (error) {
     console.error(`warren: ${node} cannot join its lab: ${(error as Error).message}`);
     process.exit(1);
   }
+}
+
+/** Without its lab a program ends, as if its machine went down. */
+function endSelf(): void {
+  process.kill(process.pid, 'SIGTERM');
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER_MS).unref();
 }
 
 function serve(ns: Namespace, stream: FrameStream, method: string, params: unknown): unknown {

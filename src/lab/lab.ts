@@ -12,6 +12,7 @@ import { RealTimeEnv } from '../node/env.ts';
 import { hold, release } from '../node/loop.ts';
 import type { Offer } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
+import { checkCommand } from './commands.ts';
 import { LabError } from './file.ts';
 import { runProgram } from './launch.ts';
 import { LocalNode } from './local-node.ts';
@@ -28,6 +29,11 @@ export interface RunningCapture {
   packets(): number;
   stop(): Promise<void>;
 }
+
+/** Commands whose words may be nodes that must be there to answer. */
+const REACHES: readonly string[] = ['ping', 'traceroute', 'tracepath'];
+/** 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
 
 export interface LabOptions {
   /** Folder of the lab file: paths in it start there. */
@@ -101,11 +107,27 @@ export class Lab {
     throw new LabError(`there is no node "${name}"; ${hint}`);
   }
 
+  /** Runs one of Warren's commands in a node, once that and the nodes that it is about are on the network. */
+  async command(name: string, argv: readonly string[], io: CommandIo): Promise<number> {
+    const node = this.node(name);
+    const others = REACHES.includes(argv[0] ?? '') ? argv.slice(1) : [];
+    for (const one of [node, ...others.map((word) => this.nodes.get(word))]) {
+      await one?.online(io);
+      if (io.signal.aborted) return INTERRUPTED;
+    }
+    return node.command(argv, io);
+  }
+
   /** Runs a command or a Node program in a node; resolves with its exit code. `cwd`: where it was typed. */
   async exec(name: string, argv: readonly string[], io: CommandIo, cwd: string): Promise<number> {
     const node = this.node(name);
     const args = nodeArguments(argv);
-    if (args === undefined) return node.command(argv, io);
+    if (args === undefined) {
+      checkCommand(argv[0] ?? '');
+      return this.command(name, argv, io);
+    }
+    await node.online(io);
+    if (io.signal.aborted) return INTERRUPTED;
     const path = join(runDir(), `${process.pid}.exec.${++this.lastProgram}.sock`);
     const offer = await node.offer(path);
     this.offers.add(offer);

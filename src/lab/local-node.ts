@@ -94,6 +94,8 @@ export class LocalNode implements LabNode {
     if (failure === undefined) this.state = 'ready';
   }
 
+  async online(): Promise<void> {}
+
   command(argv: readonly string[], io: CommandIo): Promise<number> {
     return runCommand(this.ns, argv, io);
   }

@@ -233,7 +233,15 @@ class RemoteSocket implements ProgramSocket {
     if (typeof got === 'number') return got;
     const { fullLen, from, flags: told } = got as Received;
     const own = Uint8Array.prototype.slice.call(data);
-    return { data: [own], len: own.length, fullLen, from, flags: told, control: [] };
+    // No slices: the end of a stream.
+    return {
+      data: own.length === 0 ? [] : [own],
+      len: own.length,
+      fullLen,
+      from,
+      flags: told,
+      control: [],
+    };
   }
 
   shutdown(how: number): number {

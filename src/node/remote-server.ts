@@ -63,7 +63,7 @@ class Place {
   private readonly sockets: Map<number, Socket> = new Map();
   private lastId = 0;
   private readonly connections: Set<Connection> = new Set();
-  private accepted = 0;
+  private calls: Connection | undefined = undefined;
   private events: Connection | undefined = undefined;
   private readonly ready: Map<number, number> = new Map();
   private pid = 0;
@@ -75,13 +75,7 @@ class Place {
   }
 
   accept(connection: Connection): void {
-    if (this.closed || this.accepted >= 2) {
-      connection.destroy();
-      return;
-    }
-    this.accepted++;
     this.connections.add(connection);
-    if (this.accepted === 2) this.onFull?.();
     // A program that ends by itself does not wait for those in its namespace.
     connection.unref();
     const queue = new ByteQueue();
@@ -99,7 +93,7 @@ class Place {
     });
     connection.once('close', () => {
       this.connections.delete(connection);
-      this.close();
+      if (connection === this.calls || connection === this.events) this.close();
     });
   }
 
@@ -128,10 +122,9 @@ class Place {
 
   private serve(connection: Connection, message: CallMessage): void {
     const [name, id, ...args] = message.head;
-    if (name === 'events' && this.events === undefined) {
-      this.events = connection;
-      this.tellEvents();
-      return;
+    if (this.calls !== connection) {
+      this.take(connection, name);
+      if (name === 'events') return;
     }
     touchClock(this.net);
     const result = this.answer(String(name), id, args, message.data);
@@ -139,6 +132,15 @@ class Place {
       const { fullLen, from, flags, data } = result as Received;
       connection.write(encodeCall([{ fullLen, from, flags }], data));
     } else connection.write(encodeCall([result]));
+  }
+
+  /** A connection says first which of the two it is. */
+  private take(connection: Connection, name: unknown): void {
+    if (name === 'events' && this.events === undefined) this.events = connection;
+    else if (name === 'hello' && this.calls === undefined) this.calls = connection;
+    else throw new Error('the place is taken');
+    if (this.events !== undefined && this.calls !== undefined) this.onFull?.();
+    this.tellEvents();
   }
 
   private answer(name: string, id: unknown, args: readonly unknown[], data: Buffer): unknown {
