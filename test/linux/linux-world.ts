@@ -1,12 +1,15 @@
 /** Real namespaces of this machine's kernel, with iproute2, iputils and python3 in them. */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { PYTHON, toolsMissing } from './tools.ts';
 import { type Outcome, type World, wordsOf } from './world.ts';
 
 /** Why the real world is not there; undefined when it is. */
 export function linuxMissing(): string | undefined {
   if (process.platform !== 'linux') return 'not Linux';
   if (process.getuid?.() !== 0) return 'needs root for network namespaces';
+  const noIp = toolsMissing(['ip']);
+  if (noIp !== undefined) return noIp;
   const probe = `wrnprobe${randomBytes(3).toString('hex')}`;
   try {
     execFileSync('ip', ['netns', 'add', probe], { stdio: 'ignore', timeout: 5000 });
@@ -15,15 +18,6 @@ export function linuxMissing(): string | undefined {
   } catch {
     return 'cannot make network namespaces (ip netns add failed)';
   }
-}
-
-/** Reason to skip, for node:test; with WARREN_REQUIRE_LINUX=1 a missing Linux fails instead. */
-export function skipReason(): string | false {
-  const missing = linuxMissing();
-  if (missing === undefined) return false;
-  if (process.env['WARREN_REQUIRE_LINUX'] === '1')
-    throw new Error(`no Linux to compare with: ${missing}`);
-  return missing;
 }
 
 const LISTENER = `
@@ -75,15 +69,8 @@ export class LinuxWorld implements World {
     this.names.push(name);
     await this.exec('ip', ['netns', 'add', real]);
     // IPv6 would put addresses, routes and packets of its own into what is compared.
-    await this.exec('ip', [
-      'netns',
-      'exec',
-      real,
-      'sysctl',
-      '-qw',
-      'net.ipv6.conf.all.disable_ipv6=1',
-      'net.ipv6.conf.default.disable_ipv6=1',
-    ]);
+    const off = 'for c in all default; do echo 1 >/proc/sys/net/ipv6/conf/$c/disable_ipv6; done';
+    await this.exec('ip', ['netns', 'exec', real, 'sh', '-c', off]);
   }
 
   async run(line: string): Promise<Outcome> {
@@ -145,5 +132,4 @@ export class LinuxWorld implements World {
   }
 }
 
-const PYTHON = '/usr/bin/python3';
 const ENV: NodeJS.ProcessEnv = { ...process.env, LC_ALL: 'C' };
