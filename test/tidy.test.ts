@@ -67,10 +67,10 @@ const TYPE_ONLY_UPWARDS: readonly string[] = [
  */
 const CROSSINGS: readonly RegExp[] = [
   /^(kernel|packet)\.ts$/,
-  /^link\/input\.ts$/,
+  /^link\/(input|move)\.ts$/,
   /^device\/(veth|vlan|macvlan|ipvlan|vrf|loopback)\.ts$/,
   /^device\/bridge[^/]*(\.ts|\/.*)$/,
-  /^network\/ipv[46]\/(forward|output)\.ts$/,
+  /^network\/ipv[46]\/(forward|output|reassembly)\.ts$/,
   /^netfilter\/handover\.ts$/,
   /^tunnel\/[\w-]+\.ts$/,
   /^control\/link\.ts$/,

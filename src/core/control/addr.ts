@@ -192,7 +192,8 @@ function lifetime(seconds: number | undefined): number {
   return Math.floor(seconds);
 }
 
-function addressInfo(dev: NetDevice, a: Ipv4Address): AddressInfo {
+/** An address as `ip addr show` tells it. */
+export function addressInfo(dev: NetDevice, a: Ipv4Address): AddressInfo {
   const elapsed = (dev.net.kernel.nowUs - a.updatedUs) / 1e6;
   const validLft = left(a.validLft, elapsed);
   const preferredLft = left(a.preferredLft, elapsed);

@@ -57,6 +57,8 @@ export interface LinkInfo {
   readonly broadcast: string;
   readonly master: string | null;
   readonly link: LinkPeer | null;
+  /** Group of devices (`ip link set group`); 0: default. */
+  readonly group: number;
   readonly alias: string;
   readonly promiscuity: number;
   readonly allmulti: number;

@@ -9,12 +9,12 @@ import {
   IFF_NOARP,
   IFF_POINTOPOINT,
   IFF_PROMISC,
+  IFF_RUNNING,
   IFF_SLAVE,
   type NetDevice,
 } from '../link/net-device.ts';
 import { formatMac } from '../util/address.ts';
 import type { LinkCounters, LinkInfo, LinkPeer } from './info.ts';
-import type { Namespace } from './namespace.ts';
 
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
@@ -32,8 +32,8 @@ const FLAGS: readonly (readonly [number, string])[] = [
   [IFF_SLAVE, 'SLAVE'],
 ];
 
-export function linkInfo(ns: Namespace, dev: NetDevice): LinkInfo {
-  const link = peerOf(ns, dev);
+export function linkInfo(dev: NetDevice): LinkInfo {
+  const link = peerOf(dev);
   const isLo = dev.type === ARPHRD_LOOPBACK;
   const linkType = dev.type === ARPHRD_ETHER ? 'ether' : isLo ? 'loopback' : 'none';
   return {
@@ -55,6 +55,7 @@ export function linkInfo(ns: Namespace, dev: NetDevice): LinkInfo {
     broadcast: linkType === 'none' ? '' : formatMac(dev.broadcast),
     master: dev.master?.name ?? null,
     link,
+    group: dev.group,
     alias: dev.alias,
     promiscuity: (dev.flags & IFF_PROMISC) !== 0 ? 1 : 0,
     allmulti: (dev.flags & IFF_ALLMULTI) !== 0 ? 1 : 0,
@@ -72,7 +73,7 @@ function qdiscName(dev: NetDevice): string {
 
 /** `IFF_*` without prefix, in the order of iproute2. */
 export function flagNames(dev: NetDevice, link: LinkPeer | null): string[] {
-  const names = dev.up && !dev.carrier ? ['NO-CARRIER'] : [];
+  const names = dev.up && (dev.flags & IFF_RUNNING) === 0 ? ['NO-CARRIER'] : [];
   for (const [bit, name] of FLAGS) if ((dev.flags & bit) !== 0) names.push(name);
   if (dev.up) names.push('UP');
   if (dev.up && dev.carrier) names.push('LOWER_UP');
@@ -80,16 +81,21 @@ export function flagNames(dev: NetDevice, link: LinkPeer | null): string[] {
   return names;
 }
 
+/** Of a veth whose other end is not there yet, or no longer: IFLA_LINK is 0. */
+const NO_PEER: LinkPeer = { ifindex: 0, name: 'NONE', netns: null, netnsId: null, up: true };
+
 /** `IFLA_LINK` and `IFLA_LINK_NETNSID`. */
-function peerOf(ns: Namespace, dev: NetDevice): LinkPeer | null {
-  const other = dev.ops.iflink?.(dev) ?? null;
-  if (other === null || other === dev) return null;
+function peerOf(dev: NetDevice): LinkPeer | null {
+  if (dev.ops.iflink === undefined) return null;
+  const other = dev.ops.iflink(dev);
+  if (other === null) return NO_PEER;
+  if (other === dev) return null;
   const same = other.net === dev.net;
   return {
     ifindex: other.ifindex,
     name: same ? other.name : null,
     netns: same ? null : other.net.name,
-    netnsId: same ? null : ns.nsidOf(other.net),
+    netnsId: same ? null : dev.net.nsids.alloc(other.net),
     up: same && other.up,
   };
 }

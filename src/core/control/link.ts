@@ -5,16 +5,18 @@ import { vethAdd, vethPeer } from '../device/veth.ts';
 import { EEXIST, EINVAL, ELOOP, ENODEV, EOPNOTSUPP, NetError } from '../errno.ts';
 import { isValidDeviceName } from '../link/device-list.ts';
 import {
+  allocDeviceName,
   devChangeFlags,
   devClose,
   devOpen,
   devRename,
   devSetMac,
   devSetMtu,
-  maxMtu,
-  minMtu,
+  macRefusal,
+  mtuRefusal,
   unregisterDevice,
 } from '../link/device-state.ts';
+import { devMove, moveRefusal } from '../link/move.ts';
 import {
   IFF_ALLMULTI,
   IFF_MULTICAST,
@@ -29,6 +31,10 @@ import type { Namespace } from './namespace.ts';
 
 /** What `ip link set` may change. */
 export interface LinkSet {
+  /** The namespace to which the device moves; `name` and `master` are those that it gets there. */
+  readonly netns?: Namespace;
+  /** Index that it gets there; its own if that is free, when absent. */
+  readonly newIfindex?: number;
   readonly up?: boolean;
   /** New name. */
   readonly name?: string;
@@ -41,6 +47,8 @@ export interface LinkSet {
   /** Packets. */
   readonly txQueueLen?: number;
   readonly alias?: string;
+  /** Number of the group of devices that it belongs to. */
+  readonly group?: number;
   readonly promisc?: boolean;
   readonly allmulticast?: boolean;
   /** ARP is spoken on it. */
@@ -53,6 +61,7 @@ export interface PeerSpec {
   readonly name?: string;
   /** The namespace where it lives; the same one when absent. */
   readonly netns?: Namespace;
+  readonly ifindex?: number;
   readonly mtu?: number;
   readonly address?: string;
   readonly txQueueLen?: number;
@@ -60,12 +69,18 @@ export interface PeerSpec {
 }
 
 /** What `ip link add` takes. A veth or bridge without a name is called `veth0`, `bridge0` … */
-export interface LinkAdd extends Omit<LinkSet, 'name' | 'master'> {
+export interface LinkAdd extends Omit<LinkSet, 'name' | 'master' | 'netns' | 'newIfindex'> {
   readonly kind: 'veth' | 'bridge';
   readonly name?: string;
+  /** The namespace in which it is made; the one that is asked when absent. */
+  readonly netns?: Namespace;
+  /** The next free one when absent. */
+  readonly ifindex?: number;
   readonly peer?: PeerSpec;
   readonly bridge?: { readonly ageingTime?: number };
 }
+
+const NEEDS_NETNS = 'newIfindex can be used only when moving a device to another namespace';
 
 /** What undoes a change. */
 type Undo = () => void;
@@ -81,51 +96,53 @@ export class LinkControl {
     return this.ns.net.devs.find(name) !== undefined;
   }
 
-  /** Makes a device, for veth a pair; returns it. EEXIST, EINVAL (name), ERANGE (MTU). */
+  /**
+   * Makes a device, for veth a pair; returns it. EEXIST, EINVAL (name), ERANGE (MTU), EBUSY (index). A
+   * device made in another namespace has its peer here, unless told otherwise.
+   */
   add(spec: LinkAdd): LinkInfo {
-    const { kind, name, peer, bridge, ...set } = spec;
-    const dev = kind === 'veth' ? this.addVeth(spec) : this.addBridge(spec);
+    const { kind, name, peer, bridge, netns = this.ns, ifindex, ...set } = spec;
+    if (ifindex !== undefined && netns.net.devs.findIndex(ifindex) !== undefined)
+      throw new NetError(EEXIST, 'rtnetlink');
+    const dev = kind === 'veth' ? this.addVeth(spec, netns) : addBridge(spec, netns);
     const other = kind === 'veth' ? vethPeer(dev) : null;
     try {
-      applySet(this.ns, dev, set);
+      applySet(netns, dev, set);
       if (other !== null) applySet(peer?.netns ?? this.ns, other, peerSet(peer));
     } catch (e) {
       unregisterDevice(dev);
       throw e;
     }
-    return this.show(dev.name);
+    return linkInfo(dev);
   }
 
-  private addVeth(spec: LinkAdd): NetDevice {
+  private addVeth(spec: LinkAdd, netns: Namespace): NetDevice {
     const peer = spec.peer ?? {};
     const peerNs = peer.netns ?? this.ns;
-    const same = peerNs === this.ns;
+    const same = peerNs === netns;
     // LINUX: the peer gets its name first (`veth_newlink`).
     const peerName = freeName(peerNs, peer.name, 'veth%d', same ? spec.name : undefined);
-    const name = freeName(this.ns, spec.name, 'veth%d', same ? peerName : undefined);
+    const name = freeName(netns, spec.name, 'veth%d', same ? peerName : undefined);
     if (same && name === peerName) throw new NetError(EEXIST, 'rtnetlink');
     const pair = vethAdd(
-      { net: this.ns.net, name, ...macOf(spec.address), ...mtuOf(spec.mtu) },
-      { net: peerNs.net, name: peerName, ...macOf(peer.address), ...mtuOf(peer.mtu) },
+      { net: netns.net, name, ...addOptions(spec), ...mtuOf(spec.mtu) },
+      { net: peerNs.net, name: peerName, ...addOptions(peer), ...mtuOf(peer.mtu) },
     );
     if (typeof pair === 'number') throw new NetError(pair, 'rtnetlink');
     return pair[0];
   }
 
-  private addBridge(spec: LinkAdd): NetDevice {
-    const name = freeName(this.ns, spec.name, 'bridge%d', undefined);
-    const { ageingTime } = spec.bridge ?? {};
-    const br = bridgeAdd(this.ns.net, name, {
-      ...macOf(spec.address),
-      ...(ageingTime === undefined ? {} : { ageingUs: ageingTime * 10_000 }),
-    });
-    if (typeof br === 'number') throw new NetError(br, 'rtnetlink');
-    return br;
-  }
-
-  /** Changes a device; all or nothing. */
+  /** Changes a device; all or nothing. EINVAL: it cannot move; EEXIST, EBUSY: its name or index is taken there. */
   set(name: string, set: LinkSet): void {
-    applySet(this.ns, this.find(name), set);
+    const dev = this.find(name);
+    const { netns } = set;
+    if (netns === undefined) {
+      if (set.newIfindex !== undefined) throw new NetError(EINVAL, 'rtnetlink', NEEDS_NETNS);
+      applySet(this.ns, dev, set);
+      return;
+    }
+    move(dev, netns, set);
+    applySet(netns, dev, set);
   }
 
   /** Deletes a device, for veth both ends. EOPNOTSUPP: lo. */
@@ -137,13 +154,11 @@ export class LinkControl {
 
   /** All devices, in the order of their index. */
   list(): LinkInfo[] {
-    return [...this.ns.net.devs]
-      .sort((a, b) => a.ifindex - b.ifindex)
-      .map((dev) => linkInfo(this.ns, dev));
+    return [...this.ns.net.devs].sort((a, b) => a.ifindex - b.ifindex).map((dev) => linkInfo(dev));
   }
 
   show(name: string): LinkInfo {
-    return linkInfo(this.ns, this.find(name));
+    return linkInfo(this.find(name));
   }
 
   private find(name: string): NetDevice {
@@ -180,8 +195,27 @@ function freeName(
   return wanted;
 }
 
-function macOf(text: string | undefined): { mac?: number } {
-  return text === undefined ? {} : { mac: macNumber(text) };
+function addBridge(spec: LinkAdd, netns: Namespace): NetDevice {
+  const name = freeName(netns, spec.name, 'bridge%d', undefined);
+  const { ageingTime } = spec.bridge ?? {};
+  const br = bridgeAdd(netns.net, name, {
+    ...addOptions(spec),
+    ...(ageingTime === undefined ? {} : { ageingUs: ageingTime * 10_000 }),
+  });
+  if (typeof br === 'number') throw new NetError(br, 'rtnetlink');
+  return br;
+}
+
+/** MAC and index that a new device is to have. */
+function addOptions(spec: { readonly address?: string; readonly ifindex?: number }): {
+  mac?: number;
+  ifindex?: number;
+} {
+  const { address, ifindex } = spec;
+  return {
+    ...(address === undefined ? {} : { mac: macNumber(address) }),
+    ...(ifindex === undefined ? {} : { ifindex }),
+  };
 }
 
 function macNumber(text: string): number {
@@ -208,16 +242,46 @@ function applySet(ns: Namespace, dev: NetDevice, set: LinkSet): void {
     if (set.address !== undefined) undos.push(setMac(dev, macNumber(set.address)));
     if (set.mtu !== undefined) undos.push(setMtu(dev, set.mtu));
     if (set.name !== undefined) undos.push(setName(dev, set.name));
+    if (set.group !== undefined) undos.push(setField(dev, 'group', set.group));
     if (set.alias !== undefined) undos.push(setField(dev, 'alias', set.alias));
     if (set.broadcast !== undefined)
       undos.push(setField(dev, 'broadcast', macNumber(set.broadcast)));
     if (set.master !== undefined) undos.push(setMaster(ns, dev, set.master));
     setFlags(dev, set, undos);
-    if (set.txQueueLen !== undefined) undos.push(setField(dev, 'txQueueLen', set.txQueueLen));
+    if (set.txQueueLen !== undefined) {
+      undos.push(setField(dev, 'txQueueLen', set.txQueueLen));
+      dev.net.events.emit('newlink', dev);
+    }
+    const told = set.group ?? set.alias ?? set.broadcast;
+    // LINUX: of a device that is down nobody is told (`netdev_state_change`).
+    if (told !== undefined && dev.up) changed(dev);
   } catch (e) {
     for (const undo of undos.reverse()) undo();
     throw e;
   }
+}
+
+/** A move cannot be undone: everything that could be refused afterwards is looked at first. */
+function move(dev: NetDevice, netns: Namespace, set: LinkSet): void {
+  const { net } = netns;
+  const { name, newIfindex } = set;
+  const to = {
+    net,
+    ...(name === undefined ? {} : { name }),
+    ...(newIfindex === undefined ? {} : { ifindex: newIfindex }),
+  };
+  const refusal = moveRefusal(dev, to);
+  if (refusal !== null) throw new NetError(refusal.errno, 'rtnetlink', refusal.detail);
+  if (set.address !== undefined) refuse(macRefusal(dev, macNumber(set.address)));
+  if (set.mtu !== undefined && mtuRefusal(dev, set.mtu) !== '')
+    throw new NetError(EINVAL, 'rtnetlink', mtuRefusal(dev, set.mtu));
+  if (name !== undefined && !(net === dev.net && name === dev.name)) {
+    const free = allocDeviceName(net, name);
+    if (typeof free === 'number' && name !== dev.name) refuse(free);
+  }
+  if (set.broadcast !== undefined) macNumber(set.broadcast);
+  if (typeof set.master === 'string') findDevice(net, set.master);
+  refuse(devMove(dev, to));
 }
 
 function refuse(errno: number, detail = ''): void {
@@ -235,13 +299,7 @@ function setMac(dev: NetDevice, mac: number): Undo {
 /** Linux `dev_validate_mtu`. */
 function setMtu(dev: NetDevice, mtu: number): Undo {
   const old = dev.mtu;
-  const why =
-    mtu < minMtu(dev)
-      ? 'mtu less than device minimum'
-      : mtu > maxMtu(dev)
-        ? 'mtu greater than device maximum'
-        : '';
-  refuse(devSetMtu(dev, mtu), why);
+  refuse(devSetMtu(dev, mtu), mtuRefusal(dev, mtu));
   return () => {
     devSetMtu(dev, old);
   };
@@ -258,17 +316,15 @@ function setName(dev: NetDevice, name: string): Undo {
   };
 }
 
-function setField<K extends 'alias' | 'broadcast' | 'txQueueLen'>(
+function setField<K extends 'alias' | 'broadcast' | 'group' | 'txQueueLen'>(
   dev: NetDevice,
   key: K,
   value: NetDevice[K],
 ): Undo {
   const old = dev[key];
   dev[key] = value;
-  changed(dev);
   return () => {
     dev[key] = old;
-    changed(dev);
   };
 }
 

@@ -25,6 +25,9 @@ export const IFF_LOWER_UP = 0x10000;
 /** Longest interface name. */
 export const IFNAMSIZ = 16;
 
+/** RFC 2863 §3.1.14, as `ip link` prints it. */
+export type OperState = 'UNKNOWN' | 'DOWN' | 'LOWERLAYERDOWN' | 'UP';
+
 /** What a kind of device does (Linux `net_device_ops` and `rtnl_link_ops`). */
 export interface DeviceOps {
   /** `rtnl_link_ops.kind`: `'veth'`; `''` for lo. */
@@ -36,6 +39,8 @@ export interface DeviceOps {
   /** Called when the device goes up / down, after the flag changed. */
   readonly open?: (dev: NetDevice) => void;
   readonly stop?: (dev: NetDevice) => void;
+  /** The device is to be deleted, and these with it: a veth lets go of its peer (`rtnl_link_ops.dellink`). */
+  readonly dellink?: (dev: NetDevice) => readonly NetDevice[];
   /** Called when the device is deleted, before it leaves its namespace's list. */
   readonly uninit?: (dev: NetDevice) => void;
   /** Largest MTU; 65535 unless told. */
@@ -112,14 +117,14 @@ export class NetDevice {
   multicastMacs: Map<number, number> | null = null;
   /** Free text of `ip link set … alias`. */
   alias = '';
+  /** Number of the group of devices that it belongs to (`IFLA_GROUP`). */
+  group = 0;
   /** How often the carrier changed: /sys/class/net/IF/carrier_changes. */
   carrierChanges = 0;
-  /** The carrier was off once, so that the operational state is known (`linkwatch_fire_event`). */
-  linkWatched = false;
   /** Somebody chose the MAC address (`addr_assign_type` NET_ADDR_SET). */
   macSet = false;
-  /** Going up: changes of the carrier are told once it is up. */
-  starting = false;
+  /** While up; `link_watch` follows the carrier when all is said and done. */
+  operState: OperState = 'UNKNOWN';
   /** Was up once: it has a real queue, `noqueue` or another, instead of `noop`. */
   everUp = false;
   /** Received packets that wait for `Kernel.run` (Linux `softnet_data.input_pkt_queue`). */

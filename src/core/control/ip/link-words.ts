@@ -1,10 +1,11 @@
 /** `ip link add|set|del|show` (iproute2 `ip/iplink.c`): words to the calls of `Namespace.link`. */
 
-import { EINVAL, EOPNOTSUPP, NetError } from '../../errno.ts';
+import { EINVAL, EOPNOTSUPP, ESRCH, NetError } from '../../errno.ts';
 import { isValidDeviceName } from '../../link/device-list.ts';
 import { parseMac } from '../../util/address.ts';
 import type { LinkInfo } from '../info.ts';
 import type { LinkAdd, LinkSet } from '../link.ts';
+import type { Namespace } from '../namespace.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { linkEntry } from './link-show.ts';
@@ -18,6 +19,7 @@ import {
   garbageArgument,
   noDevice,
   notImplemented,
+  parseUnsigned,
   unknownCommand,
   type Words,
   wrongArgument,
@@ -36,11 +38,9 @@ const UNIMPLEMENTED: readonly string[] = [
   'xdpoffload',
   'mode',
   'state',
-  'group',
   'vrf',
   'addrgenmode',
   'protodown',
-  'index',
   'numtxqueues',
   'numrxqueues',
   'gso_max_size',
@@ -65,6 +65,8 @@ const ATTRIBUTES: readonly string[] = [
   'promisc',
   'arp',
   'alias',
+  'group',
+  'index',
   'master',
   'nomaster',
   'type',
@@ -89,6 +91,7 @@ interface Parsed {
   /** Object of `name` was `''`: no attribute named the device. */
   kind: string | undefined;
   netns: string | undefined;
+  index: number | undefined;
   set: Mutable<LinkSet>;
 }
 
@@ -101,6 +104,7 @@ function parseAttributes(ctx: IpContext, words: Words): Parsed {
     newName: undefined,
     kind: undefined,
     netns: undefined,
+    index: undefined,
     set: {},
   };
   while (!words.empty) {
@@ -161,8 +165,15 @@ function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boole
       return true;
     case 'netns':
       p.netns = words.next();
-      if (ctx.findNetns(p.netns) === undefined)
+      if (ctx.findNetns(p.netns) === undefined && !/^\d+$/.test(p.netns))
         throw wrongArgument('Invalid "netns" value\n', p.netns);
+      return true;
+    case 'index':
+      if (p.index !== undefined) throw duplicateArgument('index', words.next());
+      p.index = indexWord(words.next());
+      return true;
+    case 'group':
+      p.set.group = groupWord(words.next());
       return true;
     case 'alias':
     case 'ifalias':
@@ -187,6 +198,27 @@ function macWord(words: Words): string {
   if (parseMac(word) === undefined)
     throw new CommandError(`"${word}" is invalid lladdr.`, EXIT_PARSE);
   return word;
+}
+
+/** iproute2 takes what `atoi` makes of it. */
+function indexWord(word: string): number {
+  const index = Number.parseInt(word, 10);
+  if (!(index > 0)) throw wrongArgument('Invalid "index" value\n', word);
+  return index;
+}
+
+/** `/etc/iproute2/group` names one group alone. */
+function groupWord(word: string): number {
+  const group = word === 'default' ? 0 : parseUnsigned(word);
+  if (group === undefined) throw wrongArgument('Invalid "group" value\n', word);
+  return group;
+}
+
+/** The namespace that `netns` names. A number is a process, and there are none here. */
+function netnsWord(ctx: IpContext, name: string): Namespace {
+  const ns = ctx.findNetns(name);
+  if (ns === undefined) throw new NetError(ESRCH, 'rtnetlink');
+  return ns;
 }
 
 function nameWord(key: string, name: string): string {
@@ -246,9 +278,12 @@ function addLink(ctx: IpContext, words: Words): string {
     throw new CommandError('Not enough information: "type" argument is required', EXIT_PARSE);
   const name = p.newName ?? p.device;
   const { master: _master, ...rest } = p.set;
-  const base = { ...rest, ...(name === undefined ? {} : { name }) };
-  if (p.netns !== undefined && p.kind !== 'veth')
-    throw notImplemented('ip link add … netns', 'make the device in its own namespace with -n');
+  const base = {
+    ...rest,
+    ...(name === undefined ? {} : { name }),
+    ...(p.netns === undefined ? {} : { netns: netnsWord(ctx, p.netns) }),
+    ...(p.index === undefined ? {} : { ifindex: p.index }),
+  };
   ctx.ns.link.add(kindOf(ctx, words, p, base));
   return '';
 }
@@ -275,13 +310,13 @@ function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
   }
   const p = parseAttributes(ctx, words);
   const name = p.newName ?? p.device;
-  const netns = p.netns === undefined ? undefined : ctx.findNetns(p.netns);
   const { master: _master, ...rest } = p.set;
   return {
     peer: {
       ...rest,
       ...(name === undefined ? {} : { name }),
-      ...(netns === undefined ? {} : { netns }),
+      ...(p.netns === undefined ? {} : { netns: netnsWord(ctx, p.netns) }),
+      ...(p.index === undefined ? {} : { ifindex: p.index }),
     },
   };
 }
@@ -311,9 +346,17 @@ function setLink(ctx: IpContext, words: Words): string {
   if (p.device === undefined)
     throw new CommandError('Not enough information: "dev" argument is required.', EXIT_USAGE);
   if (!ctx.ns.link.has(p.device)) throw noDevice(p.device);
-  if (p.netns !== undefined)
-    throw new NetError(EOPNOTSUPP, 'rtnetlink', 'A device cannot move to another namespace');
-  const set: LinkSet = p.newName === undefined ? p.set : { ...p.set, name: p.newName };
+  if (p.index !== undefined && p.netns === undefined)
+    throw new CommandError(
+      'index can be used only when creating devices or when moving device to another netns.',
+      EXIT_USAGE,
+    );
+  const set: LinkSet = {
+    ...p.set,
+    ...(p.newName === undefined ? {} : { name: p.newName }),
+    ...(p.netns === undefined ? {} : { netns: netnsWord(ctx, p.netns) }),
+    ...(p.index === undefined ? {} : { newIfindex: p.index }),
+  };
   if (p.kind !== undefined) setKind(ctx, words, p.device, p.kind);
   ctx.ns.link.set(p.device, set);
   return '';
@@ -372,7 +415,7 @@ function showLinks(ctx: IpContext, words: Words): string {
     throw new CommandError(`Device "${s.device}" does not exist.`, EXIT_PARSE);
   const links = ctx.ns.link.list().filter((l) => isSelected(l, s));
   return printList(
-    links.map((l) => linkEntry(l, ctx.options, false)),
+    links.map((l) => linkEntry(l, ctx.options, 'link')),
     ctx.options,
   );
 }
