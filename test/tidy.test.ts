@@ -67,8 +67,8 @@ const TYPE_ONLY_UPWARDS: readonly string[] = [
  */
 const CROSSINGS: readonly RegExp[] = [
   /^(kernel|packet)\.ts$/,
-  /^link\/(input|move)\.ts$/,
-  /^device\/(veth|vlan|macvlan|ipvlan|vrf|loopback)\.ts$/,
+  /^link\/(input|move|vlan)\.ts$/,
+  /^device\/(veth|vlan|macvlan[\w-]*|ipvlan|vrf|loopback)\.ts$/,
   /^device\/bridge[^/]*(\.ts|\/.*)$/,
   /^network\/ipv[46]\/(forward|output|reassembly)\.ts$/,
   /^netfilter\/handover\.ts$/,

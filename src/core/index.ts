@@ -12,7 +12,9 @@ export {
   type Runner,
   type VethEnd,
 } from './control/kernel.ts';
-export type { LinkAdd, LinkControl, LinkSet, PeerSpec } from './control/link.ts';
+export type { LinkControl } from './control/link.ts';
+export type { LinkAdd, LinkKind, PeerSpec, VlanOptions } from './control/link-add.ts';
+export type { LinkSet, MacvlanOptions } from './control/link-set.ts';
 export { Namespace, type NamespaceStats } from './control/namespace.ts';
 export type { NeighbourSpec, NeighControl } from './control/neigh.ts';
 export { formatNetem, parseNetem } from './control/netem-words.ts';

@@ -11,8 +11,8 @@ import {
   type AddressSpec as StackAddress,
 } from '../network/ipv4/device.ts';
 import { formatIpv4, isLoopback, maskOf, parseIpv4 } from '../util/address.ts';
+import { findDevice } from './find-device.ts';
 import type { AddressInfo } from './info.ts';
-import { findDevice } from './link.ts';
 import { scopeName, scopeNumber } from './names.ts';
 
 /** What `ip addr add` takes. */

@@ -65,6 +65,22 @@ export interface LinkInfo {
   readonly carrierChanges: number;
   readonly gsoMaxSize: number;
   readonly counters: LinkCounters;
+  /** Of a vlan; null of other kinds. */
+  readonly vlan: VlanInfo | null;
+  /** Of a macvlan; null of other kinds. */
+  readonly macvlan: MacvlanInfo | null;
+}
+
+export interface VlanInfo {
+  readonly id: number;
+  readonly protocol: '802.1Q' | '802.1ad';
+  readonly looseBinding: boolean;
+}
+
+export interface MacvlanInfo {
+  readonly mode: 'private' | 'vepa' | 'bridge' | 'passthru' | 'source';
+  /** Mode source: the MACs whose frames it gets. */
+  readonly sources: readonly string[];
 }
 
 /** One IPv4 address, as `ip addr show` tells it. */

@@ -8,7 +8,7 @@ import type { NetWatcher } from '../event.ts';
 import { Kernel as Machine } from '../kernel.ts';
 import type { NetNs } from '../net.ts';
 import type { LinkInfo } from './info.ts';
-import type { PeerSpec } from './link.ts';
+import type { PeerSpec } from './link-add.ts';
 import { Namespace } from './namespace.ts';
 import { type WatchListener, watchEvent } from './watch.ts';
 

@@ -1,4 +1,6 @@
 /** A device as `ip link show` tells it (Linux `rtnl_fill_ifinfo`). */
+import { macvlanOf, modeName } from '../device/macvlan-port.ts';
+import { vlanOf } from '../device/vlan.ts';
 import { maxMtu, minMtu, operState } from '../link/device-state.ts';
 import {
   IFF_ALLMULTI,
@@ -12,9 +14,11 @@ import {
   IFF_RUNNING,
   IFF_SLAVE,
   type NetDevice,
+  UNLIMITED_MTU,
 } from '../link/net-device.ts';
 import { formatMac } from '../util/address.ts';
-import type { LinkCounters, LinkInfo, LinkPeer } from './info.ts';
+import { ETH_P_8021Q } from '../wire/ethernet.ts';
+import type { LinkCounters, LinkInfo, LinkPeer, MacvlanInfo, VlanInfo } from './info.ts';
 
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
@@ -44,9 +48,8 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     up: dev.up,
     carrier: dev.carrier,
     mtu: dev.mtu,
-    // LINUX: lo has no limits.
-    minMtu: isLo ? 0 : minMtu(dev),
-    maxMtu: isLo ? 0 : maxMtu(dev),
+    minMtu: minMtu(dev),
+    maxMtu: maxMtu(dev) === UNLIMITED_MTU ? 0 : maxMtu(dev),
     qdisc: qdiscName(dev),
     operState: operState(dev),
     txQueueLen: dev.txQueueLen,
@@ -62,7 +65,22 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     carrierChanges: dev.carrierChanges,
     gsoMaxSize: dev.gsoMaxSize,
     counters: counters(dev),
+    vlan: vlanInfo(dev),
+    macvlan: macvlanInfo(dev),
   };
+}
+
+function vlanInfo(dev: NetDevice): VlanInfo | null {
+  const vlan = vlanOf(dev);
+  if (vlan === null) return null;
+  const protocol = vlan.proto === ETH_P_8021Q ? '802.1Q' : '802.1ad';
+  return { id: vlan.id, protocol, looseBinding: vlan.looseBinding };
+}
+
+function macvlanInfo(dev: NetDevice): MacvlanInfo | null {
+  const vlan = macvlanOf(dev);
+  if (vlan === null) return null;
+  return { mode: modeName(vlan.mode), sources: [...vlan.sources].map(formatMac) };
 }
 
 /** A device that was never up has no queue at all (`noop_qdisc`). */

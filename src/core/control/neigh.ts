@@ -5,8 +5,8 @@ import { neighAdd, neighDel } from '../link/neighbour-admin.ts';
 import { NUD_NONE, NUD_VALID } from '../link/neighbour-state.ts';
 import type { NetNs } from '../net.ts';
 import { formatIpv4, formatMac, parseIpv4, parseMac } from '../util/address.ts';
+import { findDevice } from './find-device.ts';
 import type { NeighbourInfo } from './info.ts';
-import { findDevice } from './link.ts';
 import { NEIGH_STATES } from './names.ts';
 
 /** What `ip neigh add` takes. */

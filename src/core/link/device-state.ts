@@ -75,6 +75,8 @@ function gather(dev: NetDevice, all: Set<NetDevice>): void {
 function retire(dev: NetDevice): void {
   if (dev.dead) return;
   notifyDevice('unregister', dev);
+  // What stands on it falls with it (`vlan_device_event`, `macvlan_device_event`).
+  if (dev.uppers !== null) unregisterDevices([...dev.uppers]);
   dev.dead = true;
   dev.qdisc?.reset();
   dev.qdisc = null;
@@ -89,9 +91,11 @@ function retire(dev: NetDevice): void {
   dev.net.events.emit('dellink', dev);
 }
 
-/** `ip link set DEV up` (`dev_open`). */
+/** `ip link set DEV up` (`dev_open`); `-errno` of the device: one below is down, its address is taken. */
 export function devOpen(dev: NetDevice): number {
   if (dev.up) return 0;
+  const errno = dev.ops.mayOpen?.(dev) ?? 0;
+  if (errno !== 0) return errno;
   const { kernel } = dev.net;
   const watch = holdLinkWatch(kernel);
   dev.flags |= IFF_UP;
@@ -128,6 +132,11 @@ export function setCarrier(dev: NetDevice, on: boolean): void {
   dev.carrier = on;
   dev.carrierChanges++;
   deriveFlags(dev);
+  fireLinkWatch(dev);
+}
+
+/** The operational state is to be worked out again (`linkwatch_fire_event`). */
+export function fireLinkWatch(dev: NetDevice): void {
   const { kernel } = dev.net;
   if (kernel.linkWatch === null) linkWatchEvent(dev);
   else if (!kernel.linkWatch.includes(dev)) kernel.linkWatch.push(dev);
@@ -164,6 +173,8 @@ function linkWatchEvent(dev: NetDevice): void {
 export function devSetMtu(dev: NetDevice, mtu: number): number {
   if (mtu === dev.mtu) return 0;
   if (mtuRefusal(dev, mtu) !== '') return -EINVAL;
+  const errno = dev.ops.mtuErrno?.(dev, mtu) ?? 0;
+  if (errno !== 0) return errno;
   dev.mtu = mtu;
   changed(dev);
   notifyDevice('changeMtu', dev);
@@ -200,7 +211,8 @@ export function devSetMac(dev: NetDevice, mac: number): number {
 /** What `devSetMac` would say; 0: the device can have this address. */
 export function macRefusal(dev: NetDevice, mac: number): number {
   if (dev.hardHeaderLen === 0) return -EOPNOTSUPP;
-  return isValidEtherAddr(mac) ? 0 : -EADDRNOTAVAIL;
+  if (!isValidEtherAddr(mac)) return -EADDRNOTAVAIL;
+  return dev.ops.macErrno?.(dev, mac) ?? 0;
 }
 
 /** A driver gives a device another address, unasked: a bridge that follows its ports. */

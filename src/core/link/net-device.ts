@@ -22,6 +22,8 @@ export const IFF_SLAVE = 0x800;
 export const IFF_MULTICAST = 0x1000;
 export const IFF_LOWER_UP = 0x10000;
 
+/** `max_mtu` of a kind that has no limit. */
+export const UNLIMITED_MTU = 0x7fffffff;
 /** Longest interface name. */
 export const IFNAMSIZ = 16;
 
@@ -36,6 +38,8 @@ export interface DeviceOps {
   readonly movable: boolean;
   /** Sends a frame. Takes ownership; never re-enters the stack: hands to `Kernel.enqueue`. */
   readonly xmit: (pkt: Packet, dev: NetDevice) => void;
+  /** May the device go up now? 0, or `-errno`. */
+  readonly mayOpen?: (dev: NetDevice) => number;
   /** Called when the device goes up / down, after the flag changed. */
   readonly open?: (dev: NetDevice) => void;
   readonly stop?: (dev: NetDevice) => void;
@@ -43,13 +47,15 @@ export interface DeviceOps {
   readonly dellink?: (dev: NetDevice) => readonly NetDevice[];
   /** Called when the device is deleted, before it leaves its namespace's list. */
   readonly uninit?: (dev: NetDevice) => void;
-  /** Largest MTU; 65535 unless told. */
+  /** What the device itself says of an MTU that its kind allows: 0, or `-errno` (`ndo_change_mtu`). */
+  readonly mtuErrno?: (dev: NetDevice, mtu: number) => number;
+  /** The same of a MAC address that is one (`ndo_set_mac_address`). */
+  readonly macErrno?: (dev: NetDevice, mac: number) => number;
+  /** Largest MTU; 65535 unless told; UNLIMITED_MTU: none. */
   readonly maxMtu?: number;
   readonly minMtu?: number;
   /** Index of a lower or peer device in its namespace (`dev_get_iflink`); own index unless told. */
   readonly iflink?: (dev: NetDevice) => NetDevice | null;
-  /** Bridge ports, VLAN …: told of a state change of a device below (`netdev_notifier`). */
-  readonly lowerChanged?: (upper: NetDevice, lower: NetDevice) => void;
 }
 
 /** `struct rtnl_link_stats64`: the counters of `ip -s link`. */
@@ -105,6 +111,10 @@ export class NetDevice {
   master: NetDevice | null = null;
   /** Takes the frame before protocols do (bridge port, macvlan …). */
   rxHandler: RxHandler | null = null;
+  /** VLAN devices on this one, by `vlanKey`; null: none (Linux `vlan_info`). */
+  vlans: Map<number, NetDevice> | null = null;
+  /** Devices that stand on this one and go when it goes; null: none. */
+  uppers: NetDevice[] | null = null;
   /** State of the rx handler's owner: the bridge port. */
   rxHandlerData: unknown = null;
   /** The IPv4 side of the device (Linux `in_device`). */

@@ -84,12 +84,34 @@ function putDetails(out: Entry, link: LinkInfo): void {
   out.put('min_mtu', link.minMtu, `minmtu ${link.minMtu} `);
   out.put('max_mtu', link.maxMtu, `maxmtu ${link.maxMtu} `);
   if (link.kind !== '') {
-    out.set('linkinfo', { info_kind: link.kind });
-    out.add(`\n    ${link.kind} `);
+    const { json, text } = kindData(link);
+    out.set('linkinfo', { info_kind: link.kind, ...(json === null ? {} : { info_data: json }) });
+    out.add(`\n    ${link.kind} ${text}`);
   }
   out.put('num_tx_queues', 1, 'numtxqueues 1 ');
   out.put('num_rx_queues', 1, 'numrxqueues 1 ');
   out.put('gso_max_size', link.gsoMaxSize, `gso_max_size ${link.gsoMaxSize} `);
+}
+
+/** What `iplink_vlan.c` and `iplink_macvlan.c` print. */
+function kindData(link: LinkInfo): { json: Json; text: string } {
+  const { vlan, macvlan } = link;
+  if (vlan !== null) {
+    const flags = ['REORDER_HDR', ...(vlan.looseBinding ? ['LOOSE_BINDING'] : [])];
+    return {
+      json: { protocol: vlan.protocol, id: vlan.id, flags },
+      text: `protocol ${vlan.protocol} id ${vlan.id} <${flags.join(',')}> `,
+    };
+  }
+  if (macvlan === null) return { json: null, text: '' };
+  const queue = { bcqueuelen: 1000, usedbcqueuelen: 1000 };
+  const head = `mode ${macvlan.mode} bcqueuelen 1000 usedbcqueuelen 1000 `;
+  if (macvlan.mode !== 'source') return { json: { mode: macvlan.mode, ...queue }, text: head };
+  const count = macvlan.sources.length;
+  return {
+    json: { mode: macvlan.mode, ...queue, macaddr_count: count, macaddr_data: macvlan.sources },
+    text: `${head}remotes (${count}) ${macvlan.sources.map((m) => `${m} `).join('')}`,
+  };
 }
 
 type Column = readonly [key: string, head: string, value: number];

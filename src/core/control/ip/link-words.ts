@@ -1,13 +1,15 @@
 /** `ip link add|set|del|show` (iproute2 `ip/iplink.c`): words to the calls of `Namespace.link`. */
 
-import { EINVAL, EOPNOTSUPP, ESRCH, NetError } from '../../errno.ts';
+import { EINVAL, ESRCH, NetError } from '../../errno.ts';
 import { isValidDeviceName } from '../../link/device-list.ts';
 import { parseMac } from '../../util/address.ts';
 import type { LinkInfo } from '../info.ts';
-import type { LinkAdd, LinkSet } from '../link.ts';
+import type { LinkAdd } from '../link-add.ts';
+import type { LinkSet } from '../link-set.ts';
 import type { Namespace } from '../namespace.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
+import { bridgeOptions, kindOptions, macvlanOptions } from './kind-words.ts';
 import { linkEntry } from './link-show.ts';
 import { nearestOf } from './nearest.ts';
 import {
@@ -91,6 +93,8 @@ interface Parsed {
   /** Object of `name` was `''`: no attribute named the device. */
   kind: string | undefined;
   netns: string | undefined;
+  /** The device below. */
+  link: string | undefined;
   index: number | undefined;
   set: Mutable<LinkSet>;
 }
@@ -104,6 +108,7 @@ function parseAttributes(ctx: IpContext, words: Words): Parsed {
     newName: undefined,
     kind: undefined,
     netns: undefined,
+    link: undefined,
     index: undefined,
     set: {},
   };
@@ -151,6 +156,9 @@ function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boole
     return true;
   }
   switch (word) {
+    case 'link':
+      p.link = words.next();
+      return true;
     case 'name':
       p.newName = nameWord('name', words.next());
       return true;
@@ -232,50 +240,16 @@ function deviceWord(word: string, words: Words, p: Parsed): void {
       `ip link … ${word}`,
       `the nearest word is "${nearestOf(word, ATTRIBUTES)}"`,
     );
-  if (word === 'link')
-    throw notImplemented('ip link … link DEVICE', 'no kind of device here has a lower one');
   const name = word === 'dev' ? words.next() : word;
   if (p.device !== undefined) throw garbageArgument('dev', name, ATTRIBUTES);
   p.device = nameWord('dev', name);
 }
 
-/** Kinds that Linux has and this stack has not. */
-const OTHER_KINDS: readonly string[] = [
-  'bareudp',
-  'bond',
-  'dummy',
-  'erspan',
-  'geneve',
-  'gre',
-  'gretap',
-  'gtp',
-  'ifb',
-  'ip6gre',
-  'ip6tnl',
-  'ipip',
-  'ipvlan',
-  'ipvtap',
-  'macsec',
-  'macvlan',
-  'macvtap',
-  'netdevsim',
-  'nlmon',
-  'sit',
-  'team',
-  'vcan',
-  'vlan',
-  'vrf',
-  'vti',
-  'vxcan',
-  'vxlan',
-  'wireguard',
-  'xfrm',
-];
-
 function addLink(ctx: IpContext, words: Words): string {
   const p = parseAttributes(ctx, words);
   if (p.kind === undefined)
     throw new CommandError('Not enough information: "type" argument is required', EXIT_PARSE);
+  if (p.link !== undefined && !ctx.ns.link.has(p.link)) throw noDevice(p.link);
   const name = p.newName ?? p.device;
   const { master: _master, ...rest } = p.set;
   const base = {
@@ -289,16 +263,10 @@ function addLink(ctx: IpContext, words: Words): string {
 }
 
 function kindOf(ctx: IpContext, words: Words, p: Parsed, base: Partial<LinkAdd>): LinkAdd {
-  switch (p.kind) {
-    case 'veth':
-      return { ...base, kind: 'veth', ...vethPeer(ctx, words) };
-    case 'bridge':
-      return { ...base, kind: 'bridge', bridge: bridgeOptions(words) };
-    default:
-      if (OTHER_KINDS.includes(p.kind ?? ''))
-        throw notImplemented(`type ${p.kind}`, 'the kinds are veth and bridge');
-      throw new NetError(EOPNOTSUPP, 'rtnetlink', 'Unknown device type');
-  }
+  const { kind = '' } = p;
+  const lower = p.link === undefined ? {} : { link: p.link };
+  if (kind === 'veth') return { ...base, kind, ...vethPeer(ctx, words) };
+  return { ...base, ...lower, ...kindOptions(kind, words) };
 }
 
 function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
@@ -321,26 +289,6 @@ function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
   };
 }
 
-const BRIDGE_WORDS: readonly string[] = ['ageing_time', 'stp_state'];
-
-/** `type bridge ageing_time N` in 1/100 s. */
-function bridgeOptions(words: Words): { ageingTime?: number } {
-  const options: { ageingTime?: number } = {};
-  while (!words.empty) {
-    const word = words.next();
-    if (word === 'ageing_time') options.ageingTime = words.unsigned('invalid ageing_time');
-    else if (word === 'stp_state') {
-      if (words.unsigned('invalid stp_state') !== 0)
-        throw notImplemented('stp_state 1', 'a bridge here runs no spanning tree');
-    } else
-      throw notImplemented(
-        `type bridge ${word}`,
-        `the nearest word is "${nearestOf(word, BRIDGE_WORDS)}"`,
-      );
-  }
-  return options;
-}
-
 function setLink(ctx: IpContext, words: Words): string {
   const p = parseAttributes(ctx, words);
   if (p.device === undefined)
@@ -357,16 +305,21 @@ function setLink(ctx: IpContext, words: Words): string {
     ...(p.netns === undefined ? {} : { netns: netnsWord(ctx, p.netns) }),
     ...(p.index === undefined ? {} : { newIfindex: p.index }),
   };
+  if (p.link !== undefined)
+    throw notImplemented('ip link set … link', 'a device stands on another for life');
   if (p.kind !== undefined) setKind(ctx, words, p.device, p.kind);
   ctx.ns.link.set(p.device, set);
   return '';
 }
 
 function setKind(ctx: IpContext, words: Words, dev: string, kind: string): void {
-  if (kind !== 'bridge')
-    throw notImplemented(`ip link set type ${kind}`, 'only bridge has options');
-  const { ageingTime } = bridgeOptions(words);
-  if (ageingTime !== undefined) ctx.ns.bridge.set(dev, { ageingTime });
+  if (kind === 'bridge') {
+    const { ageingTime } = bridgeOptions(words);
+    if (ageingTime !== undefined) ctx.ns.bridge.set(dev, { ageingTime });
+  } else if (kind === 'macvlan') {
+    const sources = ctx.ns.link.show(dev).macvlan?.sources ?? [];
+    ctx.ns.link.set(dev, { macvlan: macvlanOptions(words, sources) });
+  } else throw notImplemented(`ip link set type ${kind}`, 'bridge and macvlan have options');
 }
 
 function deleteLink(ctx: IpContext, words: Words): string {
