@@ -15,6 +15,7 @@ import type { NetDevice, PacketTap } from './link/net-device.ts';
 import { MIB_MAX, type Mib } from './mib.ts';
 import { ARP_PROTOCOL } from './network/ipv4/arp.ts';
 import { Ipv4State } from './network/ipv4/state.ts';
+import { NetnsIds } from './nsid.ts';
 import { Ipv4Conf, NeighConf, Sysctl } from './sysctl.ts';
 import { PingState } from './transport/ping/state.ts';
 import { RawState } from './transport/raw/state.ts';
@@ -53,7 +54,9 @@ export class NetNs {
   readonly mib: Mib = new Float64Array(MIB_MAX) as Mib;
   /** Packets that died here, by reason. */
   readonly drops: Map<DropReason, number> = new Map();
-  readonly events: EventSource = new EventSource();
+  readonly events: EventSource;
+  /** What other namespaces are called here. */
+  readonly nsids: NetnsIds;
 
   constructor(kernel: Kernel, id: number, name: string | null) {
     this.kernel = kernel;
@@ -61,6 +64,8 @@ export class NetNs {
     this.name = name;
     this.hostname = name ?? `ns${id}`;
     this.ipv4ConfAll.acceptSourceRoute = 0;
+    this.events = new EventSource(this);
+    this.nsids = new NetnsIds(this);
     this.devs = new DeviceList();
     this.arp = new NeighbourTable(this, ARP_PROTOCOL);
     this.ipv4 = new Ipv4State(this);
@@ -82,6 +87,8 @@ export class NetNs {
     destroyDevices(this);
     this.arp.destroy();
     this.ipv4.destroy();
+    this.nsids.destroy();
+    this.events.emit('delnetns', this);
     this.kernel.forgetNetNs(this);
   }
 }

@@ -63,6 +63,7 @@ export class LinuxWorld implements World {
   private readonly prefix = `wrn${randomBytes(3).toString('hex')}`;
   private readonly names: string[] = [];
   private readonly children: ChildProcess[] = [];
+  private readonly monitors: Map<string, { child: ChildProcess; text: string }> = new Map();
 
   async add(name: string): Promise<void> {
     const real = this.prefix + name;
@@ -85,6 +86,10 @@ export class LinuxWorld implements World {
       case 'ip':
       case 'bridge':
         return this.exec(tool, ['-n', this.prefix + name, ...real]);
+      case 'monitor-start':
+        return this.startMonitor(name, words);
+      case 'monitor-stop':
+        return this.stopMonitor(name);
       case 'tcp-listen':
         return this.listen(name, LISTENER, words);
       case 'tcp-resetter':
@@ -107,6 +112,26 @@ export class LinuxWorld implements World {
         resolve({ stdout: this.hide(stdout), stderr: this.hide(stderr), code });
       });
     });
+  }
+
+  private async startMonitor(name: string, words: readonly string[]): Promise<Outcome> {
+    const child = spawn('ip', ['-n', this.prefix + name, ...words], { env: ENV });
+    this.children.push(child);
+    const monitor = { child, text: '' };
+    child.stdout.on('data', (chunk: Buffer) => {
+      monitor.text += chunk.toString();
+    });
+    this.monitors.set(name, monitor);
+    await new Promise((done) => setTimeout(done, 300));
+    return { stdout: '', stderr: '', code: 0 };
+  }
+
+  private async stopMonitor(name: string): Promise<Outcome> {
+    // Events of the carrier come when the kernel has time.
+    await new Promise((done) => setTimeout(done, 300));
+    const monitor = this.monitors.get(name);
+    monitor?.child.kill('SIGKILL');
+    return { stdout: this.hide(monitor?.text ?? ''), stderr: '', code: 0 };
   }
 
   private hide(text: string): string {
