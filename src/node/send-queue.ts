@@ -6,6 +6,7 @@ import { EAGAIN } from '../core/errno.ts';
 import type { Socket } from '../core/socket/socket.ts';
 import { streamMemoryFree } from '../core/transport/tcp/send-buffer.ts';
 import { TcpSock } from '../core/transport/tcp/sock.ts';
+import { allocateBytes } from './send-memory.ts';
 import { uvErrno } from './uv.ts';
 
 /** Bytes from which on a piece is copied into memory of its own. */
@@ -111,7 +112,7 @@ function sendSome(socket: Socket, data: Uint8Array, offset: number): number {
   const length = Math.min(data.length - offset, PIECE);
   if (length < OWN_COPY || !(sk instanceof TcpSock) || !streamMemoryFree(sk))
     return socket.send(offset === 0 ? data : data.subarray(offset));
-  const copy = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  const copy = allocateBytes(length);
   copy.set(length === data.length ? data : data.subarray(offset, offset + length));
   const n = sk.sendOwned(copy, 0);
   sk.net.kernel.softirq();
