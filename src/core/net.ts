@@ -51,9 +51,8 @@ export class NetNs {
   readonly ipv4ConfAll: Ipv4Conf = new Ipv4Conf();
   readonly ipv4ConfDefault: Ipv4Conf = new Ipv4Conf();
   readonly neighConfDefault: NeighConf = new NeighConf();
-  readonly mib: Mib = new Float64Array(MIB_MAX) as Mib;
-  /** Packets that died here, by reason. */
-  readonly drops: Map<DropReason, number> = new Map();
+  private mibMade: Mib | null = null;
+  private dropsMade: Map<DropReason, number> | null = null;
   readonly events: EventSource;
   /** What other namespaces are called here. */
   readonly nsids: NetnsIds;
@@ -74,6 +73,18 @@ export class NetNs {
     this.ping = new PingState(this);
     this.raw = new RawState(this);
     this.loopback = loopbackSetup(this);
+  }
+
+  /** Counters; made when the first one counts, so that an idle namespace pays little. */
+  get mib(): Mib {
+    this.mibMade ??= new Float64Array(MIB_MAX) as Mib;
+    return this.mibMade;
+  }
+
+  /** Packets that died here, by reason. */
+  get drops(): Map<DropReason, number> {
+    this.dropsMade ??= new Map();
+    return this.dropsMade;
   }
 
   /** Ends the namespace: sockets, devices with their peers, and all that waits. */

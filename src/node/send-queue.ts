@@ -5,6 +5,7 @@
 import { EAGAIN } from '../core/errno.ts';
 import { streamMemoryFree } from '../core/transport/tcp/send-buffer.ts';
 import { TcpSock } from '../core/transport/tcp/sock.ts';
+import { allocateBytes } from './send-memory.ts';
 import type { ProgramSocket } from './system-calls.ts';
 import { uvErrno } from './uv.ts';
 
@@ -111,7 +112,7 @@ function sendSome(socket: ProgramSocket, data: Uint8Array, offset: number): numb
   const length = Math.min(data.length - offset, PIECE);
   if (length < OWN_COPY || !(sk instanceof TcpSock) || !streamMemoryFree(sk))
     return socket.send(offset === 0 ? data : data.subarray(offset));
-  const copy = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  const copy = allocateBytes(length);
   copy.set(length === data.length ? data : data.subarray(offset, offset + length));
   const n = sk.sendOwned(copy, 0);
   sk.net.kernel.softirq();

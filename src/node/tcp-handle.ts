@@ -32,9 +32,11 @@ import {
 } from '../core/transport/sockopt-names.ts';
 import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
 import { deliverEof, deliverError, receive } from './deliver.ts';
+import { internals } from './internals.ts';
 import { JsStreamBase } from './js-stream.ts';
 import { drainTicks, hold, makeCallback, markReady, type Ready, release } from './loop.ts';
 import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { SendQueue, type WriteDone } from './send-queue.ts';
 import { createSocket, type ProgramSocket } from './system-calls.ts';
 import { touchClock } from './touch-clock.ts';
@@ -76,8 +78,6 @@ export class TcpHandle extends JsStreamBase implements Ready {
   onconnection: ((status: number, client: TcpHandle | undefined) => void) | undefined = undefined;
   /** The TLS socket that sits on this handle. */
   tls: object | undefined = undefined;
-  /** Received bytes that the consumer had no room for. */
-  unread: Uint8Array[] = [];
   receiving = false;
   closed = false;
   /** Received bytes go through the native stream instead of straight to the socket. */
@@ -86,6 +86,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
   txBytes = 0;
   private socket: ProgramSocket | undefined = undefined;
   private sendQueue: SendQueue | undefined = undefined;
+  private readonly readAhead: ReadAhead = new ReadAhead();
   private referenced = true;
   private holding = false;
   private listening = false;
@@ -393,17 +394,14 @@ export class TcpHandle extends JsStreamBase implements Ready {
     this.updateHold();
   }
 
-  /** At most 64 KiB from the socket, as one read of libuv takes; a number when there is nothing. */
-  recv(): readonly Uint8Array[] | number {
-    if (this.unread.length > 0) {
-      const unread = this.unread;
-      this.unread = [];
-      return unread;
-    }
-    const got = (this.socket as ProgramSocket).recv(65536);
-    if (typeof got === 'number') return got;
-    this.rxBytes += got.len;
-    return got.data;
+  /** The next chunk; null at the end of the stream; a negated Linux number when there is none. */
+  read(): Uint8Array | null | number {
+    return this.readAhead.next(this.socket as ProgramSocket);
+  }
+
+  /** Bytes that the reader had no room for. */
+  putBack(bytes: Uint8Array): void {
+    this.readAhead.putBack(bytes);
   }
 
   /** End of stream: nothing more to read. */
@@ -580,7 +578,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
     this.closed = true;
     this.receiving = false;
     this.listening = false;
-    this.unread = [];
+    this.readAhead.clear();
     this.closeCallback = callback;
     if (this.socket !== undefined) {
       removeOpenHandle(this);
@@ -605,15 +603,31 @@ export class TcpHandle extends JsStreamBase implements Ready {
     this.closeCallback = undefined;
     this.closeTold = true;
     this.end();
-    if (typeof callback === 'function')
-      makeCallback(this.resource, () => callback.call(this), undefined, undefined);
+    if (typeof callback === 'function') makeCallback(this.resource, callCallback, this, callback);
     this.resource.emitDestroy();
+    this.letGo();
+  }
+
+  /**
+   * Drops what the closed handle holds. V8 takes an object with a native part for alive until it marks
+   * the whole heap, and with it sockets and their data, which would all be copied meanwhile.
+   */
+  private letGo(): void {
+    this.socket = undefined;
+    this.sendQueue = undefined;
+    this.onconnection = undefined;
+    this.tls = undefined;
+    (this as unknown as Record<symbol, unknown>)[internals().owner] = null;
   }
 }
 
 function acceptOne(server: TcpHandle, accepted: ProgramSocket | number): void {
   if (typeof accepted === 'number') server.onconnection?.(uvErrno(accepted), undefined);
   else server.onconnection?.(0, new TcpHandle(server.net, accepted));
+}
+
+function callCallback(handle: TcpHandle, callback: (this: TcpHandle) => void): void {
+  callback.call(handle);
 }
 
 function finishNow(handle: TcpHandle, req: object): void {

@@ -38,10 +38,17 @@ export function toolsMissing(tools: Iterable<string>): string | undefined {
 
 /** Skips the test `t` and says why; true if so. With WARREN_REQUIRE_LINUX=1 the test fails instead. */
 export function skipWithout(t: TestContext, missing: string | undefined): boolean {
+  const reason = skipReason(missing);
+  if (reason === false) return false;
+  t.skip(reason);
+  return true;
+}
+
+/** For the `skip` of a test: `missing`, or false. With WARREN_REQUIRE_LINUX=1 nothing may be missing. */
+export function skipReason(missing: string | undefined): string | false {
   if (missing === undefined) return false;
   if (process.env['WARREN_REQUIRE_LINUX'] === '1') throw new Error(missing);
-  t.skip(missing);
-  return true;
+  return missing;
 }
 
 function isInstalled(tool: string): boolean {
