@@ -43,7 +43,9 @@ export function getPort(sk: TcpSock, wanted: number): number {
     if (port === 0) return -EADDRINUSE;
   } else {
     const bucket = binds.get(port);
-    if (bucket !== undefined && bucketConflicts(sk, bucket, true, true)) return -EADDRINUSE;
+    // A connection that is restored may find its old socket on the port.
+    const taken = !sk.repair && bucket !== undefined && bucketConflicts(sk, bucket, true, true);
+    if (taken) return -EADDRINUSE;
   }
   const bucket = binds.obtain(port);
   bucket.explicit = true;

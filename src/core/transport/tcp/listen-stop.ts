@@ -45,6 +45,7 @@ export function listenStop(sk: TcpSock): void {
   for (const child of queue.waiting()) {
     child.orphan = true;
     child.listener = null;
+    child.fastOpenRsk = null;
     sk.net.tcp.orphanCount++;
     if (child.state !== TCP_CLOSE) {
       count(sk.net, MIB.TcpExtTCPAbortOnClose);

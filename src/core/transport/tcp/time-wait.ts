@@ -19,6 +19,7 @@ import {
 } from './constants.ts';
 import { count } from './count.ts';
 import { tcpDone } from './done.ts';
+import { updateMetrics } from './metrics.ts';
 import { sendReply, sendReset } from './reply.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
@@ -38,6 +39,7 @@ export const TW_SYN = 3;
 export function enterTimeWait(sk: TcpSock, state: number, timeoUs: number): void {
   const net = sk.net;
   const tcp = net.tcp;
+  updateMetrics(sk);
   if (tcp.twCount >= net.sysctl.tcpMaxTwBuckets) {
     count(net, MIB.TcpExtTCPTimeWaitOverflow);
     tcpDone(sk);
