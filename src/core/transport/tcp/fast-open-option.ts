@@ -3,7 +3,7 @@ import { type TcpOptions, tcpOptionsLen } from '../../wire/tcp.ts';
 import { MAX_OPTION_SPACE } from './options.ts';
 import type { TcpSock } from './sock.ts';
 
-export const EMPTY: Uint8Array = new Uint8Array(0);
+export const EMPTY: Uint8Array = new Uint8Array(0); // tidy: constant
 
 /** A SYN with the option is to be sent, or was (Linux `struct tcp_fastopen_request`). */
 export class FastOpenRequest {

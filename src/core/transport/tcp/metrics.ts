@@ -36,7 +36,7 @@ export class TcpMetrics {
   }
 }
 
-const NO_COOKIE: Uint8Array = new Uint8Array(0);
+const NO_COOKIE: Uint8Array = new Uint8Array(0); // tidy: constant
 
 export class MetricsTable {
   /** By destination; few have more than one source address. In the order of their last use. */

@@ -19,14 +19,14 @@ const SHARED_INFO = 320;
 /** `struct sk_buff` */
 const SKB_SIZE = 256;
 
-/** The buffer takes `seg` (`tcp_can_ingest`). */
-function canIngest(sk: TcpSock, seg: RxSegment): boolean {
-  return sk.rmemAlloc + seg.len <= sk.rcvbuf;
+/** One segment may go beyond the limit (`tcp_can_ingest`). */
+function canIngest(sk: TcpSock): boolean {
+  return sk.rmemAlloc <= sk.rcvbuf;
 }
 
 /** Makes room for `seg`; false: there is none, even after pruning. */
 export function rmemSchedule(sk: TcpSock, seg: RxSegment): boolean {
-  return canIngest(sk, seg) || pruneQueue(sk, seg);
+  return canIngest(sk) || pruneQueue(sk, seg);
 }
 
 function pruneQueue(sk: TcpSock, seg: RxSegment): boolean {
@@ -34,7 +34,7 @@ function pruneQueue(sk: TcpSock, seg: RxSegment): boolean {
   const { net } = sk;
   count(net, MIB.TcpExtPruneCalled);
   clampWindow(sk);
-  if (canIngest(sk, seg)) return true;
+  if (canIngest(sk)) return true;
   collapseOfoQueue(sk);
   if (sk.receiveQueue.length > 0) {
     const out: RxSegment[] = [];
@@ -42,9 +42,9 @@ function pruneQueue(sk: TcpSock, seg: RxSegment): boolean {
     collapse(sk, { list, from: 0, to: list.length, start: sk.copiedSeq, end: sk.rcvNxt }, out);
     sk.receiveQueue.replace(out);
   }
-  if (canIngest(sk, seg)) return true;
+  if (canIngest(sk)) return true;
   pruneOfoQueue(sk, seg);
-  if (canIngest(sk, seg)) return true;
+  if (canIngest(sk)) return true;
   count(net, MIB.TcpExtRcvPruned);
   return false;
 }
@@ -209,7 +209,7 @@ function pruneOfoQueue(sk: TcpSock, incoming: RxSegment): void {
     sk.rmemAlloc -= last.truesize;
     drop(sk.net, last.pkt, 'TCP_OFO_QUEUE_PRUNE');
     if (goal > 0 && list.length > 0) continue;
-    if (canIngest(sk, incoming)) break;
+    if (canIngest(sk)) break;
     goal = sk.rcvbuf >> 3;
   }
   if (!pruned) return;
