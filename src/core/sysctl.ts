@@ -97,6 +97,8 @@ export class Sysctl {
   tcpKeepaliveProbes = 9;
   /** net.ipv4.tcp_keepalive_intvl */
   tcpKeepaliveIntvl = 75;
+  /** net.ipv4.tcp_max_orphans. LINUX: one limit for the machine, by its memory. */
+  tcpMaxOrphans = 131072;
   /** net.ipv4.tcp_max_reordering */
   tcpMaxReordering = 300;
   /** net.ipv4.tcp_max_syn_backlog */
@@ -277,6 +279,7 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.tcp_keepalive_time', field: 'tcpKeepaliveTime', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_keepalive_probes', field: 'tcpKeepaliveProbes', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_keepalive_intvl', field: 'tcpKeepaliveIntvl', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_max_orphans', field: 'tcpMaxOrphans', min: -2147483648, max: 2147483647 },
   { name: 'net.ipv4.tcp_max_reordering', field: 'tcpMaxReordering', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_max_syn_backlog', field: 'tcpMaxSynBacklog', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_max_tw_buckets', field: 'tcpMaxTwBuckets', min: 0, max: 2147483647 },

@@ -21,6 +21,7 @@ import { count } from './count.ts';
 import { destroySock, errorReport, setState, stateChange } from './done.ts';
 import { removeFastOpen } from './fast-open-queue.ts';
 import { listenStop } from './listen-stop.ts';
+import { tooManyOrphans } from './orphan.ts';
 import { tcpSendFin } from './output.ts';
 import { sendActiveReset } from './reset.ts';
 import { purgeSendQueue } from './send-queue.ts';
@@ -127,6 +128,11 @@ function finishOrphan(sk: TcpSock): void {
         return;
       }
     }
+  }
+  if (sk.state !== TCP_CLOSE && tooManyOrphans(sk, 0)) {
+    setState(sk, TCP_CLOSE);
+    sendActiveReset(sk);
+    count(sk.net, MIB.TcpExtTCPAbortOnMemory);
   }
   if (sk.state !== TCP_CLOSE) return;
   if (sk.fastOpenRsk !== null) removeFastOpen(sk, false);

@@ -189,6 +189,8 @@ export abstract class TcpControlBlock extends Sock {
   reordSeen = 0;
   totalRetrans = 0;
   totalRto = 0;
+  /** Timeouts after which the flow's hash was chosen anew. */
+  timeoutRehash = 0;
   totalRtoRecoveries = 0;
   totalRtoTimeUs = 0;
   rtoStamp = 0;

@@ -57,7 +57,7 @@ export function checkRequest(sk: TcpSock, seg: RxSegment, req: RequestSock): Tcp
   const synLeft = seg.seq === req.rcvIsn ? 0 : flags & TCP_SYN;
   if ((flags & TCP_RST) !== 0 && seg.seq !== req.rcvNxt) {
     // RFC 5961 §3.2
-    answerOutOfWindow(sk, seg, req);
+    if (answerOutOfWindow(sk, seg, req)) count(sk.net, MIB.TcpExtTCPChallengeACK);
     return discard(sk, seg, 'TCP_RESET');
   }
   if ((flags & TCP_RST) !== 0 || synLeft !== 0) {
@@ -117,10 +117,10 @@ function inWindow(seg: RxSegment, req: RequestSock): boolean {
   return seg.seq === end && seg.seq === seg.endSeq;
 }
 
-/** Linux `tcp_v4_reqsk_send_ack` */
-function answerOutOfWindow(sk: TcpSock, seg: RxSegment, req: RequestSock): void {
+/** Linux `tcp_v4_reqsk_send_ack`; false: too many of them. */
+function answerOutOfWindow(sk: TcpSock, seg: RxSegment, req: RequestSock): boolean {
   const net = sk.net;
-  if (segmentRateLimited(net, seg, req, MIB.TcpExtTCPACKSkippedSynRecv)) return;
+  if (segmentRateLimited(net, seg, req, MIB.TcpExtTCPACKSkippedSynRecv)) return false;
   sendReply(
     net,
     seg.pkt,
@@ -135,6 +135,7 @@ function answerOutOfWindow(sk: TcpSock, seg: RxSegment, req: RequestSock): void 
     },
     req.boundDevIf,
   );
+  return true;
 }
 
 function embryonicReset(sk: TcpSock, seg: RxSegment, req: RequestSock): number {
@@ -160,26 +161,30 @@ function complete(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSock | numb
   return child;
 }
 
-/** An ACK for a listener without a request: perhaps a SYN cookie. Null: it is not. */
-export function checkCookie(sk: TcpSock, seg: RxSegment): TcpSock | null {
-  if ((seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) !== TCP_ACK) return null;
+/**
+ * An ACK for a listener without a request: perhaps it brings back a SYN cookie. The connection,
+ * `REQ_LISTENER` when it does not, `REQ_DONE` when there is no room for the connection.
+ */
+export function checkCookie(sk: TcpSock, seg: RxSegment): TcpSock | number {
+  if ((seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) !== TCP_ACK) return REQ_LISTENER;
   const who = makeRequest(sk, seg, true);
   const mss = cookieMss(sk, who, seg);
-  if (mss === 0) return null;
+  if (mss === 0) return REQ_LISTENER;
   const req = new RequestSock(sk, who, (seg.seq - 1) | 0);
   const o = seg.hdr.options;
   req.mss = mss;
   req.sntIsn = (seg.ack - 1) | 0;
-  if (o?.timestamps && o.tsEcr !== 0) {
+  if (o?.timestamps) {
     req.tsOffset = timestampOffset(sk.net, who.saddr, who.daddr);
-    if (!cookieOptions(sk, req, (o.tsEcr - req.tsOffset) | 0)) return null;
+    const ecr = o.tsEcr === 0 ? 0 : (o.tsEcr - req.tsOffset) | 0;
+    if (!cookieOptions(sk, req, ecr)) return REQ_LISTENER;
     req.tstampOk = true;
     req.tsRecent = o.tsVal;
   }
-  if (!routeRequest(sk, req)) return null;
+  if (!routeRequest(sk, req)) return discard(sk, seg, 'IP_OUTNOROUTES');
   requestWindow(sk, req);
   const child = makeChild(sk, seg, req);
-  if (child === null) return null;
+  if (child === null) return discard(sk, seg, 'TCP_LISTEN_OVERFLOW');
   sk.net.tcp.connections.add(child);
   sk.acceptQueue?.push(child);
   return child;

@@ -25,6 +25,7 @@ import { tcpDone, writeError } from './done.ts';
 import { detectBlackhole } from './fast-open-blackhole.ts';
 import { tcpInInitialSlowstart } from './flight.ts';
 import { mtuProbing } from './mtu-probe.ts';
+import { outOfResources } from './orphan.ts';
 import { sendLossProbe, sendProbe0, writeWakeup } from './probe.ts';
 import { enterLoss, rackReoTimeout } from './recovery.ts';
 import type { RequestSock } from './request.ts';
@@ -191,12 +192,24 @@ function writeTimeout(sk: TcpSock): boolean {
       sk.route = null;
     }
     retryUntil = s.tcpRetries2;
-    if (sk.orphan) retryUntil = orphanRetries(sk, sk.rtoUs < sk.rtoMaxUs);
+    if (sk.orphan) {
+      const alive = sk.rtoUs < sk.rtoMaxUs;
+      retryUntil = orphanRetries(sk, alive);
+      if (outOfResources(sk, alive || !timedOut(sk, retryUntil, 0))) return true;
+    }
   }
   if (!expired) expired = timedOut(sk, retryUntil, sk.userTimeoutUs);
   detectBlackhole(sk, expired);
-  if (expired) writeError(sk);
-  return expired;
+  if (expired) {
+    writeError(sk);
+    return true;
+  }
+  // Another path may do better (SO_TXREHASH; `sk_rethink_txhash`).
+  if (sk.rare.txRehash) {
+    sk.timeoutRehash++;
+    count(sk.net, MIB.TcpExtTcpTimeoutRehash);
+  }
+  return false;
 }
 
 /** net.ipv4.tcp_orphan_retries; 0 means 8, or none for a peer that is known to be gone. */
@@ -237,6 +250,7 @@ function probeTimer(sk: TcpSock): void {
       writeError(sk);
       return;
     }
+    if (outOfResources(sk, true)) return;
   }
   if (sk.probesOut >= max) writeError(sk);
   else sendProbe0(sk);
