@@ -52,6 +52,8 @@ export const TCP_TIMEWAIT_LEN = 60_000_000;
 export const TCP_FIN_TIMEOUT_MAX = 120_000_000;
 /** RFC 7323 §5.5: after this many seconds ts_recent is not trusted. */
 export const TCP_PAWS_24DAYS: number = 60 * 60 * 24 * 24;
+/** A RST is not judged by a timestamp that is older than this, seconds. */
+export const TCP_PAWS_MSL = 60;
 /** A TSval may be this much older than ts_recent. */
 export const TCP_PAWS_WINDOW = 1;
 

@@ -6,6 +6,7 @@
 import type { NetNs } from '../../net.ts';
 import type { Route } from '../../network/route/route.ts';
 import type { Timer } from '../../timer.ts';
+import type { SipKey } from '../../util/siphash.ts';
 import { IPPROTO_TCP } from '../../wire/ipv4.ts';
 import { SOCK_STREAM, Sock } from '../sock.ts';
 import type { AcceptQueue } from './accept-queue.ts';
@@ -19,7 +20,9 @@ import {
   TCP_MSS_DEFAULT,
   TCP_TIMEOUT_INIT,
 } from './constants.ts';
+import type { FastOpenRequest } from './fast-open-option.ts';
 import { ReceiveQueue } from './receive-queue.ts';
+import type { RequestSock } from './request.ts';
 import type { TxSegment } from './segment.ts';
 import { SegmentQueue } from './segment-queue.ts';
 import type { TcpSock } from './sock.ts';
@@ -186,6 +189,8 @@ export abstract class TcpControlBlock extends Sock {
   reordSeen = 0;
   totalRetrans = 0;
   totalRto = 0;
+  /** Timeouts after which the flow's hash was chosen anew. */
+  timeoutRehash = 0;
   totalRtoRecoveries = 0;
   totalRtoTimeUs = 0;
   rtoStamp = 0;
@@ -207,7 +212,6 @@ export abstract class TcpControlBlock extends Sock {
   timeTail: TxSegment | null = null;
   tlpHighSeq = 0;
   tlpRetrans = false;
-  syndataAcked = false;
   fastAckMode = 0;
   rackMstamp = 0;
   rackRttUs = 0;
@@ -226,9 +230,35 @@ export abstract class TcpControlBlock extends Sock {
   windowClamp = 0;
   rcvSsthresh = 0;
   recvmsgInq = false;
-  /** TCP_FASTOPEN, TCP_FASTOPEN_CONNECT; told back only. */
+  /** TCP_SAVE_SYN, and the headers of the SYN that made this connection. */
+  saveSyn = 0;
+  savedSyn: Uint8Array | null = null;
+  /** TCP_THIN_LINEAR_TIMEOUTS */
+  thinLto = false;
+  /** TCP_TX_DELAY, µs; told back only, as on Linux without sch_fq. */
+  txDelay = 0;
+  /** TCP_REPAIR, and `TCP_*_QUEUE` of TCP_REPAIR_QUEUE. */
+  repair = false;
+  repairQueue = 0;
+  /** TCP_FASTOPEN, TCP_FASTOPEN_KEY, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE */
   fastOpenQueue = 0;
+  fastOpenKeys: readonly SipKey[] | null = null;
   fastOpenConnect = 0;
+  fastOpenNoCookie = 0;
+  /** Active side: the SYN's option; the SYN waits for the first write (`defer_connect`). */
+  fastOpenReq: FastOpenRequest | null = null;
+  deferConnect = false;
+  /** Passive side: the request whose handshake is under way (`fastopen_rsk`). */
+  fastOpenRsk: RequestSock | null = null;
+  /** The SYN had the option, in its experimental form; it had data, which were acknowledged. */
+  synFastOpen = false;
+  synFastOpenExp = false;
+  synFastOpenCh = false;
+  synFastOpenIn = false;
+  synData = false;
+  synDataAcked = false;
+  /** `TFO_*` */
+  fastOpenClientFail = 0;
   /** The peer's FIN was seen (`SOCK_DONE`). */
   doneReceiving = false;
   /** `sk_write_pending`, `SOCK_NOSPACE` */

@@ -18,7 +18,6 @@ import { mstampRefresh } from './clock.ts';
 import type { Connection } from './connection-table.ts';
 import {
   ICSK_TIME_RETRANS,
-  TCP_CA_LOSS,
   TCP_CLOSE,
   TCP_LISTEN,
   TCP_NEW_SYN_RECV,
@@ -28,14 +27,12 @@ import {
   TCP_TIMEOUT_INIT,
 } from './constants.ts';
 import { count } from './count.ts';
-import { setCaState } from './cwr.ts';
 import { errorReport, failWith } from './done.ts';
-import { tcpCurrentSsthresh } from './flight.ts';
+import { nonCongestionRetransmit } from './fast-open-client.ts';
 import { dropRequest } from './listen-stop.ts';
 import { markLost } from './loss.ts';
 import { tcpCurrentMss, tcpSyncMss } from './mss.ts';
 import type { RequestSock } from './request.ts';
-import { xmitRetransmitQueue } from './retransmit.ts';
 import { rebuildRoute, routeOf } from './route-cache.ts';
 import type { TcpSock } from './sock.ts';
 import { resetXmitTimer } from './timer-arm.ts';
@@ -92,7 +89,8 @@ function requestError(net: NetNs, req: RequestSock, error: IcmpError, seq: numbe
 function socketError(sk: TcpSock, error: IcmpError, seq: number): void {
   if (sk.state === TCP_CLOSE) return;
   // RFC 5927 §4.1: who does not know what is in flight may not speak.
-  if (!seqBetween(seq, sk.sndUna, sk.sndNxt)) {
+  const req = sk.fastOpenRsk;
+  if (!seqBetween(seq, req === null ? sk.sndUna : req.sntIsn, sk.sndNxt)) {
     count(sk.net, MIB.TcpExtOutOfWindowIcmps);
     return;
   }
@@ -107,7 +105,9 @@ function socketError(sk: TcpSock, error: IcmpError, seq: number): void {
     (error.code === ICMP_NET_UNREACH || error.code === ICMP_HOST_UNREACH)
   )
     rtoRevert(sk, seq);
-  if (sk.state === TCP_SYN_SENT || sk.state === TCP_SYN_RECV) {
+  // A fast-open socket that was accepted counts as connected.
+  const opening = sk.state === TCP_SYN_SENT || sk.state === TCP_SYN_RECV;
+  if (opening && (req === null || req.child !== null)) {
     failWith(sk, errno);
     return;
   }
@@ -145,14 +145,7 @@ function simpleRetransmit(sk: TcpSock): void {
   }
   sk.retransmitHint = null;
   if (sk.lostOut === 0) return;
-  if (sk.caState !== TCP_CA_LOSS) {
-    sk.highSeq = sk.sndNxt;
-    sk.sndSsthresh = tcpCurrentSsthresh(sk);
-    sk.priorSsthresh = 0;
-    sk.undoMarker = 0;
-    setCaState(sk, TCP_CA_LOSS);
-  }
-  xmitRetransmitQueue(sk);
+  nonCongestionRetransmit(sk);
 }
 
 /** A router answers, so the path is not congested but cut: back off less (RFC 6069 §4). */

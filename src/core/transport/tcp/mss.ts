@@ -18,12 +18,16 @@ const GSO_MAX_SEGS = 65535;
 /** `MAX_TCP_WINDOW / 2`-like bound for peers with tiny windows. */
 const TCP_MSS_DEFAULT = 536;
 
-/** MSS without options that fits `mtu` (`__tcp_mtu_to_mss` and `tcp_mtu_to_mss`). */
-export function tcpMtuToMss(sk: TcpSock, mtu: number): number {
+/** MSS that fits `mtu`, timestamps or not (`__tcp_mtu_to_mss`). */
+export function rawMtuToMss(sk: TcpSock, mtu: number): number {
   let mss = mtu - IPV4_HLEN - TCP_HLEN;
   if (sk.mssClamp !== 0 && mss > sk.mssClamp) mss = sk.mssClamp;
-  mss = Math.max(mss, sk.net.sysctl.tcpMinSndMss);
-  return mss - (sk.tcpHeaderLen - TCP_HLEN);
+  return Math.max(mss, sk.net.sysctl.tcpMinSndMss);
+}
+
+/** MSS without options that fits `mtu` (`tcp_mtu_to_mss`). */
+export function tcpMtuToMss(sk: TcpSock, mtu: number): number {
+  return rawMtuToMss(sk, mtu) - (sk.tcpHeaderLen - TCP_HLEN);
 }
 
 /** Follows a new path MTU (`tcp_sync_mss`); returns the MSS. */

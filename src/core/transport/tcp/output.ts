@@ -27,7 +27,7 @@ import {
 } from './flight.ts';
 import { tcpCurrentMss, tcpTsoSegs } from './mss.ts';
 import { TxSegment } from './segment.ts';
-import { chargeSend, fragmentUnsent, setTsoSegs } from './send-queue.ts';
+import { chargeSend, fragmentUnsent, setTsoSegs, timeMoveToTail } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { checkProbeTimer, tcpRearmRto, tcpScheduleLossProbe } from './timer-arm.ts';
 import { tcpTransmitSegment } from './transmit.ts';
@@ -183,7 +183,8 @@ export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, one: num
       break;
     }
     // A local failure leaves the segment unsent; a probe will try again.
-    if (tcpTransmitSegment(sk, seg) < 0) break;
+    if (sk.repair) repairSent(sk, seg);
+    else if (tcpTransmitSegment(sk, seg) < 0) break;
     newDataSent(sk, seg);
     if (seg.len < seg.pcount * mss) sk.sndSml = seg.endSeq;
     sent += seg.pcount;
@@ -199,6 +200,12 @@ export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, one: num
     return false;
   }
   return sk.packetsOut === 0 && !sk.writeQueue.empty;
+}
+
+/** TCP_REPAIR: the other socket sent it. */
+function repairSent(sk: TcpSock, seg: TxSegment): void {
+  seg.sentUs = sk.mstamp;
+  timeMoveToTail(sk, seg);
 }
 
 /** Linux `__tcp_push_pending_frames` */

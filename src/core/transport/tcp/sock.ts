@@ -74,15 +74,15 @@ export class TcpSock extends TcpControlBlock {
   sendmsg(
     data: Uint8Array,
     flags: number,
-    _to: SockAddrIn | null,
+    to: SockAddrIn | null,
     _control?: readonly ControlMessage[],
   ): number {
-    return tcpSendmsg(this, data, flags, false);
+    return tcpSendmsg(this, data, flags, to, false);
   }
 
   /** Like `sendmsg`, but `data` is never changed by its owner from now on, and so is not copied. */
   sendOwned(data: Uint8Array, flags: number): number {
-    return tcpSendmsg(this, data, flags, true);
+    return tcpSendmsg(this, data, flags, null, true);
   }
 
   recvmsg(max: number, flags: number): Received | number {
@@ -179,6 +179,11 @@ export class TcpSock extends TcpControlBlock {
     child.synRetries = this.synRetries;
     child.linger2Us = this.linger2Us;
     child.rtoMaxUs = this.rtoMaxUs;
+    child.rtoMinUs = this.rtoMinUs;
+    child.delackMaxUs = this.delackMaxUs;
+    child.thinLto = this.thinLto;
+    child.txDelay = this.txDelay;
+    child.saveSyn = this.saveSyn;
     child.recvmsgInq = this.recvmsgInq;
     child.pingpong = this.pingpong;
   }
@@ -226,6 +231,13 @@ export class TcpSock extends TcpControlBlock {
     this.rcvMss = TCP_MSS_DEFAULT;
     this.mssCache = TCP_MSS_DEFAULT;
     this.route = null;
+    this.fastOpenReq = null;
+    this.deferConnect = false;
+    this.fastOpenClientFail = 0;
+    this.synFastOpen = false;
+    this.synFastOpenCh = false;
+    this.synData = false;
+    this.synDataAcked = false;
     this.resetOptions();
     this.resetStatistics();
   }

@@ -3,10 +3,12 @@
  * connections, listeners, ports, secrets. Made at the first use, so that an idle namespace pays little.
  */
 import type { NetNs } from '../../net.ts';
+import type { SipKey } from '../../util/siphash.ts';
 import { AckState } from './ack-state.ts';
 import { BindTable } from './bind-table.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from './constants.ts';
+import { MetricsTable } from './metrics.ts';
 import { PageFrag } from './page-frag.ts';
 import type { RequestSock } from './request.ts';
 import { Secrets } from './secrets.ts';
@@ -26,6 +28,12 @@ export class TcpState {
   /** Per-namespace limit of challenge ACKs in the present second (RFC 5961 §7). */
   challengeTimestamp = -1;
   challengeCount = 0;
+  /** net.ipv4.tcp_fastopen_key; null: no listener needed one yet. */
+  fastOpenKeys: readonly SipKey[] | null = null;
+  /** When fast open failed suspiciously last, TCP clock, and how often (`tfo_active_disable_*`). */
+  fastOpenDisabledUs = 0;
+  fastOpenDisabledTimes = 0;
+  metricsMaybe: MetricsTable | null = null;
   private tableMade: ConnectionTable | null = null;
   private secretsMade: Secrets | null = null;
   private fragMade: PageFrag | null = null;
@@ -39,6 +47,12 @@ export class TcpState {
   get connections(): ConnectionTable {
     this.tableMade ??= new ConnectionTable(this.net.kernel.random('tcp-hash').i32());
     return this.tableMade;
+  }
+
+  /** What is remembered of destinations. */
+  get metrics(): MetricsTable {
+    this.metricsMaybe ??= new MetricsTable();
+    return this.metricsMaybe;
   }
 
   get secrets(): Secrets {

@@ -39,6 +39,8 @@ export function rtoDeltaUs(sk: TcpSock): number {
 
 /** RFC 6298 §5.2, §5.3 */
 export function tcpRearmRto(sk: TcpSock): void {
+  // The timer is the SYN-ACK's.
+  if (sk.fastOpenRsk !== null) return;
   if (sk.packetsOut === 0) {
     clearXmitTimer(sk);
     return;
@@ -53,7 +55,7 @@ export function tcpRearmRto(sk: TcpSock): void {
 export function tcpScheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolean {
   const early = sk.net.sysctl.tcpEarlyRetrans;
   if (early !== 3 && early !== 4) return false;
-  if (sk.packetsOut === 0 || sk.sackOk === 0) return false;
+  if (sk.packetsOut === 0 || sk.sackOk === 0 || sk.fastOpenRsk !== null) return false;
   if (sk.caState !== TCP_CA_OPEN && sk.caState !== TCP_CA_CWR) return false;
   let timeout = TCP_TIMEOUT_INIT;
   if (sk.srttUs !== 0) {

@@ -22,13 +22,17 @@ import {
 } from './constants.ts';
 import { count } from './count.ts';
 import { tcpDone, writeError } from './done.ts';
+import { detectBlackhole } from './fast-open-blackhole.ts';
 import { tcpInInitialSlowstart } from './flight.ts';
 import { mtuProbing } from './mtu-probe.ts';
+import { outOfResources } from './orphan.ts';
 import { sendLossProbe, sendProbe0, writeWakeup } from './probe.ts';
 import { enterLoss, rackReoTimeout } from './recovery.ts';
+import type { RequestSock } from './request.ts';
 import { sendActiveReset } from './reset.ts';
 import { tcpRetransmit } from './retransmit.ts';
 import type { TcpSock } from './sock.ts';
+import { rtxSynack } from './synack.ts';
 import { enterTimeWait } from './time-wait.ts';
 import { resetKeepaliveTimer, resetXmitTimer } from './timer-arm.ts';
 
@@ -60,6 +64,11 @@ export function writeTimer(sk: TcpSock): void {
 
 /** RFC 6298 §5.4 to §5.7 */
 function retransmitTimer(sk: TcpSock): void {
+  const req = sk.fastOpenRsk;
+  if (req !== null) {
+    fastOpenSynackTimer(sk, req);
+    return;
+  }
   if (sk.packetsOut === 0) return;
   const head = sk.rtxQueue.first();
   if (head === null) return;
@@ -92,6 +101,24 @@ function retransmitTimer(sk: TcpSock): void {
   backOff(sk);
 }
 
+/** The SYN-ACK of a fast open was not acknowledged; nothing else is sent before (`tcp_fastopen_synack_timer`). */
+function fastOpenSynackTimer(sk: TcpSock, req: RequestSock): void {
+  count(sk.net, MIB.TcpExtTCPTimeouts);
+  const max = sk.synRetries !== 0 ? sk.synRetries : sk.net.sysctl.tcpSynackRetries + 1;
+  if (req.numTimeout >= max) {
+    writeError(sk);
+    return;
+  }
+  if (sk.retransmits === 1) enterLoss(sk);
+  rtxSynack(sk, req);
+  req.numTimeout++;
+  if (sk.retransmits === 0) sk.rtoStamp = tcpClockUs(sk.net);
+  sk.retransmits++;
+  sk.totalRto++;
+  if (sk.retransStamp === 0) sk.retransStamp = sk.mstamp;
+  resetXmitTimer(sk, ICSK_TIME_RETRANS, req.timeoutUs * 2 ** req.numTimeout);
+}
+
 /** Which kind of recovery the timeout interrupted. */
 function countFailure(sk: TcpSock): void {
   const sack = sk.sackOk !== 0;
@@ -109,7 +136,7 @@ function backOff(sk: TcpSock): void {
   const s = sk.net.sysctl;
   const thin =
     sk.state === TCP_ESTABLISHED &&
-    s.tcpThinLinearTimeouts !== 0 &&
+    (sk.thinLto || s.tcpThinLinearTimeouts !== 0) &&
     sk.packetsOut < 4 &&
     !tcpInInitialSlowstart(sk) &&
     sk.retransmits <= THIN_LINEAR_RETRIES;
@@ -165,11 +192,24 @@ function writeTimeout(sk: TcpSock): boolean {
       sk.route = null;
     }
     retryUntil = s.tcpRetries2;
-    if (sk.orphan) retryUntil = orphanRetries(sk, sk.rtoUs < sk.rtoMaxUs);
+    if (sk.orphan) {
+      const alive = sk.rtoUs < sk.rtoMaxUs;
+      retryUntil = orphanRetries(sk, alive);
+      if (outOfResources(sk, alive || !timedOut(sk, retryUntil, 0))) return true;
+    }
   }
   if (!expired) expired = timedOut(sk, retryUntil, sk.userTimeoutUs);
-  if (expired) writeError(sk);
-  return expired;
+  detectBlackhole(sk, expired);
+  if (expired) {
+    writeError(sk);
+    return true;
+  }
+  // Another path may do better (SO_TXREHASH; `sk_rethink_txhash`).
+  if (sk.rare.txRehash) {
+    sk.timeoutRehash++;
+    count(sk.net, MIB.TcpExtTcpTimeoutRehash);
+  }
+  return false;
 }
 
 /** net.ipv4.tcp_orphan_retries; 0 means 8, or none for a peer that is known to be gone. */
@@ -210,6 +250,7 @@ function probeTimer(sk: TcpSock): void {
       writeError(sk);
       return;
     }
+    if (outOfResources(sk, true)) return;
   }
   if (sk.probesOut >= max) writeError(sk);
   else sendProbe0(sk);

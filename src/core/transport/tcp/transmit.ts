@@ -32,6 +32,7 @@ import {
 } from './constants.ts';
 import { count, countBy } from './count.ts';
 import { enterCwr } from './cwr.ts';
+import { addFastOpenOption } from './fast-open-option.ts';
 import { tcpPacketsInFlight, tcpUrgMode, tcpWndEnd } from './flight.ts';
 import { tcpAdvertiseMss } from './mss.ts';
 import { tcpEstablishedOptions, tcpSynOptions } from './options.ts';
@@ -139,7 +140,9 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
 }
 
 function synOptions(sk: TcpSock): TcpOptions {
-  return tcpSynOptions(sk, tcpAdvertiseMss(sk));
+  const o = tcpSynOptions(sk, tcpAdvertiseMss(sk));
+  if (sk.fastOpenReq !== null) addFastOpenOption(sk, o);
+  return o;
 }
 
 // biome-ignore lint/complexity/useMaxParams: the header's own fields
