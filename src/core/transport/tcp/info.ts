@@ -159,7 +159,7 @@ export function tcpInfo(sk: TcpSock): TcpInfo {
     rcvOoopack: sk.rcvOooPack,
     sndWnd: sk.sndWnd,
     rcvWnd: sk.rcvWnd,
-    rehash: 0,
+    rehash: sk.timeoutRehash,
     totalRto: sk.totalRto,
     totalRtoRecoveries: sk.totalRtoRecoveries,
     totalRtoTime: Math.floor(sk.totalRtoTimeUs / 1000),

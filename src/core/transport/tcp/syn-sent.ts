@@ -18,6 +18,7 @@ import { scheduleAck } from './delack.ts';
 import { setState, stateChange } from './done.ts';
 import { ecnRcvSyn, ecnRcvSynack, ecnSendSynack } from './ecn.ts';
 import { tcpSyncMss } from './mss.ts';
+import { mtupInit } from './mtu-probe.ts';
 import {
   parseSynOptions,
   type SynOptions,
@@ -119,6 +120,7 @@ function established(sk: TcpSock, seg: RxSegment, o: SynOptions): boolean {
   }
   takeTimestamps(sk);
   if (o.sawTstamp) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
+  mtupInit(sk);
   tcpSyncMss(sk, sk.pmtuCookie);
   initializeRcvMss(sk);
   sk.copiedSeq = sk.rcvNxt;
