@@ -127,6 +127,12 @@ export class Sysctl {
   tcpPacingCaRatio = 120;
   /** net.ipv4.tcp_pacing_ss_ratio */
   tcpPacingSsRatio = 200;
+  /** net.ipv4.tcp_probe_interval, seconds */
+  tcpProbeInterval = 600;
+  /** net.ipv4.tcp_probe_threshold */
+  tcpProbeThreshold = 8;
+  /** net.ipv4.tcp_tso_rtt_log */
+  tcpTsoRttLog = 9;
   /** net.ipv4.tcp_pingpong_thresh */
   tcpPingpongThresh = 1;
   /** net.ipv4.tcp_recovery */
@@ -264,7 +270,7 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.tcp_comp_sack_nr', field: 'tcpCompSackNr', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_dsack', field: 'tcpDsack', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_early_retrans', field: 'tcpEarlyRetrans', min: 0, max: 4 },
-  { name: 'net.ipv4.tcp_ecn', field: 'tcpEcn', min: 0, max: 5 },
+  { name: 'net.ipv4.tcp_ecn', field: 'tcpEcn', min: 0, max: 2 },
   { name: 'net.ipv4.tcp_ecn_fallback', field: 'tcpEcnFallback', min: 0, max: 1 },
   { name: 'net.ipv4.tcp_fastopen', field: 'tcpFastopen', min: -2147483648, max: 2147483647 },
   {
@@ -294,6 +300,9 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.tcp_orphan_retries', field: 'tcpOrphanRetries', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_pacing_ca_ratio', field: 'tcpPacingCaRatio', min: 0, max: 1000 },
   { name: 'net.ipv4.tcp_pacing_ss_ratio', field: 'tcpPacingSsRatio', min: 0, max: 1000 },
+  { name: 'net.ipv4.tcp_probe_interval', field: 'tcpProbeInterval', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_probe_threshold', field: 'tcpProbeThreshold', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_tso_rtt_log', field: 'tcpTsoRttLog', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_pingpong_thresh', field: 'tcpPingpongThresh', min: 1, max: 255 },
   { name: 'net.ipv4.tcp_recovery', field: 'tcpRecovery', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_reordering', field: 'tcpReordering', min: 0, max: 2147483647 },

@@ -11,7 +11,8 @@ import { MIB } from '../../src/core/mib.ts';
 import type { NetNs } from '../../src/core/net.ts';
 import { Socket } from '../../src/core/socket/socket.ts';
 import { at, createWorld, type World } from '../world.ts';
-import { skipReason } from './linux-world.ts';
+import { linuxMissing } from './linux-world.ts';
+import { skipReason } from './tools.ts';
 
 type Value = string | number;
 /** Namespace, operation, arguments; or `wait` with seconds. */
@@ -495,7 +496,7 @@ function perform(
 }
 
 test('Linux and Warren count the same', {
-  skip: skipReason(),
+  skip: skipReason(linuxMissing()),
   concurrency: 4,
   timeout: 120_000,
 }, async (t) => {

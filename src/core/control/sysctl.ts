@@ -15,7 +15,11 @@ import {
   NUMBER_SYSCTLS,
   type NumberSysctl,
 } from '../sysctl.ts';
-import { CONGESTION_CONTROLS, findCongestionControl } from '../transport/tcp/congestion-table.ts';
+import {
+  CONGESTION_CONTROLS,
+  findCongestionControl,
+  isNonRestricted,
+} from '../transport/tcp/congestion-table.ts';
 import type { SipKey } from '../util/siphash.ts';
 
 /** One sysctl: how it reads and how it is written. */
@@ -277,9 +281,18 @@ export class SysctlControl {
     }
   }
 
+  private allowedCongestionControls(): string {
+    const chosen = this.net.sysctl.tcpCongestionControl;
+    return CONGESTION_CONTROLS.map((c) => c.name)
+      .filter((n) => isNonRestricted(n, chosen))
+      .join(' ');
+  }
+
   private congestionControl(name: string): Variable | undefined {
     if (name === 'net.ipv4.tcp_available_congestion_control')
       return { get: () => CONGESTION_CONTROLS.map((c) => c.name).join(' ') };
+    if (name === 'net.ipv4.tcp_allowed_congestion_control')
+      return { get: () => this.allowedCongestionControls() };
     if (name !== 'net.ipv4.tcp_congestion_control') return undefined;
     return {
       get: () => this.net.sysctl.tcpCongestionControl,
@@ -300,6 +313,7 @@ const SPECIAL: readonly string[] = [
   'net.ipv4.tcp_rmem',
   'net.ipv4.tcp_wmem',
   'net.ipv4.tcp_fastopen_key',
+  'net.ipv4.tcp_allowed_congestion_control',
   'net.ipv4.tcp_available_congestion_control',
   'net.ipv4.tcp_congestion_control',
 ];

@@ -38,6 +38,8 @@ export const TCP_CA_LOSS = 4;
 
 /** RFC 6298 §2.1 */
 export const TCP_TIMEOUT_INIT = 1_000_000;
+/** Shortest timeout that the models of patience assume (`TCP_RTO_MIN`). */
+export const TCP_RTO_MIN = 200_000;
 /** Delayed ACK: shortest and longest wait; first estimate of the interval (`TCP_ATO_MIN`). */
 export const TCP_DELACK_MIN = 40_000;
 export const TCP_DELACK_MAX = 200_000;

@@ -21,6 +21,7 @@ import {
   TCP_TIMEOUT_INIT,
 } from './constants.ts';
 import type { FastOpenRequest } from './fast-open-option.ts';
+import { MinFilter } from './min-filter.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import type { RequestSock } from './request.ts';
 import type { TxSegment } from './segment.ts';
@@ -79,8 +80,15 @@ export abstract class TcpControlBlock extends Sock {
   advmss = 0;
   /** Path MTU that `mssCache` follows. */
   pmtuCookie = 0;
-  /** Size found by black-hole detection (net.ipv4.tcp_mtu_probing); 0: none. */
-  mtuProbeLow = 0;
+  /** Packetization-layer path MTU discovery (`icsk_mtup`; net.ipv4.tcp_mtu_probing): sizes are MTUs. */
+  mtupEnabled = false;
+  mtupSearchLow = 0;
+  mtupSearchHigh = 0;
+  /** MTU that is being probed; 0: none. */
+  mtupProbeSize = 0;
+  mtupProbeStamp = 0;
+  mtupSeqStart = 0;
+  mtupSeqEnd = 0;
   tcpHeaderLen = 20;
   gsoSegsGoal = 0;
 
@@ -113,6 +121,7 @@ export abstract class TcpControlBlock extends Sock {
   delackTimerMaybe: Timer | null = null;
   keepaliveTimerMaybe: Timer | null = null;
   compressedAckTimerMaybe: Timer | null = null;
+  pacingTimerMaybe: Timer | null = null;
   retransmits = 0;
   backoff = 0;
   probesOut = 0;
@@ -146,8 +155,8 @@ export abstract class TcpControlBlock extends Sock {
   mdevMaxUs = 0;
   rttvarUs = 0;
   rttSeq = 0;
-  rttMinUs = -1;
-  rttMinAt = 0;
+  /** Smallest RTT of the last net.ipv4.tcp_min_rtt_wlen seconds (`rtt_min`). */
+  readonly rttMin: MinFilter = new MinFilter();
   /** Time of the packet or call being handled. */
   mstamp = 0;
 
@@ -156,6 +165,8 @@ export abstract class TcpControlBlock extends Sock {
   ca: CongestionControl;
   /** State of the algorithm. */
   caPriv: object | null = null;
+  /** TCP_CONGESTION chose the algorithm, so that children inherit it (`icsk_ca_setsockopt`). */
+  caSetsockopt = false;
   sndCwnd: number = TCP_INIT_CWND;
   sndCwndCnt = 0;
   sndCwndClamp: number = -1 >>> 0;
@@ -175,7 +186,14 @@ export abstract class TcpControlBlock extends Sock {
   retransStamp = 0;
   frto = false;
   isSackReneg = false;
-  pacingRate = 0;
+  /** Bytes per second (`sk_pacing_rate`). */
+  pacingRate: number = Number.POSITIVE_INFINITY;
+  /** Packets leave at `pacingRate`, by a timer of the connection's own (`SK_PACING_NEEDED`). */
+  pacingNeeded = false;
+  /** A burst is what the pacing rate gives in 2^-shift seconds (`sk_pacing_shift`). */
+  pacingShift = 10;
+  /** When the last packet left or may leave (`tcp_wstamp_ns`), microseconds with a fraction. */
+  wstampUs = 0;
   maxPacingRate: number = Number.POSITIVE_INFINITY;
   ecnFlags = 0;
   ecnCwrDelivered = 0;
@@ -329,4 +347,5 @@ export abstract class TcpControlBlock extends Sock {
   abstract get delackTimer(): Timer;
   abstract get keepaliveTimer(): Timer;
   abstract get compressedAckTimer(): Timer;
+  abstract get pacingTimer(): Timer;
 }

@@ -7,19 +7,16 @@ import { MIB } from '../../mib.ts';
 import { TCP_ACK } from '../../wire/tcp.ts';
 import { CHRONO_BUSY, chronoStart } from './chrono.ts';
 import { tcpClockUs } from './clock.ts';
-import { TCP_CA_LOSS } from './constants.ts';
 import { count } from './count.ts';
-import { setCaState } from './cwr.ts';
 import { addSynData, noCookieNeeded, TFO_CLIENT_NO_COOKIE } from './fast-open.ts';
 import { fastOpenDisabled } from './fast-open-blackhole.ts';
 import { EMPTY, FastOpenRequest } from './fast-open-option.ts';
-import { tcpCurrentSsthresh } from './flight.ts';
 import { markLost } from './loss.ts';
 import { metricsOf, ownMetrics } from './metrics.ts';
 import { rawMtuToMss, tcpSyncMss } from './mss.ts';
+import { nonCongestionRetransmit } from './non-congestion.ts';
 import { MAX_OPTION_SPACE } from './options.ts';
 import { PageFrag } from './page-frag.ts';
-import { xmitRetransmitQueue } from './retransmit.ts';
 import { type RxSegment, TxSegment } from './segment.ts';
 import { chargeSend } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
@@ -115,18 +112,6 @@ function withData(sk: TcpSock, syn: TxSegment, req: FastOpenRequest): number {
   sk.writeQueue.push(seg);
   sk.packetsOut--;
   return err;
-}
-
-/** Marks what is in flight from `first` on lost without a word of congestion, and sends it again. */
-export function nonCongestionRetransmit(sk: TcpSock): void {
-  if (sk.caState !== TCP_CA_LOSS) {
-    sk.highSeq = sk.sndNxt;
-    sk.sndSsthresh = tcpCurrentSsthresh(sk);
-    sk.priorSsthresh = 0;
-    sk.undoMarker = 0;
-    setCaState(sk, TCP_CA_LOSS);
-  }
-  xmitRetransmitQueue(sk);
 }
 
 /** The SYN-ACK of a fast open; true: data of the SYN was not taken, and is sent again. */

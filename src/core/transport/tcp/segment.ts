@@ -29,6 +29,7 @@ export class TxSegment {
   firstTxUs = 0;
   deliveredUs = 0;
   delivered = 0;
+  deliveredCe = 0;
   isAppLimited = false;
   /** In the order of sending, for RACK (`tcp_tsorted_anchor`). */
   timePrev: TxSegment | null = null;

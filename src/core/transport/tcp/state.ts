@@ -10,6 +10,7 @@ import { ConnectionTable } from './connection-table.ts';
 import { TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from './constants.ts';
 import { MetricsTable } from './metrics.ts';
 import { PageFrag } from './page-frag.ts';
+import { Push } from './push.ts';
 import type { RequestSock } from './request.ts';
 import { Secrets } from './secrets.ts';
 import type { TcpSock } from './sock.ts';
@@ -38,6 +39,7 @@ export class TcpState {
   private secretsMade: Secrets | null = null;
   private fragMade: PageFrag | null = null;
   private ackMade: AckState | null = null;
+  private pushMade: Push | null = null;
 
   constructor(net: NetNs) {
     this.net = net;
@@ -70,6 +72,12 @@ export class TcpState {
   get ackState(): AckState {
     this.ackMade ??= new AckState();
     return this.ackMade;
+  }
+
+  /** Scratch of the transmission in hand. */
+  get push(): Push {
+    this.pushMade ??= new Push();
+    return this.pushMade;
   }
 
   /** Somebody listens on `port`. */

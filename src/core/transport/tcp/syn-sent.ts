@@ -19,6 +19,7 @@ import { setState, stateChange } from './done.ts';
 import { ecnRcvSyn, ecnRcvSynack, ecnSendSynack } from './ecn.ts';
 import { rcvFastOpenSynack } from './fast-open-client.ts';
 import { tcpSyncMss } from './mss.ts';
+import { mtupInit } from './mtu-probe.ts';
 import {
   parseSynOptions,
   type SynOptions,
@@ -120,6 +121,7 @@ function established(sk: TcpSock, seg: RxSegment, o: SynOptions): boolean {
   }
   takeTimestamps(sk);
   if (o.sawTstamp) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
+  mtupInit(sk);
   tcpSyncMss(sk, sk.pmtuCookie);
   initializeRcvMss(sk);
   sk.copiedSeq = sk.rcvNxt;
