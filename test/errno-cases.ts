@@ -946,6 +946,7 @@ const CLAMPS: readonly (readonly [string, number, number, readonly number[]])[] 
   ['TCP_WINDOW_CLAMP', TCP, 10, [0, 1, 1151, 1152, M]],
   ['TCP_QUICKACK', TCP, 12, [0, 1]],
   ['TCP_USER_TIMEOUT', TCP, 18, [-1, 0, 1, M]],
+  ['TCP_FASTOPEN', TCP, 23, [-1, 0, 5, 1000000]],
   ['TCP_NOTSENT_LOWAT', TCP, 25, [0, 1, -1]],
   ['TCP_RTO_MAX_MS', TCP, 44, [0, 999, 1000, 120000, 120001]],
   ['IP_TTL', IP, 2, [-2, -1, 0, 1, 255, 256]],
@@ -1037,6 +1038,7 @@ function defaults(b: Bench, r: Recorder): void {
     ['TCP_QUICKACK', TCP, 12],
     ['TCP_USER_TIMEOUT', TCP, 18],
     ['TCP_NOTSENT_LOWAT', TCP, 25],
+    ['TCP_FASTOPEN_CONNECT', TCP, 30],
   ];
   const inet: readonly (readonly [string, number, number])[] = [
     ['IP_TTL', IP, 2],

@@ -46,7 +46,6 @@ const LATER: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/AF_NETLINK/, 'netlink sockets: the control calls take their place'],
   [/MPTCP/, 'multipath TCP: not planned'],
   [/UDPLITE/, 'UDP-Lite: not planned'],
-  [/FASTOPEN/, 'TCP fast open: later'],
   [/^addrlen|NULL|^accept4 bad flags$|^closed fd$/, 'no pointers, lengths and descriptors here'],
   [/returns len$|TCP_INFO len/, 'values are objects: they have no length'],
   [/^SIOCGIF/, 'interface ioctls: the control calls take their place'],

@@ -68,10 +68,10 @@ const TYPE_ONLY_UPWARDS: readonly string[] = [
  */
 const CROSSINGS: readonly RegExp[] = [
   /^(kernel|packet)\.ts$/,
-  /^link\/input\.ts$/,
-  /^device\/(veth|vlan|macvlan|ipvlan|vrf|loopback)\.ts$/,
+  /^link\/(input|move|vlan)\.ts$/,
+  /^device\/(veth|vlan|macvlan[\w-]*|ipvlan|vrf|loopback)\.ts$/,
   /^device\/bridge[^/]*(\.ts|\/.*)$/,
-  /^network\/ipv[46]\/(forward|output)\.ts$/,
+  /^network\/ipv[46]\/(forward|output|reassembly)\.ts$/,
   /^netfilter\/handover\.ts$/,
   /^tunnel\/[\w-]+\.ts$/,
   /^control\/link\.ts$/,

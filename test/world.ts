@@ -10,7 +10,7 @@ import { devOpen } from '../src/core/link/device-state.ts';
 import type { NetDevice } from '../src/core/link/net-device.ts';
 import type { NetNs } from '../src/core/net.ts';
 import { inetAddrAdd } from '../src/core/network/ipv4/device.ts';
-import { fibAdd, type RouteSpec } from '../src/core/network/route/change.ts';
+import { fibAdd, fibDel, type RouteSpec } from '../src/core/network/route/change.ts';
 import {
   NO_METRICS,
   RT_SCOPE_LINK,
@@ -100,16 +100,34 @@ export function addAddress(dev: NetDevice, cidr: string): void {
   assert.equal(inetAddrAdd(dev, { local, prefixLen, broadcast }), 0);
 }
 
-/** A route in the main table; `type` is a refusing one when there is no way. */
-export function addRoute(
-  net: NetNs,
-  cidr: string,
-  way: { readonly via?: string; readonly dev?: NetDevice; readonly type?: number },
-): void {
+/** How a route leads on; `type` is a refusing one when there is no way. */
+interface Way {
+  readonly via?: string;
+  readonly dev?: NetDevice;
+  readonly type?: number;
+}
+
+/** A route in the main table. */
+export function addRoute(net: NetNs, cidr: string, way: Way): void {
+  const err = fibAdd(net, routeSpec(cidr, way), {
+    create: true,
+    exclusive: true,
+    replace: false,
+    append: false,
+  });
+  assert.equal(err, 0, errnoName(err));
+}
+
+/** Takes away what `addRoute` made of a device. */
+export function deleteRoute(net: NetNs, cidr: string, dev: NetDevice): void {
+  assert.equal(fibDel(net, routeSpec(cidr, { dev })), 0);
+}
+
+function routeSpec(cidr: string, way: Way): RouteSpec {
   const [text = '', length = '32'] = cidr.split('/');
   const type = way.type ?? RTN_UNICAST;
   const gateway = way.via === undefined ? 0 : ipv4(way.via);
-  const spec: RouteSpec = {
+  return {
     table: RT_TABLE_MAIN,
     dst: ipv4(text),
     prefixLen: Number(length),
@@ -123,8 +141,6 @@ export function addRoute(
       type === RTN_UNICAST ? [{ gateway, dev: way.dev ?? null, weight: 1, onlink: false }] : [],
     metrics: NO_METRICS,
   };
-  const err = fibAdd(net, spec, { create: true, exclusive: true, replace: false, append: false });
-  assert.equal(err, 0, errnoName(err));
 }
 
 export function at(addr: string, port: number): SockAddrIn {

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { LabError, parseLab } from '../lab/file.ts';
 import { type RpcMessage, readMessages, sendMessage } from '../lab/rpc.ts';
 import { isAnswering, listLabs, socketPath } from '../lab/run-dir.ts';
+import { runHere } from './run-here.ts';
 
 /** Resolves with the exit code that the lab gave. */
 export async function remote(argv: readonly string[]): Promise<number> {
@@ -46,6 +47,7 @@ function open(lab: string): Promise<Socket> {
 function converse(socket: Socket, argv: readonly string[]): Promise<number> {
   return new Promise((resolve) => {
     let code = 1;
+    let launched: Promise<number> | undefined;
     const interrupt = (): void => {
       sendMessage(socket, { signal: 'SIGINT' });
     };
@@ -54,16 +56,24 @@ function converse(socket: Socket, argv: readonly string[]): Promise<number> {
     readMessages(socket, (message) => {
       if (message.out !== undefined) process.stdout.write(message.out);
       if (message.err !== undefined) process.stderr.write(message.err);
+      if (message.launch !== undefined) {
+        // From now on signals are the program's.
+        quiet();
+        launched = runHere(message.launch, socket);
+      }
       if (message.code !== undefined) {
         code = message.code;
         socket.end();
       }
     });
-    socket.on('error', () => {});
-    socket.on('close', () => {
+    const quiet = (): void => {
       process.off('SIGINT', interrupt);
       process.off('SIGTERM', interrupt);
-      resolve(code);
+    };
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      quiet();
+      resolve(launched ?? code);
     });
     const columns = process.stdout.columns as number | undefined;
     const request: RpcMessage = { argv, cwd: process.cwd() };

@@ -24,6 +24,7 @@ export type DropReason =
   | 'IP_RPFILTER'
   | 'IP_INADDRERRORS'
   | 'IP_INNOROUTES'
+  | 'IP_OUTNOROUTES'
   | 'IP_LOCAL_SOURCE'
   | 'IP_INVALID_SOURCE'
   | 'IP_INVALID_DEST'

@@ -19,6 +19,7 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENOSPC = 28;
 export const ESPIPE = 29;
+export const EFBIG = 27;
 export const EPIPE = 32;
 export const EDOM = 33;
 export const ERANGE = 34;
@@ -80,6 +81,7 @@ const TABLE: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
   [ENOTTY, ['ENOTTY', 'Inappropriate ioctl for device']],
   [ENOSPC, ['ENOSPC', 'No space left on device']],
   [ESPIPE, ['ESPIPE', 'Illegal seek']],
+  [EFBIG, ['EFBIG', 'File too large']],
   [EPIPE, ['EPIPE', 'Broken pipe']],
   [EDOM, ['EDOM', 'Numerical argument out of domain']],
   [ERANGE, ['ERANGE', 'Numerical result out of range']],

@@ -1,6 +1,9 @@
 /**
- * Notifications of a namespace: what rtnetlink multicasts (`ip monitor`). Synchronous, in order.
+ * Notifications of a namespace: what rtnetlink multicasts (`ip monitor`). Synchronous, in order: when a
+ * listener is called, the subject is still what the message says. Who watches the whole kernel is told
+ * of every namespace, in one stream (`NETLINK_LISTEN_ALL_NSID`; S19).
  */
+import type { NetNs } from './net.ts';
 
 export type NetEventKind =
   | 'newlink'
@@ -10,28 +13,63 @@ export type NetEventKind =
   | 'newroute'
   | 'delroute'
   | 'newneigh'
-  | 'delneigh';
+  | 'delneigh'
+  | 'newnsid'
+  | 'delnsid'
+  | 'newnetns'
+  | 'delnetns';
 
-/** `subject` is the state object that changed: a NetDevice, an address, a route, a neighbour. */
+/** Where a device that leaves its namespace goes (`IFLA_NEW_NETNSID`, `IFLA_NEW_IFINDEX`). */
+export interface LinkMove {
+  readonly net: NetNs;
+  readonly ifindex: number;
+}
+
+/** The id of a namespace in another (`RTM_NEWNSID`). */
+export interface NsidSubject {
+  readonly net: NetNs;
+  readonly nsid: number;
+}
+
+/**
+ * `subject` is the state object that changed: a NetDevice, an address, a route, a neighbour, a
+ * `NsidSubject`; of `newnetns` and `delnetns` the namespace.
+ */
 export interface NetEvent {
   readonly kind: NetEventKind;
   readonly subject: unknown;
+  /** Of a `dellink` because the device moves; null otherwise. */
+  readonly move: LinkMove | null;
 }
 
-/** A list of listeners, called in the order of their subscription. */
+/** Told of what happens in `net`. */
+export type NetWatcher = (net: NetNs, event: NetEvent) => void;
+
+const NOBODY: readonly ((event: NetEvent) => void)[] = Object.freeze([]);
+
+/** A list of listeners, called in the order of their subscription, then those of the kernel. */
 export class EventSource {
-  private readonly listeners: ((event: NetEvent) => void)[] = [];
+  private readonly net: NetNs;
+  private listeners: readonly ((event: NetEvent) => void)[] = NOBODY;
+
+  constructor(net: NetNs) {
+    this.net = net;
+  }
 
   /** Returns the function that ends the subscription. */
   subscribe(listener: (event: NetEvent) => void): () => void {
-    this.listeners.push(listener);
+    this.listeners = [...this.listeners, listener];
     return () => {
-      const i = this.listeners.indexOf(listener);
-      if (i >= 0) this.listeners.splice(i, 1);
+      this.listeners = this.listeners.filter((l) => l !== listener);
     };
   }
 
-  emit(kind: NetEventKind, subject: unknown): void {
-    for (const listener of this.listeners) listener({ kind, subject });
+  emit(kind: NetEventKind, subject: unknown, move: LinkMove | null = null): void {
+    const { listeners, net } = this;
+    const { watchers } = net.kernel;
+    if (listeners.length === 0 && watchers.length === 0) return;
+    const event: NetEvent = { kind, subject, move };
+    for (let i = 0; i < listeners.length; i++) listeners[i]?.(event);
+    for (let i = 0; i < watchers.length; i++) watchers[i]?.(net, event);
   }
 }

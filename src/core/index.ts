@@ -12,7 +12,9 @@ export {
   type Runner,
   type VethEnd,
 } from './control/kernel.ts';
-export type { LinkAdd, LinkControl, LinkSet, PeerSpec } from './control/link.ts';
+export type { LinkControl } from './control/link.ts';
+export type { LinkAdd, LinkKind, PeerSpec, VlanOptions } from './control/link-add.ts';
+export type { LinkSet, MacvlanOptions } from './control/link-set.ts';
 export { Namespace, type NamespaceStats } from './control/namespace.ts';
 export type { NeighbourSpec, NeighControl } from './control/neigh.ts';
 export { formatNetem, parseNetem } from './control/netem-words.ts';
@@ -20,10 +22,11 @@ export type { QdiscControl, QdiscInfo } from './control/qdisc.ts';
 export type { NexthopSpec, RouteControl, RouteQuery, RouteSpec } from './control/route.ts';
 export type { SocketControl, SocketInfo } from './control/sockets.ts';
 export type { SysctlControl } from './control/sysctl.ts';
+export type { LinkDestination, WatchEvent, WatchListener } from './control/watch.ts';
 export type { DropReason } from './drop.ts';
 export type { Env } from './env.ts';
 export * from './errno.ts';
-export type { NetEvent, NetEventKind } from './event.ts';
+export type { LinkMove, NetEvent, NetEventKind, NsidSubject } from './event.ts';
 export { Capture, type CaptureOptions, type CaptureSink } from './link/capture.ts';
 export type { NetemOptions } from './link/netem-options.ts';
 export { Socket } from './socket/socket.ts';

@@ -1,5 +1,7 @@
 /** Fills the switchboard: the one place that knows which function serves which protocol. */
 import { bridgeEvent } from './device/bridge.ts';
+import { macvlanEvent } from './device/macvlan.ts';
+import { vlanEvent } from './device/vlan.ts';
 import { neighbourEvent } from './link/neighbour-table.ts';
 import { arpInput } from './network/ipv4/arp.ts';
 import { inetdevEvent } from './network/ipv4/device.ts';
@@ -27,7 +29,7 @@ export function makeProtocols(): Protocols {
     tooBig: ipTooBig,
     pingReply: pingInput,
     raw: rawInput,
-    netdev: [inetdevEvent, neighbourEvent, bridgeEvent],
+    netdev: [inetdevEvent, neighbourEvent, bridgeEvent, vlanEvent, macvlanEvent],
   };
   p.ether.set(ETH_P_IP, ipInput);
   p.ether.set(ETH_P_ARP, arpInput);

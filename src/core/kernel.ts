@@ -5,6 +5,7 @@
 
 import { drop } from './drop.ts';
 import type { Env } from './env.ts';
+import type { NetWatcher } from './event.ts';
 import { makeProtocols } from './inet.ts';
 import { netifReceive } from './link/input.ts';
 import type { NetDevice, PacketTap } from './link/net-device.ts';
@@ -37,6 +38,10 @@ export class Kernel {
   tracer: Tracer | null = null;
   /** Captures on every device of every namespace; null when none. */
   taps: PacketTap[] | null = null;
+  /** Told of what happens in every namespace; replaced, never changed. */
+  watchers: readonly NetWatcher[] = [];
+  /** Devices whose carrier changed while one goes up or down; null: none does (`lweventlist`). */
+  linkWatch: NetDevice[] | null = null;
   /** Packets on all backlogs. */
   backlogLength = 0;
   /** All namespaces that live, by id. */
@@ -65,6 +70,7 @@ export class Kernel {
     const net = new NetNs(this, ++this.lastNetId, name);
     this.namespaces.set(net.id, net);
     if (name !== null) this.names.set(name, net);
+    net.events.emit('newnetns', net);
     return net;
   }
 

@@ -15,6 +15,7 @@ import type { NetDevice, PacketTap } from './link/net-device.ts';
 import { MIB_MAX, type Mib } from './mib.ts';
 import { ARP_PROTOCOL } from './network/ipv4/arp.ts';
 import { Ipv4State } from './network/ipv4/state.ts';
+import { NetnsIds } from './nsid.ts';
 import { Ipv4Conf, NeighConf, Sysctl } from './sysctl.ts';
 import { PingState } from './transport/ping/state.ts';
 import { RawState } from './transport/raw/state.ts';
@@ -50,10 +51,11 @@ export class NetNs {
   readonly ipv4ConfAll: Ipv4Conf = new Ipv4Conf();
   readonly ipv4ConfDefault: Ipv4Conf = new Ipv4Conf();
   readonly neighConfDefault: NeighConf = new NeighConf();
-  readonly mib: Mib = new Float64Array(MIB_MAX) as Mib;
-  /** Packets that died here, by reason. */
-  readonly drops: Map<DropReason, number> = new Map();
-  readonly events: EventSource = new EventSource();
+  private mibMade: Mib | null = null;
+  private dropsMade: Map<DropReason, number> | null = null;
+  readonly events: EventSource;
+  /** What other namespaces are called here. */
+  readonly nsids: NetnsIds;
 
   constructor(kernel: Kernel, id: number, name: string | null) {
     this.kernel = kernel;
@@ -61,6 +63,8 @@ export class NetNs {
     this.name = name;
     this.hostname = name ?? `ns${id}`;
     this.ipv4ConfAll.acceptSourceRoute = 0;
+    this.events = new EventSource(this);
+    this.nsids = new NetnsIds(this);
     this.devs = new DeviceList();
     this.arp = new NeighbourTable(this, ARP_PROTOCOL);
     this.ipv4 = new Ipv4State(this);
@@ -69,6 +73,18 @@ export class NetNs {
     this.ping = new PingState(this);
     this.raw = new RawState(this);
     this.loopback = loopbackSetup(this);
+  }
+
+  /** Counters; made when the first one counts, so that an idle namespace pays little. */
+  get mib(): Mib {
+    this.mibMade ??= new Float64Array(MIB_MAX) as Mib;
+    return this.mibMade;
+  }
+
+  /** Packets that died here, by reason. */
+  get drops(): Map<DropReason, number> {
+    this.dropsMade ??= new Map();
+    return this.dropsMade;
   }
 
   /** Ends the namespace: sockets, devices with their peers, and all that waits. */
@@ -82,6 +98,8 @@ export class NetNs {
     destroyDevices(this);
     this.arp.destroy();
     this.ipv4.destroy();
+    this.nsids.destroy();
+    this.events.emit('delnetns', this);
     this.kernel.forgetNetNs(this);
   }
 }

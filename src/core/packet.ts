@@ -15,6 +15,7 @@ import type { IcmpHeader } from './wire/icmp.ts';
 import type { Ipv4Header } from './wire/ipv4.ts';
 import type { TcpHeader } from './wire/tcp.ts';
 import type { UdpHeader } from './wire/udp.ts';
+import type { VlanTag } from './wire/vlan.ts';
 
 /** For whom a received frame is (`skb->pkt_type`, `include/uapi/linux/if_packet.h`). */
 export const PACKET_HOST = 0;
@@ -51,6 +52,8 @@ export class Packet {
   pktType: number = PACKET_HOST;
   /** Null on a device without link-layer header, and before `link/neighbour.ts` on the way out. */
   eth: EthHeader | null = null;
+  /** VLAN tags, outermost first; null: untagged. `proto` is the type behind them. */
+  vlan: VlanTag | null = null;
   arp: ArpHeader | null = null;
   ip: Ipv4Header | null = null;
   /** At most one of the transport headers is set; none: `data` is all that follows the IP header. */
@@ -98,6 +101,7 @@ export class Packet {
     copy.dev = this.dev;
     copy.pktType = this.pktType;
     copy.eth = this.eth;
+    copy.vlan = this.vlan;
     copy.arp = this.arp;
     copy.ip = this.ip === null ? null : this.ip.copy();
     copy.tcp = this.tcp;

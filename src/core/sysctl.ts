@@ -81,6 +81,10 @@ export class Sysctl {
   tcpEcn = 2;
   /** net.ipv4.tcp_ecn_fallback */
   tcpEcnFallback = 1;
+  /** net.ipv4.tcp_fastopen */
+  tcpFastopen = 1;
+  /** net.ipv4.tcp_fastopen_blackhole_timeout_sec */
+  tcpFastopenBlackholeTimeoutSec = 0;
   /** net.ipv4.tcp_fin_timeout */
   tcpFinTimeout = 60;
   /** net.ipv4.tcp_frto */
@@ -93,6 +97,8 @@ export class Sysctl {
   tcpKeepaliveProbes = 9;
   /** net.ipv4.tcp_keepalive_intvl */
   tcpKeepaliveIntvl = 75;
+  /** net.ipv4.tcp_max_orphans. LINUX: one limit for the machine, by its memory. */
+  tcpMaxOrphans = 131072;
   /** net.ipv4.tcp_max_reordering */
   tcpMaxReordering = 300;
   /** net.ipv4.tcp_max_syn_backlog */
@@ -111,6 +117,8 @@ export class Sysctl {
   tcpMtuProbeFloor = 48;
   /** net.ipv4.tcp_mtu_probing */
   tcpMtuProbing = 0;
+  /** net.ipv4.tcp_no_metrics_save */
+  tcpNoMetricsSave = 0;
   /** net.ipv4.tcp_notsent_lowat */
   tcpNotsentLowat = 4294967295;
   /** net.ipv4.tcp_orphan_retries */
@@ -119,6 +127,12 @@ export class Sysctl {
   tcpPacingCaRatio = 120;
   /** net.ipv4.tcp_pacing_ss_ratio */
   tcpPacingSsRatio = 200;
+  /** net.ipv4.tcp_probe_interval, seconds */
+  tcpProbeInterval = 600;
+  /** net.ipv4.tcp_probe_threshold */
+  tcpProbeThreshold = 8;
+  /** net.ipv4.tcp_tso_rtt_log */
+  tcpTsoRttLog = 9;
   /** net.ipv4.tcp_pingpong_thresh */
   tcpPingpongThresh = 1;
   /** net.ipv4.tcp_recovery */
@@ -256,14 +270,22 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.tcp_comp_sack_nr', field: 'tcpCompSackNr', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_dsack', field: 'tcpDsack', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_early_retrans', field: 'tcpEarlyRetrans', min: 0, max: 4 },
-  { name: 'net.ipv4.tcp_ecn', field: 'tcpEcn', min: 0, max: 5 },
+  { name: 'net.ipv4.tcp_ecn', field: 'tcpEcn', min: 0, max: 2 },
   { name: 'net.ipv4.tcp_ecn_fallback', field: 'tcpEcnFallback', min: 0, max: 1 },
+  { name: 'net.ipv4.tcp_fastopen', field: 'tcpFastopen', min: -2147483648, max: 2147483647 },
+  {
+    name: 'net.ipv4.tcp_fastopen_blackhole_timeout_sec',
+    field: 'tcpFastopenBlackholeTimeoutSec',
+    min: 0,
+    max: 2147483647,
+  },
   { name: 'net.ipv4.tcp_fin_timeout', field: 'tcpFinTimeout', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_frto', field: 'tcpFrto', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_invalid_ratelimit', field: 'tcpInvalidRatelimit', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_keepalive_time', field: 'tcpKeepaliveTime', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_keepalive_probes', field: 'tcpKeepaliveProbes', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_keepalive_intvl', field: 'tcpKeepaliveIntvl', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_max_orphans', field: 'tcpMaxOrphans', min: -2147483648, max: 2147483647 },
   { name: 'net.ipv4.tcp_max_reordering', field: 'tcpMaxReordering', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_max_syn_backlog', field: 'tcpMaxSynBacklog', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_max_tw_buckets', field: 'tcpMaxTwBuckets', min: 0, max: 2147483647 },
@@ -273,10 +295,14 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.tcp_moderate_rcvbuf', field: 'tcpModerateRcvbuf', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_mtu_probe_floor', field: 'tcpMtuProbeFloor', min: 48, max: 65535 },
   { name: 'net.ipv4.tcp_mtu_probing', field: 'tcpMtuProbing', min: 0, max: 2 },
+  { name: 'net.ipv4.tcp_no_metrics_save', field: 'tcpNoMetricsSave', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_notsent_lowat', field: 'tcpNotsentLowat', min: 0, max: 4294967295 },
   { name: 'net.ipv4.tcp_orphan_retries', field: 'tcpOrphanRetries', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_pacing_ca_ratio', field: 'tcpPacingCaRatio', min: 0, max: 1000 },
   { name: 'net.ipv4.tcp_pacing_ss_ratio', field: 'tcpPacingSsRatio', min: 0, max: 1000 },
+  { name: 'net.ipv4.tcp_probe_interval', field: 'tcpProbeInterval', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_probe_threshold', field: 'tcpProbeThreshold', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_tso_rtt_log', field: 'tcpTsoRttLog', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_pingpong_thresh', field: 'tcpPingpongThresh', min: 1, max: 255 },
   { name: 'net.ipv4.tcp_recovery', field: 'tcpRecovery', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_reordering', field: 'tcpReordering', min: 0, max: 2147483647 },

@@ -5,6 +5,7 @@
 import type { Namespace } from '../core/control/namespace.ts';
 import type { FrameStream } from '../node/frame-stream.ts';
 import { joinLab } from '../node/join.ts';
+import { type Offer, offerPlace } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
 
 const {
@@ -13,6 +14,11 @@ const {
   WARREN_LAB_TOKEN: token = '',
 } = process.env;
 
+/** Milliseconds between asking this process to end and ending it. */
+const KILL_AFTER_MS = 2000;
+
+/** Places for other programs in this namespace, by the path of their socket. */
+const offers: Map<string, Offer> = new Map();
 /** Commands that run, by the number that the lab gave them. */
 const running: Map<number, AbortController> = new Map();
 
@@ -21,11 +27,17 @@ if (socket !== undefined && socket !== '') {
   for (const name of ['WARREN_LAB_SOCKET', 'WARREN_LAB_NODE', 'WARREN_LAB_TOKEN'])
     delete process.env[name];
   try {
-    await joinLab({ socket, node, token }, serve);
+    await joinLab({ socket, node, token }, serve, endSelf);
   } catch (error) {
     console.error(`warren: ${node} cannot join its lab: ${(error as Error).message}`);
     process.exit(1);
   }
+}
+
+/** Without its lab a program ends, as if its machine went down. */
+function endSelf(): void {
+  process.kill(process.pid, 'SIGTERM');
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER_MS).unref();
 }
 
 function serve(ns: Namespace, stream: FrameStream, method: string, params: unknown): unknown {
@@ -34,7 +46,19 @@ function serve(ns: Namespace, stream: FrameStream, method: string, params: unkno
     running.get(Number(params))?.abort();
     return null;
   }
+  if (method === 'offer') return offer(ns, String(params));
+  if (method === 'withdraw') {
+    offers.get(String(params))?.close();
+    offers.delete(String(params));
+    return null;
+  }
   return undefined;
+}
+
+/** Makes a place for a program that runs in this one's namespace, at the path that the lab names. */
+async function offer(ns: Namespace, path: string): Promise<null> {
+  offers.set(path, await offerPlace(ns.net, path));
+  return null;
 }
 
 interface CommandRequest {

@@ -32,17 +32,28 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-/** Runs one command in `ns`; resolves with its exit code. Refuses an unknown one with the nearest known. */
-export function runCommand(ns: Namespace, argv: readonly string[], io: CommandIo): Promise<number> {
+/** Refuses what cannot run in a namespace, with the nearest that can. */
+export function checkCommand(name: string): void {
+  if (Object.hasOwn(COMMANDS, name)) return;
+  const known = Object.keys(COMMANDS);
+  // Of two letters everything is near.
+  const near = name.length < 3 ? undefined : nearest(name, [...known, 'node']);
+  const hint =
+    near === undefined
+      ? `Node programs can (node server.js, node -e …), and ${known.join(', ')}`
+      : `did you mean "${near}"?`;
+  throw new LabError(`exec: "${name}" cannot run in a node; ${hint}`);
+}
+
+/** Runs one command in `ns`; resolves with its exit code. */
+export async function runCommand(
+  ns: Namespace,
+  argv: readonly string[],
+  io: CommandIo,
+): Promise<number> {
   const [name = '', ...args] = argv;
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) {
-    const known = Object.keys(COMMANDS);
-    const near = nearest(name, known);
-    const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean "${near}"?`;
-    return Promise.reject(new LabError(`exec: "${name}" is not a command here; ${hint}`));
-  }
-  return command(ns, args, io);
+  checkCommand(name);
+  return (COMMANDS[name] as Command)(ns, args, io);
 }
 
 function tool(run: Tool): Command {

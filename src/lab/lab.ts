@@ -3,17 +3,24 @@
  * from a plan; `down` leaves nothing behind.
  */
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { join } from 'node:path';
 import { Kernel } from '../core/control/kernel.ts';
 import { Capture } from '../core/link/capture.ts';
 import type { NetDevice } from '../core/link/net-device.ts';
 import { nearest } from '../core/util/nearest.ts';
 import { RealTimeEnv } from '../node/env.ts';
 import { hold, release } from '../node/loop.ts';
+import type { Offer } from '../node/remote-server.ts';
+import type { CommandIo } from './command-io.ts';
+import { checkCommand } from './commands.ts';
 import { LabError } from './file.ts';
+import { runProgram } from './launch.ts';
 import { LocalNode } from './local-node.ts';
 import type { LabNode } from './node.ts';
 import type { LabPlan, PlannedNode } from './plan.ts';
 import { ProcessNode } from './process-node.ts';
+import { nodeArguments } from './program-words.ts';
+import { runDir } from './run-dir.ts';
 import { Switch } from './switch.ts';
 
 /** A capture that writes its file. */
@@ -22,6 +29,11 @@ export interface RunningCapture {
   packets(): number;
   stop(): Promise<void>;
 }
+
+/** Commands whose words may be nodes that must be there to answer. */
+const REACHES: readonly string[] = ['ping', 'traceroute', 'tracepath'];
+/** 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
 
 export interface LabOptions {
   /** Folder of the lab file: paths in it start there. */
@@ -39,6 +51,9 @@ export class Lab {
   readonly startedAt: number = Date.now();
   private readonly options: LabOptions;
   private readonly captures: Set<RunningCapture> = new Set();
+  /** Places of programs that `exec` runs. */
+  private readonly offers: Set<Offer> = new Set();
+  private lastProgram = 0;
 
   constructor(plan: LabPlan, options: LabOptions) {
     if (plan.clock === 'virtual')
@@ -90,6 +105,40 @@ export class Lab {
         ? `the nodes are ${[...this.nodes.keys()].join(', ')}`
         : `did you mean "${near}"?`;
     throw new LabError(`there is no node "${name}"; ${hint}`);
+  }
+
+  /** Runs one of Warren's commands in a node, once that and the nodes that it is about are on the network. */
+  async command(name: string, argv: readonly string[], io: CommandIo): Promise<number> {
+    const node = this.node(name);
+    const others = REACHES.includes(argv[0] ?? '') ? argv.slice(1) : [];
+    for (const one of [node, ...others.map((word) => this.nodes.get(word))]) {
+      await one?.online(io);
+      if (io.signal.aborted) return INTERRUPTED;
+    }
+    return node.command(argv, io);
+  }
+
+  /** Runs a command or a Node program in a node; resolves with its exit code. `cwd`: where it was typed. */
+  async exec(name: string, argv: readonly string[], io: CommandIo, cwd: string): Promise<number> {
+    const node = this.node(name);
+    const args = nodeArguments(argv);
+    if (args === undefined) {
+      checkCommand(argv[0] ?? '');
+      return this.command(name, argv, io);
+    }
+    await node.online(io);
+    if (io.signal.aborted) return INTERRUPTED;
+    const path = join(runDir(), `${process.pid}.exec.${++this.lastProgram}.sock`);
+    const offer = await node.offer(path);
+    this.offers.add(offer);
+    const env = Object.entries(node.plan.spec.env ?? {}).map(([k, v]) => [k, String(v)] as const);
+    const launch = { node: name, argv: args, env: Object.fromEntries(env), path };
+    try {
+      return await (io.launch?.(launch) ?? runProgram(launch, cwd, io));
+    } finally {
+      this.offers.delete(offer);
+      offer.close();
+    }
   }
 
   /** Pulls the cable of a node on a network, or the wire between two nodes; `heal` plugs it in again. */
@@ -145,6 +194,7 @@ export class Lab {
 
   async down(): Promise<void> {
     for (const capture of [...this.captures]) await capture.stop();
+    for (const offer of this.offers) offer.close();
     await Promise.all([...this.nodes.values()].map((n) => n.stop()));
     release();
   }

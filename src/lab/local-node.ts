@@ -5,6 +5,7 @@ import type { Kernel } from '../core/control/kernel.ts';
 import type { Namespace } from '../core/control/namespace.ts';
 import { formatIpv4 } from '../core/util/address.ts';
 import { runIn, setHosts } from '../node/index.ts';
+import { type Offer, offerPlace } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
 import { runCommand } from './commands.ts';
 import { LabError } from './file.ts';
@@ -93,8 +94,14 @@ export class LocalNode implements LabNode {
     if (failure === undefined) this.state = 'ready';
   }
 
+  async online(): Promise<void> {}
+
   command(argv: readonly string[], io: CommandIo): Promise<number> {
     return runCommand(this.ns, argv, io);
+  }
+
+  async offer(path: string): Promise<Offer> {
+    return offerPlace(this.ns.net, path);
   }
 
   async stop(): Promise<void> {

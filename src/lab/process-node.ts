@@ -4,23 +4,28 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { splitWords } from '../core/control/split-words.ts';
 import type { TunPort } from '../core/device/tun.ts';
 import { formatIpv4, formatMac } from '../core/util/address.ts';
 import { type FrameStream, FrameStreamServer, type NodeConfig } from '../node/index.ts';
+import type { Offer } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
 import { LabError } from './file.ts';
 import type { NodeContext } from './local-node.ts';
 import type { LabNode, NodeState } from './node.ts';
 import { NodeLog } from './node-log.ts';
 import type { PlannedNode } from './plan.ts';
+import { nodeArguments } from './program-words.ts';
 import { runDir } from './run-dir.ts';
 import type { Switch } from './switch.ts';
 import { waitFor, waitForLog } from './wait-ready.ts';
 
 /** Time between asking a program to end and ending it, milliseconds. */
 const KILL_AFTER_MS = 2000;
+/** A wait for a program's start that is longer than this is told, milliseconds. */
+const TELL_AFTER_MS = 500;
 
 export class ProcessNode implements LabNode {
   readonly plan: PlannedNode;
@@ -34,6 +39,9 @@ export class ProcessNode implements LabNode {
   private child: ChildProcess | undefined;
   private server: FrameStreamServer | undefined;
   private stream: FrameStream | undefined;
+  /** The namespace is configured, and on its wires. */
+  private joined = false;
+  private stopped = false;
   private lastCommand = 0;
   private readonly commands: Map<number, CommandIo> = new Map();
 
@@ -93,12 +101,21 @@ export class ProcessNode implements LabNode {
     if (this.exit === undefined) this.state = 'ready';
   }
 
+  async online(io: CommandIo): Promise<void> {
+    const since = performance.now();
+    let told = false;
+    const there = (): boolean => {
+      if (!told && performance.now() - since > TELL_AFTER_MS) {
+        told = true;
+        io.err(`waiting for ${this.plan.name} to start\n`);
+      }
+      return this.joined || io.signal.aborted;
+    };
+    await waitFor(there, 'start', () => this.whyGone());
+  }
+
   async command(argv: readonly string[], io: CommandIo): Promise<number> {
-    const { stream } = this;
-    if (stream === undefined) {
-      const why = this.exit === undefined ? 'has not started yet' : `has ended (${this.exit})`;
-      throw new LabError(`the program of ${this.plan.name}, which holds its namespace, ${why}`);
-    }
+    const stream = this.connected();
     const id = ++this.lastCommand;
     this.commands.set(id, io);
     const interrupt = (): void => {
@@ -115,8 +132,36 @@ export class ProcessNode implements LabNode {
     }
   }
 
+  async offer(path: string): Promise<Offer> {
+    const stream = this.connected();
+    try {
+      await stream.request('offer', path);
+    } catch (error) {
+      throw new LabError(`${this.plan.name}: ${(error as Error).message}`);
+    }
+    return {
+      close: () => {
+        stream.request('withdraw', path).catch(() => rmSync(path, { force: true }));
+      },
+    };
+  }
+
+  /** The wire to the program, which holds the namespace. */
+  private connected(): FrameStream {
+    const { stream } = this;
+    if (stream !== undefined && this.joined) return stream;
+    throw new LabError(this.whyGone() ?? `${this.plan.name} has not started yet`);
+  }
+
+  private whyGone(): string | undefined {
+    if (this.exit !== undefined)
+      return `${this.plan.name} is gone: its program, which held its namespace, has ended (${this.exit})`;
+    return this.stopped ? 'the lab goes down' : undefined;
+  }
+
   async stop(): Promise<void> {
     const { child } = this;
+    this.stopped = true;
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
       child.kill('SIGTERM');
@@ -134,6 +179,7 @@ export class ProcessNode implements LabNode {
     };
     stream.onClose = () => {
       this.stream = undefined;
+      this.joined = false;
     };
     // The handshake's own handler goes first; ours serves what comes after it.
     queueMicrotask(() => {
@@ -142,6 +188,10 @@ export class ProcessNode implements LabNode {
   }
 
   private serve(method: string, params: unknown): unknown {
+    if (method === 'joined') {
+      this.joined = true;
+      return null;
+    }
     if (method !== 'output') throw new Error(`nobody serves ${method}`);
     const { id, kind, text } = params as { id: number; kind: string; text: string };
     const io = this.commands.get(id);
@@ -178,9 +228,9 @@ export class ProcessNode implements LabNode {
     if (ready?.kind === 'log') await waitForLog(this.log, ready.text, failed);
     else if (ready?.kind === 'tcp') {
       const listening = async (): Promise<boolean> =>
-        this.stream !== undefined && (await this.stream.request('listening', ready.port)) === true;
+        this.joined && (await this.stream?.request('listening', ready.port)) === true;
       await waitFor(() => listening().catch(() => false), `tcp ${ready.port}`, failed);
-    } else await waitFor(() => this.stream !== undefined, 'start', failed);
+    } else await waitFor(() => this.joined, 'start', failed);
   }
 
   private ended(how: string): void {
@@ -196,10 +246,10 @@ export class ProcessNode implements LabNode {
 /** The program and its arguments, without `node`; other programs have no stack of ours inside. */
 function programOf(plan: PlannedNode): readonly string[] {
   const { run = '' } = plan.spec;
-  const [first = '', ...rest] = typeof run === 'string' ? splitWords(run) : run;
-  if (first === 'node' && rest.length > 0) return rest;
-  if (/\.[cm]?[jt]s$/.test(first)) return [first, ...rest];
+  const words = typeof run === 'string' ? splitWords(run) : run;
+  const args = nodeArguments(words);
+  if (args !== undefined && args.length > 0) return args;
   throw new LabError(
-    `${plan.name}: run: starts Node programs, as in "node server.js"; "${first}" is none`,
+    `${plan.name}: run: starts Node programs, as in "node server.js"; "${words[0] ?? ''}" is none`,
   );
 }

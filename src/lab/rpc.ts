@@ -1,9 +1,11 @@
 /**
  * How the command talks to a lab that runs: one JSON object a line over a stream socket, in both
- * directions. A request is `{argv}`; the answer is any number of `{out}` and `{err}`, then `{code}`.
+ * directions. A request is `{argv}`; the answer is any number of `{out}` and `{err}`, then `{code}`; or
+ * `{launch}`: the command starts that program itself and hangs up when it has ended.
  * `{signal: 'SIGINT'}` interrupts what runs. Lines are bounded: who sends a longer one is cut off.
  */
 import type { Duplex } from 'node:stream';
+import type { Launch } from './launch.ts';
 
 /** Longest line that is accepted, bytes. */
 export const MAX_LINE: number = 1 << 20;
@@ -17,9 +19,9 @@ export interface RpcMessage {
   readonly out?: string;
   readonly err?: string;
   readonly code?: number;
+  /** A program that the command is to start in its terminal; the lab waits for its end. */
+  readonly launch?: Launch;
   readonly signal?: 'SIGINT';
-  /** Text typed on standard input; null: its end. */
-  readonly input?: string | null;
 }
 
 /** Sends one message; false when the other side reads too slowly. */
@@ -67,7 +69,7 @@ function isMessage(value: unknown): value is RpcMessage {
     return false;
   const texts = ['out', 'err', 'cwd'].every((k) => m[k] === undefined || typeof m[k] === 'string');
   const numbers = ['code', 'columns'].every((k) => m[k] === undefined || Number.isInteger(m[k]));
-  const input = m['input'];
-  const inputOk = input === undefined || input === null || typeof input === 'string';
-  return texts && numbers && inputOk && (m['signal'] === undefined || m['signal'] === 'SIGINT');
+  const launch = m['launch'];
+  const launchOk = launch === undefined || (typeof launch === 'object' && launch !== null);
+  return texts && numbers && launchOk && (m['signal'] === undefined || m['signal'] === 'SIGINT');
 }

@@ -31,8 +31,8 @@ export function socketPath(lab: string): string {
 /** Names of labs that have a socket, whether they still answer or not. */
 export function listLabs(): string[] {
   return readdirSync(runDir())
-    .filter((f) => f.endsWith('.sock') && !f.includes('.node.'))
-    .map((f) => f.slice(0, -'.sock'.length))
+    .map((f) => /^([^.]+)\.sock$/.exec(f)?.[1])
+    .filter((name) => name !== undefined)
     .sort();
 }
 

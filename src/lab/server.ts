@@ -65,6 +65,13 @@ function serve(socket: Socket, run: CommandRunner): void {
       out: (text) => void sendMessage(socket, { out: text }),
       err: (text) => void sendMessage(socket, { err: text }),
       signal: abort.signal,
+      launch: (launch) =>
+        new Promise((resolve) => {
+          // Its end is that of the connection; the exit code is known there.
+          if (abort.signal.aborted) resolve(0);
+          abort.signal.addEventListener('abort', () => resolve(0), { once: true });
+          sendMessage(socket, { launch });
+        }),
     };
     run(message.argv, io, { cwd: message.cwd ?? process.cwd() })
       .catch((error: unknown) => {

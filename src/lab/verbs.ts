@@ -7,6 +7,7 @@ import { nearest } from '../core/util/nearest.ts';
 import type { CommandIo } from './command-io.ts';
 import { LabError } from './file.ts';
 import type { Lab } from './lab.ts';
+import type { LabNode } from './node.ts';
 import { formatTable } from './table.ts';
 
 /** Where the words were typed, and how the lab is taken down. */
@@ -22,22 +23,22 @@ const VERBS: Readonly<Record<string, Verb>> = {
     io.out(`${listNodes(lab)}\n`);
     return 0;
   },
-  exec: (lab, args, io) => {
+  exec: (lab, args, io, at) => {
     const [node, dashes, ...command] = args;
     if (node === undefined || dashes !== '--' || command.length === 0)
       throw new LabError('usage: warren exec NODE -- COMMAND…');
-    return lab.node(node).command(command, io);
+    return lab.exec(node, command, io, at.cwd);
   },
   ping: (lab, args, io) => {
     const [from, ...rest] = args;
     if (from === undefined || rest.length === 0)
       throw new LabError('usage: warren ping A B [options]');
-    return lab.node(from).command(['ping', ...rest], io);
+    return lab.command(from, ['ping', ...rest], io);
   },
   traceroute: (lab, args, io) => {
     const [from, ...rest] = args;
     if (from === undefined || rest.length === 0) throw new LabError('usage: warren traceroute A B');
-    return lab.node(from).command(['traceroute', ...rest], io);
+    return lab.command(from, ['traceroute', ...rest], io);
   },
   ip: (lab, args, io) => inNode(lab, 'ip', args, io),
   ss: (lab, args, io) => inNode(lab, 'ss', args, io),
@@ -94,11 +95,24 @@ export function runVerb(
 export function listNodes(lab: Lab): string {
   const rows = [...lab.nodes.values()].map((node) => {
     const addresses = node.plan.interfaces.map((i) => `${formatIpv4(i.address)}/${i.prefixLen}`);
-    const state = node.exit === undefined ? node.state : `exited (${node.exit})`;
     const kind = node.plan.router ? 'router' : 'host';
-    return [node.plan.name, kind, state, node.program, 'real', addresses.join(' ') || '-'];
+    return [
+      node.plan.name,
+      kind,
+      stateOf(lab, node),
+      node.program,
+      'real',
+      addresses.join(' ') || '-',
+    ];
   });
   return formatTable([['NODE', 'KIND', 'STATE', 'PROGRAM', 'CLOCK', 'ADDRESSES'], ...rows]);
+}
+
+function stateOf(lab: Lab, node: LabNode): string {
+  if (node.exit !== undefined) return `exited (${node.exit})`;
+  if (node.state !== 'idle' || node.program === '-') return node.state;
+  const before = node.plan.after.filter((name) => lab.node(name).state !== 'ready');
+  return before.length === 0 ? 'starting' : `waits for ${before.join(', ')}`;
 }
 
 /** `ip -n NODE …`: the node is named by -n, as iproute2 has it. */
@@ -109,7 +123,7 @@ function inNode(lab: Lab, tool: string, args: readonly string[], io: CommandIo):
     throw new LabError(
       `which node? warren ${tool} -n NODE …; the nodes are ${[...lab.nodes.keys()].join(', ')}`,
     );
-  return lab.node(name).command([tool, ...args.slice(0, at), ...args.slice(at + 2)], io);
+  return lab.command(name, [tool, ...args.slice(0, at), ...args.slice(at + 2)], io);
 }
 
 async function netem(lab: Lab, args: readonly string[], io: CommandIo): Promise<number> {
@@ -119,11 +133,10 @@ async function netem(lab: Lab, args: readonly string[], io: CommandIo): Promise<
   if (node === undefined || words === undefined || rest.length > 2)
     throw new LabError("usage: warren netem NODE [TOWARDS] 'delay 100ms loss 1%', or off");
   const dev = lab.interfaceOf(node, towards);
-  if (words === 'off')
-    return lab.node(node).command(['tc', 'qdisc', 'del', 'dev', dev, 'root'], io);
+  if (words === 'off') return lab.command(node, ['tc', 'qdisc', 'del', 'dev', dev, 'root'], io);
   parseNetem(words);
   const argv = ['tc', 'qdisc', 'replace', 'dev', dev, 'root', 'netem', ...words.split(/\s+/)];
-  return lab.node(node).command(argv, io);
+  return lab.command(node, argv, io);
 }
 
 async function capture(

@@ -10,10 +10,8 @@ import { drainTicks, makeCallback, markReady } from './loop.ts';
 import type { TcpHandle } from './tcp-handle.ts';
 import { uvErrno, uvException } from './uv.ts';
 
-/** Reads per event, as libuv's `uv__read`. */
+/** Chunks per event, as many as `uv__read` reads. */
 const READS = 32;
-/** Slices smaller than this on average are joined into one chunk. */
-const JOIN_BELOW = 8192;
 
 /** A socket of Node's with the insides that this file uses. */
 type Owner = NetSocket & Record<symbol, unknown> & { _readableState: { endEmitted: boolean } };
@@ -22,44 +20,25 @@ type Owner = NetSocket & Record<symbol, unknown> & { _readableState: { endEmitte
 export function receive(handle: TcpHandle): void {
   for (let i = 0; i < READS; i++) {
     if (!handle.receiving || handle.closed) return;
-    const got = handle.recv();
-    if (typeof got === 'number') {
-      if (got !== -EAGAIN) handle.readError(uvErrno(got));
+    const chunk = handle.read();
+    if (typeof chunk === 'number') {
+      if (chunk !== -EAGAIN) handle.readError(uvErrno(chunk));
       return;
     }
-    if (got.length === 0) {
+    if (chunk === null) {
       handle.endOfStream();
       return;
     }
-    deliver(handle, got);
-  }
-  if (handle.receiving) markReady(handle);
-}
-
-function deliver(handle: TcpHandle, slices: readonly Uint8Array[]): void {
-  const chunks = joined(slices);
-  for (let i = 0; i < chunks.length; i++) {
-    if (!handle.receiving) {
-      handle.unread = [...handle.unread, ...chunks.slice(i)];
-      return;
-    }
-    const chunk = chunks[i] as Uint8Array;
-    if (!handle.nativelyRead) {
-      const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-      makeCallback(handle.resource, push, handle, bytes);
-    } else {
+    if (handle.nativelyRead) {
+      handle.rxBytes += chunk.length;
       handle.readBuffer(chunk);
       drainTicks();
+    } else {
+      const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+      makeCallback(handle.resource, push, handle, bytes);
     }
   }
-}
-
-/** One chunk of many small slices; large ones are left as they are. */
-function joined(slices: readonly Uint8Array[]): readonly Uint8Array[] {
-  if (slices.length === 1) return slices;
-  let total = 0;
-  for (const slice of slices) total += slice.length;
-  return total / slices.length >= JOIN_BELOW ? slices : [Buffer.concat(slices, total)];
+  if (handle.receiving) markReady(handle);
 }
 
 function ownerOf(handle: TcpHandle): Owner | undefined {
@@ -73,10 +52,11 @@ function push(handle: TcpHandle, bytes: Buffer): void {
   const inside = internals();
   (socket[inside.updateTimer] as () => void).call(socket);
   if (socket.destroyed) return;
-  const more =
-    socket[inside.buffer] === null
-      ? socket.push(bytes)
-      : fillUserBuffer(handle, socket, bytes, inside);
+  let more: boolean;
+  if (socket[inside.buffer] === null) {
+    handle.rxBytes += bytes.length;
+    more = socket.push(bytes);
+  } else more = fillUserBuffer(handle, socket, bytes, inside);
   if (more) return;
   handle.reading = false;
   if (!socket.destroyed) handle.readStop();
@@ -95,13 +75,14 @@ function fillUserBuffer(
     const n = Math.min(buffer.length, bytes.length - offset);
     buffer.set(bytes.subarray(offset, offset + n));
     offset += n;
+    handle.rxBytes += n;
     const callback = socket[inside.bufferCallback] as (n: number, buffer: Uint8Array) => unknown;
     const more = callback.call(socket, n, buffer) !== false;
     const generate = socket[inside.bufferGenerator] as (() => unknown) | null;
     const next = generate === null ? undefined : generate();
     if (next instanceof Uint8Array) socket[inside.buffer] = next;
     if ((!more || !handle.receiving) && offset < bytes.length)
-      handle.unread = [bytes.subarray(offset)];
+      handle.putBack(bytes.subarray(offset));
     if (!more) return false;
     if (!handle.receiving) return true;
   }

@@ -40,8 +40,12 @@ export type ExtraService = (
   params: unknown,
 ) => unknown;
 
-/** Joins the lab: when it resolves, this process is inside its namespace. */
-export async function joinLab(lab: LabEnvironment, extra?: ExtraService): Promise<Namespace> {
+/** Joins the lab: when it resolves, this process is inside its namespace. `onLost`: the lab is gone. */
+export async function joinLab(
+  lab: LabEnvironment,
+  extra?: ExtraService,
+  onLost?: () => void,
+): Promise<Namespace> {
   const socket = await runOutside(() => open(lab.socket));
   const stream = new FrameStream(socket);
   const config = (await stream.request('hello', {
@@ -64,7 +68,10 @@ export async function joinLab(lab: LabEnvironment, extra?: ExtraService): Promis
   socket.unref();
   stream.onClose = () => {
     for (const port of ports) port.close();
+    onLost?.();
   };
+  // A fabric that does not care answers with an error.
+  stream.request('joined').catch(() => {});
   lingerAtExit(ns, stream, socket);
   enterProcess(ns.net);
   return ns;

@@ -1,9 +1,7 @@
 /** `os.hostname` and `os.networkInterfaces` of the namespace. */
 import os, { type NetworkInterfaceInfo } from 'node:os';
-import { IFF_LOOPBACK } from '../core/link/net-device.ts';
-import type { NetNs } from '../core/net.ts';
-import { formatIpv4, formatMac, maskOf } from '../core/util/address.ts';
 import { currentNet } from './current.ts';
+import { networkInterfaces as interfacesOf } from './system-calls.ts';
 
 /** Installs the patches of `node:os`. */
 export function patchOs(): void {
@@ -17,26 +15,4 @@ export function patchOs(): void {
     return net === undefined ? original.networkInterfaces() : interfacesOf(net);
   }
   Object.assign(os, { hostname, networkInterfaces });
-}
-
-/** Addresses of devices that are up and running, as `uv_interface_addresses` lists them. */
-function interfacesOf(net: NetNs): NodeJS.Dict<NetworkInterfaceInfo[]> {
-  const result: NodeJS.Dict<NetworkInterfaceInfo[]> = {};
-  for (const dev of net.devs) {
-    if (!dev.operational || dev.ipv4 === null) continue;
-    for (const own of dev.ipv4.addresses) {
-      const info: NetworkInterfaceInfo = {
-        address: formatIpv4(own.local),
-        netmask: formatIpv4(maskOf(own.prefixLen)),
-        family: 'IPv4',
-        mac: formatMac(dev.mac),
-        internal: (dev.flags & IFF_LOOPBACK) !== 0,
-        cidr: `${formatIpv4(own.local)}/${own.prefixLen}`,
-      };
-      const list = result[own.label] ?? [];
-      list.push(info);
-      result[own.label] = list;
-    }
-  }
-  return result;
 }

@@ -3,9 +3,10 @@
  * says that there is room, as libuv's write queue does.
  */
 import { EAGAIN } from '../core/errno.ts';
-import type { Socket } from '../core/socket/socket.ts';
 import { streamMemoryFree } from '../core/transport/tcp/send-buffer.ts';
 import { TcpSock } from '../core/transport/tcp/sock.ts';
+import { allocateBytes } from './send-memory.ts';
+import type { ProgramSocket } from './system-calls.ts';
 import { uvErrno } from './uv.ts';
 
 /** Bytes from which on a piece is copied into memory of its own. */
@@ -30,10 +31,10 @@ class PendingWrite {
 export class SendQueue {
   /** Bytes that the socket has not taken yet (`writeQueueSize`). */
   size = 0;
-  private readonly socket: Socket;
+  private readonly socket: ProgramSocket;
   private pending: PendingWrite[] = [];
 
-  constructor(socket: Socket) {
+  constructor(socket: ProgramSocket) {
     this.socket = socket;
   }
 
@@ -91,7 +92,7 @@ export class SendQueue {
 }
 
 /** Bytes that the socket took of `data` from `start` on; a negated Linux number if it refuses. */
-function sendAll(socket: Socket, data: Uint8Array, start: number): number {
+function sendAll(socket: ProgramSocket, data: Uint8Array, start: number): number {
   let offset = start;
   while (offset < data.length) {
     const n = sendSome(socket, data, offset);
@@ -106,12 +107,12 @@ function sendAll(socket: Socket, data: Uint8Array, start: number): number {
  * One call of the socket. A large piece is copied here, into memory that need not be cleared first, and
  * handed over: the stack does not copy it again.
  */
-function sendSome(socket: Socket, data: Uint8Array, offset: number): number {
+function sendSome(socket: ProgramSocket, data: Uint8Array, offset: number): number {
   const { sk } = socket;
   const length = Math.min(data.length - offset, PIECE);
   if (length < OWN_COPY || !(sk instanceof TcpSock) || !streamMemoryFree(sk))
     return socket.send(offset === 0 ? data : data.subarray(offset));
-  const copy = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  const copy = allocateBytes(length);
   copy.set(length === data.length ? data : data.subarray(offset, offset + length));
   const n = sk.sendOwned(copy, 0);
   sk.net.kernel.softirq();

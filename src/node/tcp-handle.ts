@@ -7,7 +7,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { EADDRINUSE, EAFNOSUPPORT, EAGAIN, ECONNREFUSED, EINPROGRESS } from '../core/errno.ts';
 import type { NetNs } from '../core/net.ts';
-import { Socket } from '../core/socket/socket.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -33,10 +32,13 @@ import {
 } from '../core/transport/sockopt-names.ts';
 import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
 import { deliverEof, deliverError, receive } from './deliver.ts';
+import { internals } from './internals.ts';
 import { JsStreamBase } from './js-stream.ts';
 import { drainTicks, hold, makeCallback, markReady, type Ready, release } from './loop.ts';
 import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { SendQueue, type WriteDone } from './send-queue.ts';
+import { createSocket, type ProgramSocket } from './system-calls.ts';
 import { touchClock } from './touch-clock.ts';
 import { uv, uvErrno } from './uv.ts';
 
@@ -76,16 +78,15 @@ export class TcpHandle extends JsStreamBase implements Ready {
   onconnection: ((status: number, client: TcpHandle | undefined) => void) | undefined = undefined;
   /** The TLS socket that sits on this handle. */
   tls: object | undefined = undefined;
-  /** Received bytes that the consumer had no room for. */
-  unread: Uint8Array[] = [];
   receiving = false;
   closed = false;
   /** Received bytes go through the native stream instead of straight to the socket. */
   nativelyRead = false;
   rxBytes = 0;
   txBytes = 0;
-  private socket: Socket | undefined = undefined;
+  private socket: ProgramSocket | undefined = undefined;
   private sendQueue: SendQueue | undefined = undefined;
+  private readonly readAhead: ReadAhead = new ReadAhead();
   private referenced = true;
   private holding = false;
   private listening = false;
@@ -103,7 +104,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
   /** Requests under way: each keeps the event loop alive whatever `unref` said. */
   private requests = 0;
 
-  constructor(net: NetNs, socket?: Socket) {
+  constructor(net: NetNs, socket?: ProgramSocket) {
     super();
     this.net = net;
     this.resource = new AsyncResource('TCPWRAP', { requireManualDestroy: true });
@@ -128,7 +129,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
     return this.sendQueue?.size ?? 0;
   }
 
-  private adopt(socket: Socket): void {
+  private adopt(socket: ProgramSocket): void {
     this.socket = socket;
     this.sendQueue = new SendQueue(socket);
     socket.onEvent = () => markReady(this);
@@ -139,7 +140,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
 
   private openSocket(family: number): number {
     if (this.socket !== undefined) return 0;
-    const socket = Socket.create(this.net, family, SOCK_STREAM);
+    const socket = createSocket(this.net, family, SOCK_STREAM);
     if (typeof socket === 'number') return socket;
     this.adopt(socket);
     return 0;
@@ -158,7 +159,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
     if (opened < 0) return uv(opened === -EAFNOSUPPORT ? 'EINVAL' : 'ENOMEM');
     const to = toSockAddr(address, port | 0, family);
     if (typeof to === 'number') return uvErrno(to);
-    const socket = this.socket as Socket;
+    const socket = this.socket as ProgramSocket;
     socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
     if ((flags & FLAG_REUSEPORT) !== 0) socket.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1);
     const err = socket.bind(to);
@@ -281,7 +282,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
 
   listen(backlog: number): number {
     if (this.delayedError !== 0) return this.delayedError;
-    const err = this.openSocket(AF_INET) || (this.socket as Socket).listen(backlog);
+    const err = this.openSocket(AF_INET) || (this.socket as ProgramSocket).listen(backlog);
     if (err < 0) return uvErrno(err);
     this.listening = true;
     this.updateHold();
@@ -295,7 +296,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
 
   private acceptSome(): void {
     for (let i = 0; i < ACCEPTS && !this.closed; i++) {
-      const accepted = (this.socket as Socket).accept();
+      const accepted = (this.socket as ProgramSocket).accept();
       if (accepted === -EAGAIN) return;
       makeCallback(this.resource, acceptOne, this, accepted);
     }
@@ -320,7 +321,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
       const opened = this.openSocket(family);
       if (opened < 0) return uvErrno(opened);
       touchClock(this.net);
-      const err = (this.socket as Socket).connect(to);
+      const err = (this.socket as ProgramSocket).connect(to);
       if (err === -ECONNREFUSED) this.delayedError = uvErrno(err);
       else if (err < 0 && err !== -EINPROGRESS) return uvErrno(err);
       else if (err === 0) markReady(this);
@@ -336,7 +337,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
   private finishConnect(): void {
     let status = this.delayedError;
     if (status === 0) {
-      const socket = this.socket as Socket;
+      const socket = this.socket as ProgramSocket;
       if ((socket.poll() & (EPOLLOUT | EPOLLERR | EPOLLHUP)) === 0) return;
       const err = socket.getsockopt(SOL_SOCKET, SO_ERROR);
       if (typeof err === 'number' && err !== 0) status = uvErrno(err);
@@ -393,17 +394,14 @@ export class TcpHandle extends JsStreamBase implements Ready {
     this.updateHold();
   }
 
-  /** At most 64 KiB from the socket, as one read of libuv takes; a number when there is nothing. */
-  recv(): readonly Uint8Array[] | number {
-    if (this.unread.length > 0) {
-      const unread = this.unread;
-      this.unread = [];
-      return unread;
-    }
-    const got = (this.socket as Socket).recv(65536);
-    if (typeof got === 'number') return got;
-    this.rxBytes += got.len;
-    return got.data;
+  /** The next chunk; null at the end of the stream; a negated Linux number when there is none. */
+  read(): Uint8Array | null | number {
+    return this.readAhead.next(this.socket as ProgramSocket);
+  }
+
+  /** Bytes that the reader had no room for. */
+  putBack(bytes: Uint8Array): void {
+    this.readAhead.putBack(bytes);
   }
 
   /** End of stream: nothing more to read. */
@@ -491,7 +489,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
   /** Sends the FIN once all that was written is with the stack. */
   private tryShutdown(): void {
     if (this.shutdownStatus !== 1 || (this.sendQueue?.length ?? 0) > 0) return;
-    const err = (this.socket as Socket).shutdown(SHUT_WR);
+    const err = (this.socket as ProgramSocket).shutdown(SHUT_WR);
     this.shutdownStatus = err < 0 ? uvErrno(err) : 0;
     markReady(this);
   }
@@ -580,7 +578,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
     this.closed = true;
     this.receiving = false;
     this.listening = false;
-    this.unread = [];
+    this.readAhead.clear();
     this.closeCallback = callback;
     if (this.socket !== undefined) {
       removeOpenHandle(this);
@@ -605,15 +603,31 @@ export class TcpHandle extends JsStreamBase implements Ready {
     this.closeCallback = undefined;
     this.closeTold = true;
     this.end();
-    if (typeof callback === 'function')
-      makeCallback(this.resource, () => callback.call(this), undefined, undefined);
+    if (typeof callback === 'function') makeCallback(this.resource, callCallback, this, callback);
     this.resource.emitDestroy();
+    this.letGo();
+  }
+
+  /**
+   * Drops what the closed handle holds. V8 takes an object with a native part for alive until it marks
+   * the whole heap, and with it sockets and their data, which would all be copied meanwhile.
+   */
+  private letGo(): void {
+    this.socket = undefined;
+    this.sendQueue = undefined;
+    this.onconnection = undefined;
+    this.tls = undefined;
+    (this as unknown as Record<symbol, unknown>)[internals().owner] = null;
   }
 }
 
-function acceptOne(server: TcpHandle, accepted: Socket | number): void {
+function acceptOne(server: TcpHandle, accepted: ProgramSocket | number): void {
   if (typeof accepted === 'number') server.onconnection?.(uvErrno(accepted), undefined);
   else server.onconnection?.(0, new TcpHandle(server.net, accepted));
+}
+
+function callCallback(handle: TcpHandle, callback: (this: TcpHandle) => void): void {
+  callback.call(handle);
 }
 
 function finishNow(handle: TcpHandle, req: object): void {

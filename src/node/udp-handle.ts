@@ -5,7 +5,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { EAFNOSUPPORT, EAGAIN } from '../core/errno.ts';
 import type { NetNs } from '../core/net.ts';
-import { Socket } from '../core/socket/socket.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -19,6 +18,7 @@ import { formatIpv4, parseIpv4 } from '../core/util/address.ts';
 import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
 import { hold, makeCallback, markReady, type Ready, release } from './loop.ts';
 import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
+import { createSocket, type ProgramSocket } from './system-calls.ts';
 import { touchClock } from './touch-clock.ts';
 import { uv, uvErrno } from './uv.ts';
 
@@ -79,7 +79,7 @@ export class UdpHandle implements Ready {
   readonly net: NetNs;
   readonly resource: AsyncResource;
   private readonly family: number;
-  private socket: Socket | undefined = undefined;
+  private socket: ProgramSocket | undefined = undefined;
   private receiving = false;
   private closed = false;
   private referenced = true;
@@ -101,7 +101,7 @@ export class UdpHandle implements Ready {
 
   private open(): number {
     if (this.socket !== undefined) return 0;
-    const socket = Socket.create(this.net, this.family, SOCK_DGRAM);
+    const socket = createSocket(this.net, this.family, SOCK_DGRAM);
     if (typeof socket === 'number') return socket;
     socket.onEvent = () => markReady(this);
     addOpenHandle(this);
@@ -116,7 +116,7 @@ export class UdpHandle implements Ready {
     if (opened < 0) return uv(opened === -EAFNOSUPPORT ? 'EINVAL' : 'ENOMEM');
     const to = toSockAddr(address, port | 0, this.family);
     if (typeof to === 'number') return uvErrno(to);
-    const socket = this.socket as Socket;
+    const socket = this.socket as ProgramSocket;
     if ((flags & FLAG_REUSEADDR) !== 0) socket.setsockopt(so.SOL_SOCKET, so.SO_REUSEADDR, 1);
     if ((flags & FLAG_REUSEPORT) !== 0) socket.setsockopt(so.SOL_SOCKET, so.SO_REUSEPORT, 1);
     return status(socket.bind(to));
@@ -130,7 +130,9 @@ export class UdpHandle implements Ready {
     const bound = this.autoBind();
     if (bound !== 0) return bound;
     const to = toSockAddr(address, port, this.family);
-    return typeof to === 'number' ? uvErrno(to) : status((this.socket as Socket).connect(to));
+    return typeof to === 'number'
+      ? uvErrno(to)
+      : status((this.socket as ProgramSocket).connect(to));
   }
 
   connect6(address: string, port: number): number {
@@ -181,7 +183,7 @@ export class UdpHandle implements Ready {
       list.length === 1 ? bytesOf(list[0] as Uint8Array) : Buffer.concat(list.map(bytesOf));
     if (this.pending.length === 0) {
       touchClock(this.net);
-      const sent = (this.socket as Socket).sendto(data, 0, target);
+      const sent = (this.socket as ProgramSocket).sendto(data, 0, target);
       if (sent >= 0) return sent + 1;
       if (sent !== -EAGAIN) return uvErrno(sent);
     }
@@ -206,7 +208,7 @@ export class UdpHandle implements Ready {
     for (let next = this.pending[0]; next !== undefined; next = this.pending[0]) {
       const sent = this.closed
         ? uv('ECANCELED')
-        : (this.socket as Socket).sendto(next.data, 0, next.to);
+        : (this.socket as ProgramSocket).sendto(next.data, 0, next.to);
       if (sent === -EAGAIN && !this.closed) return;
       this.pending.shift();
       this.updateHold();
@@ -236,7 +238,7 @@ export class UdpHandle implements Ready {
   private receive(): void {
     for (let i = 0; i < READS; i++) {
       if (!this.receiving || this.closed) return;
-      const got = (this.socket as Socket).recv(MAX_DATAGRAM);
+      const got = (this.socket as ProgramSocket).recv(MAX_DATAGRAM);
       if (got === -EAGAIN) return;
       makeCallback(this.resource, deliver, this, got);
     }
@@ -320,7 +322,7 @@ export class UdpHandle implements Ready {
       context.syscall = isReceive ? 'uv_recv_buffer_size' : 'uv_send_buffer_size';
       return undefined;
     }
-    const held = (this.socket as Socket).getsockopt(so.SOL_SOCKET, name);
+    const held = (this.socket as ProgramSocket).getsockopt(so.SOL_SOCKET, name);
     return size === 0 && typeof held === 'number' ? held : 0;
   }
 

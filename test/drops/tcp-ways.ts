@@ -7,6 +7,7 @@ import { TcpSock } from '../../src/core/transport/tcp/sock.ts';
 import { ETH_P_IP } from '../../src/core/wire/ethernet.ts';
 import { parseIpv4Packet } from '../../src/core/wire/frame.ts';
 import { type TcpOptions, tcp } from '../wire/build.ts';
+import { addRoute, deleteRoute } from '../world.ts';
 import type { Way } from './link-ways.ts';
 import { type PeerSide, type Scene, timestamps } from './scene.ts';
 
@@ -64,6 +65,16 @@ export const TCP_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
     s.listen();
     s.segment('S', { seq: 1000 });
     s.segment('A', { seq: 1001, ack: 77 });
+  },
+  IP_OUTNOROUTES: (s) => {
+    // A cookie comes back from where no route leads any more.
+    s.box.sysctl.tcpSyncookies = 2;
+    addRoute(s.box, '10.50.0.0/16', { dev: s.tunDev });
+    s.listen();
+    s.segment('S', { src: '10.50.0.1', seq: 1000 });
+    const ack = s.lastSent().getUint32(24) + 1;
+    deleteRoute(s.box, '10.50.0.0/16', s.tunDev);
+    s.segment('A', { src: '10.50.0.1', seq: 1001, ack });
   },
   TCP_TOO_OLD_ACK: (s) => next(s, s.connection(), 'A', 0, { ack: 5, data: 'x' }),
   TCP_ACK_UNSENT_DATA: (s) => {

@@ -17,6 +17,7 @@ import { Ipv4Header } from '../../src/core/wire/ipv4.ts';
 import { TCP_SYN, TcpHeader, TcpOptions, tcpOptionsLen } from '../../src/core/wire/tcp.ts';
 import { UdpHeader } from '../../src/core/wire/udp.ts';
 import { VirtualClock } from '../../src/sim/virtual-clock.ts';
+import { skipWithout, toolsMissing } from './tools.ts';
 
 const EPOCH_US = 1_700_000_000_000_000;
 
@@ -54,10 +55,7 @@ function capture(): { bytes: Uint8Array; packets: number } {
 }
 
 test('tcpdump -r reads our pcapng', (t) => {
-  if (spawnSync('tcpdump', ['--version']).error !== undefined) {
-    t.skip('tcpdump is not installed');
-    return;
-  }
+  if (skipWithout(t, toolsMissing(['tcpdump']))) return;
   const dir = mkdtempSync(join(tmpdir(), 'warren-capture-'));
   try {
     const { bytes, packets } = capture();

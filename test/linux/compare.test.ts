@@ -1,5 +1,5 @@
 /** The differential test: Linux's own namespaces are the oracle. */
 import { compareAll } from './compare.ts';
-import { SCENARIOS } from './scenarios.ts';
+import { RECORDINGS } from './recorded.ts';
 
-compareAll(SCENARIOS);
+compareAll(RECORDINGS.flatMap((r) => r.scenarios));

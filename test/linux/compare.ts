@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { LinuxWorld, skipReason } from './linux-world.ts';
+import { LinuxWorld, linuxMissing } from './linux-world.ts';
+import { skipWithout, toolOf, toolsMissing } from './tools.ts';
 import { WarrenWorld } from './warren-world.ts';
-import type { Outcome, World } from './world.ts';
+import { type Outcome, type World, wordsOf } from './world.ts';
 
 export interface Scenario {
   readonly title: string;
@@ -14,14 +15,21 @@ export interface Scenario {
 
 /** Makes a test of each scenario. They run at the same time: most of it is waiting. */
 export function compareAll(scenarios: readonly Scenario[]): void {
-  const skip = skipReason();
-  test('Linux and Warren agree', { skip, concurrency: 8, timeout: 90_000 }, async (t) => {
+  test('Linux and Warren agree', { concurrency: 8, timeout: 90_000 }, async (t) => {
+    if (skipWithout(t, linuxMissing())) return;
     await Promise.all(
       scenarios.map((scenario) =>
-        t.test(scenario.title, { timeout: 80_000 }, () => compare(scenario)),
+        t.test(scenario.title, { timeout: 80_000 }, async (one) => {
+          if (!skipWithout(one, toolsMissing(toolsOf(scenario)))) await compare(scenario);
+        }),
       ),
     );
   });
+}
+
+/** Tools of the machine that a scenario needs. */
+export function toolsOf({ lines }: Pick<Scenario, 'lines'>): string[] {
+  return lines.flatMap((line) => toolOf(wordsOf(line)[1] ?? '') ?? []);
 }
 
 async function compare(scenario: Scenario): Promise<void> {

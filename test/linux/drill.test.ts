@@ -4,12 +4,13 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { runIsolated } from '../../src/linux/index.ts';
-import { skipReason } from './linux-world.ts';
+import { linuxMissing } from './linux-world.ts';
+import { skipReason } from './tools.ts';
 
 const JS = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const MODULE = new URL(`./drill-job.${JS}`, import.meta.url).href;
 const TIMEOUT_MS = 30_000;
-const skip = skipReason();
+const skip = skipReason(linuxMissing());
 
 function job(name: string, version = 'ipv4'): Promise<unknown> {
   return runIsolated({ module: MODULE, data: [name, version], timeoutMs: TIMEOUT_MS });

@@ -1,2 +1,14 @@
-/** Where the recorded outcomes are, from the project's root. */
-export const RECORDED = 'test/data/linux-commands.json';
+/** The scripts, and where their recorded outcomes are, from the project's root. */
+import type { Scenario } from './compare.ts';
+import { NETNS_SCENARIOS } from './netns-scenarios.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+export interface Recording {
+  readonly file: string;
+  readonly scenarios: readonly Scenario[];
+}
+
+export const RECORDINGS: readonly Recording[] = [
+  { file: 'test/data/linux-commands.json', scenarios: SCENARIOS },
+  { file: 'test/data/linux-netns.json', scenarios: NETNS_SCENARIOS },
+];

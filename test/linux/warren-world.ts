@@ -13,6 +13,7 @@ import {
 import { VirtualClock } from '../../src/sim/virtual-clock.ts';
 import { bridgeTool } from '../../src/tools/bridge.ts';
 import { ipTool } from '../../src/tools/ip.ts';
+import { monitorTool } from '../../src/tools/monitor.ts';
 import { ssTool } from '../../src/tools/ss.ts';
 import { sysctlTool } from '../../src/tools/sysctl.ts';
 import { tcTool } from '../../src/tools/tc.ts';
@@ -23,6 +24,8 @@ export class WarrenWorld implements World {
   readonly clock: VirtualClock = new VirtualClock();
   readonly kernel: Kernel = new Kernel({ env: this.clock, seed: 1 });
   private readonly sockets: Socket[] = [];
+  /** What the monitor of a namespace printed. */
+  private readonly seen: Map<string, string> = new Map();
   private readonly resetters: Socket[] = [];
   private readonly accepted: Set<Socket> = new Set();
 
@@ -62,6 +65,10 @@ export class WarrenWorld implements World {
         return tcTool(ctx, words);
       case 'ping':
         return this.ping(name, words);
+      case 'monitor-start':
+        return this.startMonitor(name, words);
+      case 'monitor-stop':
+        return print(this.seen.get(name) ?? '', '');
       case 'tcp-listen':
         return this.listen(name, words);
       case 'tcp-resetter':
@@ -84,6 +91,14 @@ export class WarrenWorld implements World {
       findNetns: (n) => netns.find(n),
       listNetns: () => netns.list(),
     };
+  }
+
+  private startMonitor(name: string, words: readonly string[]): Outcome {
+    this.seen.set(name, '');
+    const outcome = monitorTool(this.contextOf(name), words, (text) => {
+      this.seen.set(name, (this.seen.get(name) ?? '') + text);
+    });
+    return 'stop' in outcome ? print('', '') : outcome;
   }
 
   private ping(name: string, words: readonly string[]): Outcome {
@@ -193,6 +208,6 @@ function sockaddr(words: readonly string[]): { family: 2; addr: number; port: nu
   return { family: AF_INET, addr: parseIpv4(words[0] ?? '') ?? 0, port: Number(words[1]) };
 }
 
-function print(text: string): Outcome {
-  return { stdout: `${text}\n`, stderr: '', code: 0 };
+function print(text: string, end = '\n'): Outcome {
+  return { stdout: text + end, stderr: '', code: 0 };
 }

@@ -11,8 +11,8 @@ import {
   type AddressSpec as StackAddress,
 } from '../network/ipv4/device.ts';
 import { formatIpv4, isLoopback, maskOf, parseIpv4 } from '../util/address.ts';
+import { findDevice } from './find-device.ts';
 import type { AddressInfo } from './info.ts';
-import { findDevice } from './link.ts';
 import { scopeName, scopeNumber } from './names.ts';
 
 /** What `ip addr add` takes. */
@@ -192,7 +192,8 @@ function lifetime(seconds: number | undefined): number {
   return Math.floor(seconds);
 }
 
-function addressInfo(dev: NetDevice, a: Ipv4Address): AddressInfo {
+/** An address as `ip addr show` tells it. */
+export function addressInfo(dev: NetDevice, a: Ipv4Address): AddressInfo {
   const elapsed = (dev.net.kernel.nowUs - a.updatedUs) / 1e6;
   const validLft = left(a.validLft, elapsed);
   const preferredLft = left(a.preferredLft, elapsed);

@@ -6,7 +6,7 @@ import { EINVAL, ENETDOWN, EOPNOTSUPP, NetError } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import { formatMac, parseMac } from '../util/address.ts';
-import { findDevice } from './link.ts';
+import { findDevice } from './find-device.ts';
 import { flagNames } from './link-info.ts';
 
 /** `BR_STATE_*` by number. */

@@ -121,7 +121,7 @@ test('every sysctl that is listed reads, and takes back what it read', () => {
   const all = a.sysctl.list();
   assert.ok(all.size > 100);
   for (const [name, value] of all)
-    if (name !== 'net.ipv4.tcp_available_congestion_control') a.sysctl.set(name, value);
+    if (!/(available|allowed)_congestion_control$/.test(name)) a.sysctl.set(name, value);
   assert.deepEqual(a.sysctl.list(), all);
 });
 

@@ -57,12 +57,30 @@ export interface LinkInfo {
   readonly broadcast: string;
   readonly master: string | null;
   readonly link: LinkPeer | null;
+  /** Group of devices (`ip link set group`); 0: default. */
+  readonly group: number;
   readonly alias: string;
   readonly promiscuity: number;
   readonly allmulti: number;
   readonly carrierChanges: number;
   readonly gsoMaxSize: number;
   readonly counters: LinkCounters;
+  /** Of a vlan; null of other kinds. */
+  readonly vlan: VlanInfo | null;
+  /** Of a macvlan; null of other kinds. */
+  readonly macvlan: MacvlanInfo | null;
+}
+
+export interface VlanInfo {
+  readonly id: number;
+  readonly protocol: '802.1Q' | '802.1ad';
+  readonly looseBinding: boolean;
+}
+
+export interface MacvlanInfo {
+  readonly mode: 'private' | 'vepa' | 'bridge' | 'passthru' | 'source';
+  /** Mode source: the MACs whose frames it gets. */
+  readonly sources: readonly string[];
 }
 
 /** One IPv4 address, as `ip addr show` tells it. */

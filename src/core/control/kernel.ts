@@ -4,10 +4,13 @@
  */
 import type { Env } from '../env.ts';
 import { EEXIST, EINVAL, ENOENT, NetError } from '../errno.ts';
+import type { NetWatcher } from '../event.ts';
 import { Kernel as Machine } from '../kernel.ts';
+import type { NetNs } from '../net.ts';
 import type { LinkInfo } from './info.ts';
-import type { PeerSpec } from './link.ts';
+import type { PeerSpec } from './link-add.ts';
 import { Namespace } from './namespace.ts';
+import { type WatchListener, watchEvent } from './watch.ts';
 
 export interface KernelOptions {
   /** Clock, wake-up and entropy of the host. */
@@ -45,7 +48,7 @@ export interface BridgeOptions {
 /** The namespaces of a kernel, as `ip netns` has them. */
 export class NetnsControl {
   private readonly kernel: Kernel;
-  private readonly byId: Map<number, Namespace> = new Map();
+  private readonly faces: WeakMap<NetNs, Namespace> = new WeakMap();
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -59,9 +62,7 @@ export class NetnsControl {
       if (this.kernel.core.findNetNs(name) !== undefined)
         throw new NetError(EEXIST, 'netns', `Cannot create namespace "${name}": File exists`);
     }
-    const ns = new Namespace(this.kernel, this.kernel.core.addNetNs(name));
-    this.byId.set(ns.net.id, ns);
-    return ns;
+    return this.faceOf(this.kernel.core.addNetNs(name));
   }
 
   /** ENOENT: there is none of that name. */
@@ -73,12 +74,12 @@ export class NetnsControl {
 
   find(name: string): Namespace | undefined {
     const net = this.kernel.core.findNetNs(name);
-    return net === undefined ? undefined : this.byId.get(net.id);
+    return net === undefined ? undefined : this.faceOf(net);
   }
 
   /** All that live, in the order in which they were made. */
   list(): readonly Namespace[] {
-    return [...this.byId.values()];
+    return [...this.kernel.core.namespaces.values()].map((net) => this.faceOf(net));
   }
 
   del(name: string): void {
@@ -87,13 +88,23 @@ export class NetnsControl {
 
   /** Destroys a namespace: its sockets close, its devices go, and with them their peers. */
   remove(ns: Namespace): void {
-    if (!this.byId.delete(ns.net.id)) return;
     ns.net.destroy();
   }
 
-  /** The face of a namespace that the stack names; undefined when it was not made here. */
+  /** The face of a namespace that lives; undefined: there is none of that number. */
   of(id: number): Namespace | undefined {
-    return this.byId.get(id);
+    const net = this.kernel.core.namespaces.get(id);
+    return net === undefined ? undefined : this.faceOf(net);
+  }
+
+  /** The face of a namespace of the stack: always the same object. */
+  faceOf(net: NetNs): Namespace {
+    let face = this.faces.get(net);
+    if (face === undefined) {
+      face = new Namespace(this.kernel, net);
+      this.faces.set(net, face);
+    }
+    return face;
   }
 }
 
@@ -111,6 +122,20 @@ export class Kernel {
 
   get seed(): number {
     return this.core.seed;
+  }
+
+  /**
+   * Calls `listener` with everything that happens to devices, addresses, routes, neighbours and namespaces,
+   * in any namespace, in order. It is called while it happens and must not change anything. Returns
+   * the function that ends it.
+   */
+  watch(listener: WatchListener): () => void {
+    const { core } = this;
+    const watcher: NetWatcher = (net, event) => listener(watchEvent(this, net, event));
+    core.watchers = [...core.watchers, watcher];
+    return () => {
+      core.watchers = core.watchers.filter((w) => w !== watcher);
+    };
   }
 
   /** Installs what `namespace.run` uses. */

@@ -1,4 +1,6 @@
 /** A device as `ip link show` tells it (Linux `rtnl_fill_ifinfo`). */
+import { macvlanOf, modeName } from '../device/macvlan-port.ts';
+import { vlanOf } from '../device/vlan.ts';
 import { maxMtu, minMtu, operState } from '../link/device-state.ts';
 import {
   IFF_ALLMULTI,
@@ -9,12 +11,14 @@ import {
   IFF_NOARP,
   IFF_POINTOPOINT,
   IFF_PROMISC,
+  IFF_RUNNING,
   IFF_SLAVE,
   type NetDevice,
+  UNLIMITED_MTU,
 } from '../link/net-device.ts';
 import { formatMac } from '../util/address.ts';
-import type { LinkCounters, LinkInfo, LinkPeer } from './info.ts';
-import type { Namespace } from './namespace.ts';
+import { ETH_P_8021Q } from '../wire/ethernet.ts';
+import type { LinkCounters, LinkInfo, LinkPeer, MacvlanInfo, VlanInfo } from './info.ts';
 
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
@@ -32,8 +36,8 @@ const FLAGS: readonly (readonly [number, string])[] = [
   [IFF_SLAVE, 'SLAVE'],
 ];
 
-export function linkInfo(ns: Namespace, dev: NetDevice): LinkInfo {
-  const link = peerOf(ns, dev);
+export function linkInfo(dev: NetDevice): LinkInfo {
+  const link = peerOf(dev);
   const isLo = dev.type === ARPHRD_LOOPBACK;
   const linkType = dev.type === ARPHRD_ETHER ? 'ether' : isLo ? 'loopback' : 'none';
   return {
@@ -44,9 +48,8 @@ export function linkInfo(ns: Namespace, dev: NetDevice): LinkInfo {
     up: dev.up,
     carrier: dev.carrier,
     mtu: dev.mtu,
-    // LINUX: lo has no limits.
-    minMtu: isLo ? 0 : minMtu(dev),
-    maxMtu: isLo ? 0 : maxMtu(dev),
+    minMtu: minMtu(dev),
+    maxMtu: maxMtu(dev) === UNLIMITED_MTU ? 0 : maxMtu(dev),
     qdisc: qdiscName(dev),
     operState: operState(dev),
     txQueueLen: dev.txQueueLen,
@@ -55,13 +58,29 @@ export function linkInfo(ns: Namespace, dev: NetDevice): LinkInfo {
     broadcast: linkType === 'none' ? '' : formatMac(dev.broadcast),
     master: dev.master?.name ?? null,
     link,
+    group: dev.group,
     alias: dev.alias,
     promiscuity: (dev.flags & IFF_PROMISC) !== 0 ? 1 : 0,
     allmulti: (dev.flags & IFF_ALLMULTI) !== 0 ? 1 : 0,
     carrierChanges: dev.carrierChanges,
     gsoMaxSize: dev.gsoMaxSize,
     counters: counters(dev),
+    vlan: vlanInfo(dev),
+    macvlan: macvlanInfo(dev),
   };
+}
+
+function vlanInfo(dev: NetDevice): VlanInfo | null {
+  const vlan = vlanOf(dev);
+  if (vlan === null) return null;
+  const protocol = vlan.proto === ETH_P_8021Q ? '802.1Q' : '802.1ad';
+  return { id: vlan.id, protocol, looseBinding: vlan.looseBinding };
+}
+
+function macvlanInfo(dev: NetDevice): MacvlanInfo | null {
+  const vlan = macvlanOf(dev);
+  if (vlan === null) return null;
+  return { mode: modeName(vlan.mode), sources: [...vlan.sources].map(formatMac) };
 }
 
 /** A device that was never up has no queue at all (`noop_qdisc`). */
@@ -72,7 +91,7 @@ function qdiscName(dev: NetDevice): string {
 
 /** `IFF_*` without prefix, in the order of iproute2. */
 export function flagNames(dev: NetDevice, link: LinkPeer | null): string[] {
-  const names = dev.up && !dev.carrier ? ['NO-CARRIER'] : [];
+  const names = dev.up && (dev.flags & IFF_RUNNING) === 0 ? ['NO-CARRIER'] : [];
   for (const [bit, name] of FLAGS) if ((dev.flags & bit) !== 0) names.push(name);
   if (dev.up) names.push('UP');
   if (dev.up && dev.carrier) names.push('LOWER_UP');
@@ -80,16 +99,21 @@ export function flagNames(dev: NetDevice, link: LinkPeer | null): string[] {
   return names;
 }
 
+/** Of a veth whose other end is not there yet, or no longer: IFLA_LINK is 0. */
+const NO_PEER: LinkPeer = { ifindex: 0, name: 'NONE', netns: null, netnsId: null, up: true };
+
 /** `IFLA_LINK` and `IFLA_LINK_NETNSID`. */
-function peerOf(ns: Namespace, dev: NetDevice): LinkPeer | null {
-  const other = dev.ops.iflink?.(dev) ?? null;
-  if (other === null || other === dev) return null;
+function peerOf(dev: NetDevice): LinkPeer | null {
+  if (dev.ops.iflink === undefined) return null;
+  const other = dev.ops.iflink(dev);
+  if (other === null) return NO_PEER;
+  if (other === dev) return null;
   const same = other.net === dev.net;
   return {
     ifindex: other.ifindex,
     name: same ? other.name : null,
     netns: same ? null : other.net.name,
-    netnsId: same ? null : ns.nsidOf(other.net),
+    netnsId: same ? null : dev.net.nsids.alloc(other.net),
     up: same && other.up,
   };
 }

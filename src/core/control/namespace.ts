@@ -11,9 +11,10 @@ import { MIB, MIB_GROUPS } from '../mib.ts';
 import type { NetNs } from '../net.ts';
 import { AddrControl } from './addr.ts';
 import { BridgeControl } from './bridge.ts';
+import { findDevice } from './find-device.ts';
 import { runIp } from './ip/ip.ts';
 import type { Kernel } from './kernel.ts';
-import { findDevice, LinkControl } from './link.ts';
+import { LinkControl } from './link.ts';
 import { NeighControl } from './neigh.ts';
 import { QdiscControl } from './qdisc.ts';
 import { RouteControl } from './route.ts';
@@ -41,8 +42,6 @@ export class Namespace {
   readonly bridge: BridgeControl;
   readonly qdisc: QdiscControl;
   readonly sockets: SocketControl;
-  /** Ids of other namespaces here (`link-netnsid`), by their number in the kernel. */
-  private readonly nsids: Map<number, number> = new Map();
 
   /** Made by `kernel.netns.add`. */
   constructor(kernel: Kernel, net: NetNs) {
@@ -126,20 +125,5 @@ export class Namespace {
   /** Removes the namespace with all that is in it. */
   destroy(): void {
     this.kernel.netns.remove(this);
-  }
-
-  /** The id of `other` in this namespace, given on first use (Linux `peernet2id_alloc`). */
-  nsidOf(other: NetNs): number {
-    let id = this.nsids.get(other.id);
-    if (id === undefined) {
-      id = this.nsids.size;
-      this.nsids.set(other.id, id);
-    }
-    return id;
-  }
-
-  /** The id of `other` here if it was given one. */
-  knownNsid(other: Namespace): number | undefined {
-    return this.nsids.get(other.net.id);
   }
 }

@@ -5,8 +5,8 @@ import { neighAdd, neighDel } from '../link/neighbour-admin.ts';
 import { NUD_NONE, NUD_VALID } from '../link/neighbour-state.ts';
 import type { NetNs } from '../net.ts';
 import { formatIpv4, formatMac, parseIpv4, parseMac } from '../util/address.ts';
+import { findDevice } from './find-device.ts';
 import type { NeighbourInfo } from './info.ts';
-import { findDevice } from './link.ts';
 import { NEIGH_STATES } from './names.ts';
 
 /** What `ip neigh add` takes. */
@@ -69,33 +69,34 @@ export class NeighControl {
   get(dst: string, dev: string): NeighbourInfo {
     const neigh = this.net.arp.find(findDevice(this.net, dev), addressOf(dst));
     if (neigh === undefined) throw new NetError(ENOENT, 'rtnetlink', 'Neighbour entry not found');
-    return this.info(neigh);
+    return neighbourInfo(neigh);
   }
 
   list(): NeighbourInfo[] {
-    return [...this.net.arp].map((n) => this.info(n));
+    return [...this.net.arp].map((n) => neighbourInfo(n));
   }
 
   /** Deletes what `filter` chooses, or all but permanent entries; returns how many. */
   flush(filter: NeighbourFilter = isTransient): number {
-    const wanted = [...this.net.arp].filter((n) => filter(this.info(n)));
+    const wanted = [...this.net.arp].filter((n) => filter(neighbourInfo(n)));
     for (const neigh of wanted) neighDel(this.net.arp, neigh.dev, neigh.addr);
     return wanted.length;
   }
+}
 
-  private info(n: Neighbour): NeighbourInfo {
-    const now = this.net.kernel.nowUs;
-    return {
-      dst: formatIpv4(n.addr),
-      dev: n.dev.name,
-      lladdr: hasMac(n) ? formatMac(n.mac) : null,
-      state: NEIGH_STATES.find(([bit]) => bit === n.state)?.[1] ?? 'NONE',
-      used: (now - n.usedUs) / 1e6,
-      confirmed: (now - n.confirmedUs) / 1e6,
-      updated: (now - n.updatedUs) / 1e6,
-      probes: n.probes,
-    };
-  }
+/** An entry as `ip neigh show` tells it. */
+export function neighbourInfo(n: Neighbour): NeighbourInfo {
+  const now = n.dev.net.kernel.nowUs;
+  return {
+    dst: formatIpv4(n.addr),
+    dev: n.dev.name,
+    lladdr: hasMac(n) ? formatMac(n.mac) : null,
+    state: NEIGH_STATES.find(([bit]) => bit === n.state)?.[1] ?? 'NONE',
+    used: (now - n.usedUs) / 1e6,
+    confirmed: (now - n.confirmedUs) / 1e6,
+    updated: (now - n.updatedUs) / 1e6,
+    probes: n.probes,
+  };
 }
 
 function isTransient(n: NeighbourInfo): boolean {

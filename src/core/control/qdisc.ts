@@ -3,7 +3,7 @@ import { EEXIST, EINVAL, ENOENT, NetError } from '../errno.ts';
 import { Netem, type QdiscStats } from '../link/netem.ts';
 import type { NetemOptions } from '../link/netem-options.ts';
 import type { NetNs } from '../net.ts';
-import { findDevice } from './link.ts';
+import { findDevice } from './find-device.ts';
 import { formatNetem, parseNetem } from './netem-words.ts';
 
 /** One queue, as `tc qdisc show` tells it. */

@@ -24,8 +24,8 @@ import {
   RTN_UNICAST,
 } from '../network/route/route.ts';
 import { formatIpv4, maskOf, parseIpv4 } from '../util/address.ts';
+import { findDevice } from './find-device.ts';
 import type { RouteDecision, RouteInfo, RouteMetrics } from './info.ts';
-import { findDevice } from './link.ts';
 import { protocolNumber, ROUTE_TYPES, type RouteType, scopeNumber } from './names.ts';
 import { metricsInfo, routeInfo } from './route-info.ts';
 

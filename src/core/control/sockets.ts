@@ -273,7 +273,7 @@ function tcpDetails(sk: TcpSock, nowUs: number): TcpDetails {
     rtoUs: isListener ? 0 : sk.rtoUs,
     rttUs: sk.srttUs / 8,
     rttvarUs: sk.mdevUs / 4,
-    minRttUs: Math.max(0, sk.rttMinUs),
+    minRttUs: sk.rttMin.value === Number.POSITIVE_INFINITY ? 0 : sk.rttMin.value,
     mss: isListener ? 0 : sk.mssCache,
     pmtu: sk.route?.mtu(nowUs) ?? 0,
     rcvMss: isListener ? 0 : sk.rcvMss,

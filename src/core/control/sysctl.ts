@@ -15,7 +15,12 @@ import {
   NUMBER_SYSCTLS,
   type NumberSysctl,
 } from '../sysctl.ts';
-import { CONGESTION_CONTROLS, findCongestionControl } from '../transport/tcp/congestion-table.ts';
+import {
+  CONGESTION_CONTROLS,
+  findCongestionControl,
+  isNonRestricted,
+} from '../transport/tcp/congestion-table.ts';
+import type { SipKey } from '../util/siphash.ts';
 
 /** One sysctl: how it reads and how it is written. */
 interface Variable {
@@ -117,6 +122,7 @@ export class SysctlControl {
   }
 
   private setNumber(row: NumberSysctl, value: number): void {
+    if (row.field === 'tcpFastopenBlackholeTimeoutSec') this.net.tcp.fastOpenDisabledTimes = 0;
     if (row.field === 'ipForward') this.forwardAll(value);
     else this.net.sysctl[row.field] = value;
   }
@@ -263,14 +269,30 @@ export class SysctlControl {
             s.tcpWmem = triple(name, text, s.tcpWmem);
           },
         };
+      case 'net.ipv4.tcp_fastopen_key':
+        return {
+          get: () => fastOpenKeysText(this.net.tcp.fastOpenKeys),
+          set: (text) => {
+            this.net.tcp.fastOpenKeys = fastOpenKeys(name, text);
+          },
+        };
       default:
         return this.congestionControl(name);
     }
   }
 
+  private allowedCongestionControls(): string {
+    const chosen = this.net.sysctl.tcpCongestionControl;
+    return CONGESTION_CONTROLS.map((c) => c.name)
+      .filter((n) => isNonRestricted(n, chosen))
+      .join(' ');
+  }
+
   private congestionControl(name: string): Variable | undefined {
     if (name === 'net.ipv4.tcp_available_congestion_control')
       return { get: () => CONGESTION_CONTROLS.map((c) => c.name).join(' ') };
+    if (name === 'net.ipv4.tcp_allowed_congestion_control')
+      return { get: () => this.allowedCongestionControls() };
     if (name !== 'net.ipv4.tcp_congestion_control') return undefined;
     return {
       get: () => this.net.sysctl.tcpCongestionControl,
@@ -290,6 +312,8 @@ const SPECIAL: readonly string[] = [
   'net.ipv4.ip_local_reserved_ports',
   'net.ipv4.tcp_rmem',
   'net.ipv4.tcp_wmem',
+  'net.ipv4.tcp_fastopen_key',
+  'net.ipv4.tcp_allowed_congestion_control',
   'net.ipv4.tcp_available_congestion_control',
   'net.ipv4.tcp_congestion_control',
 ];
@@ -333,6 +357,25 @@ function triple(
   if (list === undefined || list.length > 3 || list.some((n) => n < 1 || n > INT_MAX))
     throw invalid(name);
   return [list[0] ?? old[0], list[1] ?? old[1], list[2] ?? old[2]];
+}
+
+/** Zeros as long as nobody needed a key (`proc_tcp_fastopen_key`). */
+function fastOpenKeysText(keys: readonly SipKey[] | null): string {
+  return (keys ?? [[0, 0, 0, 0]])
+    .map((key) => key.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('-'))
+    .join(',');
+}
+
+/** `a-b-c-d` or two of them: the first makes cookies, both check them. */
+function fastOpenKeys(name: string, text: string): SipKey[] {
+  const keys = text.trim().split(',');
+  if (keys.length > 2) throw invalid(name);
+  return keys.map((key) => {
+    const m = /^([0-9a-f]{1,8})-([0-9a-f]{1,8})-([0-9a-f]{1,8})-([0-9a-f]{1,8})$/i.exec(key);
+    if (m === null) throw invalid(name);
+    const word = (i: number): number => Number.parseInt(m[i] as string, 16) | 0;
+    return [word(1), word(2), word(3), word(4)];
+  });
 }
 
 /** `8080,9000-9010` */

@@ -1,6 +1,6 @@
 /** lo: what it sends it receives (Linux `drivers/net/loopback.c`). Index 1 of every namespace. */
 import { registerDevice } from '../link/device-state.ts';
-import { type DeviceOps, IFF_LOOPBACK, NetDevice } from '../link/net-device.ts';
+import { type DeviceOps, IFF_LOOPBACK, NetDevice, UNLIMITED_MTU } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import { ipLength, type Packet } from '../packet.ts';
 import { ARPHRD_LOOPBACK } from '../wire/arp.ts';
@@ -14,7 +14,7 @@ const LOOPBACK_OPS: DeviceOps = {
   xmit: loopbackXmit,
   // LINUX: the MTU of lo has no limits (`gen_lo_setup`).
   minMtu: 0,
-  maxMtu: 0x7fffffff,
+  maxMtu: UNLIMITED_MTU,
 };
 
 /** Makes the lo of a new namespace, down. */

@@ -77,10 +77,10 @@ test('told of up before told of the carrier, once each', () => {
   devOpen(vb);
   kernel.protocols.netdev.push((event, dev) => seen.push(`${dev.name} ${event}`));
   devOpen(va);
-  assert.deepEqual(seen, ['vb change', 'va up', 'va change']);
+  assert.deepEqual(seen, ['va up', 'va change', 'vb change']);
   seen.length = 0;
   devClose(va);
-  assert.deepEqual(seen, ['va goingDown', 'vb change', 'va down']);
+  assert.deepEqual(seen, ['va goingDown', 'va down', 'vb change']);
 });
 
 test('a frame crosses as the same object, without what must not cross, and is counted', () => {

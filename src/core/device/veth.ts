@@ -9,9 +9,11 @@ import { drop } from '../drop.ts';
 import { EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL } from '../errno.ts';
 import {
   allocDeviceName,
+  holdLinkWatch,
   isValidEtherAddr,
   mtuRefusal,
   registerDevice,
+  runLinkWatch,
   setCarrier,
   unregisterDevice,
 } from '../link/device-state.ts';
@@ -48,7 +50,11 @@ const VLAN_HLEN = 4;
 
 /** The driver's own state: `NetDevice.priv`. */
 class VethState {
-  peer: NetDevice | null = null;
+  peer: NetDevice | null;
+
+  constructor(peer: NetDevice | null) {
+    this.peer = peer;
+  }
 }
 
 const VETH_OPS: DeviceOps = {
@@ -57,7 +63,7 @@ const VETH_OPS: DeviceOps = {
   xmit: vethXmit,
   open: vethOpen,
   stop: vethStop,
-  uninit: vethUninit,
+  dellink: vethDellink,
   iflink: vethPeer,
 };
 
@@ -69,15 +75,22 @@ export function vethAdd(a: VethEnd, b: VethEnd): [NetDevice, NetDevice] | number
   const errno = checkEnd(a) || checkEnd(b);
   if (errno !== 0) return errno;
   if (a.net === b.net && a.name === b.name && !a.name.includes('%')) return -EEXIST;
+  const { kernel } = a.net;
+  const watch = holdLinkWatch(kernel);
+  const pair = makePair(a, b);
+  if (watch) runLinkWatch(kernel);
+  return pair;
+}
+
+function makePair(a: VethEnd, b: VethEnd): [NetDevice, NetDevice] | number {
   // LINUX: the peer is registered first; in one namespace it has the smaller index.
-  const second = make(b);
-  const first = make(a);
+  const second = make(b, null);
   if (typeof second === 'number') return second;
+  const first = make(a, second);
   if (typeof first === 'number') {
     unregisterDevice(second);
     return first;
   }
-  (first.priv as VethState).peer = second;
   (second.priv as VethState).peer = first;
   return [first, second];
 }
@@ -98,7 +111,7 @@ function checkEnd(end: VethEnd): number {
   return 0;
 }
 
-function make(end: VethEnd): NetDevice | number {
+function make(end: VethEnd, peer: NetDevice | null): NetDevice | number {
   const net = end.net;
   const name = allocDeviceName(net, end.name);
   if (typeof name === 'number') return name;
@@ -109,7 +122,7 @@ function make(end: VethEnd): NetDevice | number {
   dev.macSet = end.mac !== undefined;
   dev.broadcast = MAC_BROADCAST;
   dev.mtu = end.mtu ?? DEFAULT_MTU;
-  dev.priv = new VethState();
+  dev.priv = new VethState(peer);
   registerDevice(dev);
   // LINUX: counts as a change of the carrier.
   setCarrier(dev, false);
@@ -164,11 +177,11 @@ function vethStop(dev: NetDevice): void {
 }
 
 /** Linux `veth_dellink`: no end lives alone. */
-function vethUninit(dev: NetDevice): void {
+function vethDellink(dev: NetDevice): readonly NetDevice[] {
   const state = dev.priv as VethState;
   const peer = state.peer;
+  if (peer === null) return [];
   state.peer = null;
-  if (peer === null) return;
   (peer.priv as VethState).peer = null;
-  unregisterDevice(peer);
+  return [peer];
 }

@@ -5,6 +5,7 @@
  */
 import { drop } from '../drop.ts';
 import { EADDRNOTAVAIL, EEXIST, EINVAL, EOPNOTSUPP, ERANGE } from '../errno.ts';
+import type { Kernel } from '../kernel.ts';
 import type { NetNs } from '../net.ts';
 import type { Packet } from '../packet.ts';
 import type { NetdevEvent } from '../protocols.ts';
@@ -19,11 +20,9 @@ import {
   IFF_RUNNING,
   IFF_UP,
   type NetDevice,
+  type OperState,
 } from './net-device.ts';
 import type { Qdisc } from './qdisc.ts';
-
-/** RFC 2863 §3.1.14, as `ip link` prints it. */
-export type OperState = 'UNKNOWN' | 'DOWN' | 'LOWERLAYERDOWN' | 'UP';
 
 /** Smallest and largest MTU of a kind that does not say (Linux ETH_MIN_MTU, ETH_MAX_MTU). */
 const DEFAULT_MIN_MTU = 68;
@@ -31,11 +30,18 @@ const DEFAULT_MAX_MTU = 65_535;
 /** The flags that `devChangeFlags` may change; IFF_UP has functions of its own. */
 const CHANGEABLE: number = IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST;
 
+/** Removes every device of a namespace that dies: pairs go with their peers elsewhere, lo goes last. */
+export function destroyDevices(net: NetNs): void {
+  unregisterDevices([...net.devs].filter((dev) => dev !== net.loopback).reverse());
+  unregisterDevice(net.loopback);
+}
+
 /** Puts a device that a driver made, down, into its namespace's list (`register_netdevice`). */
 export function registerDevice(dev: NetDevice): void {
-  dev.linkWatched = !dev.carrier;
+  // LINUX: a device that always had carrier has no known state (`linkwatch_init_dev`).
+  if (!dev.carrier) dev.operState = defaultOperState(dev);
   dev.net.devs.add(dev);
-  notify('register', dev);
+  notifyDevice('register', dev);
   changed(dev);
 }
 
@@ -44,12 +50,37 @@ export function registerDevice(dev: NetDevice): void {
  * queues (`unregister_netdevice`). A veth takes its peer with it.
  */
 export function unregisterDevice(dev: NetDevice): void {
+  if (!dev.dead) unregisterDevices([dev]);
+}
+
+/** First all go down, with those that go with them; then one after the other goes (`unregister_netdevice_many`). */
+export function unregisterDevices(list: readonly NetDevice[]): void {
+  const all = new Set<NetDevice>();
+  for (const dev of list) gather(dev, all);
+  const [first] = all;
+  if (first === undefined) return;
+  const watch = holdLinkWatch(first.net.kernel);
+  for (const dev of all) devClose(dev);
+  for (const dev of all) retire(dev);
+  if (watch) runLinkWatch(first.net.kernel);
+}
+
+/** A device and what cannot be without it. */
+function gather(dev: NetDevice, all: Set<NetDevice>): void {
+  if (dev.dead || all.has(dev)) return;
+  all.add(dev);
+  for (const other of dev.ops.dellink?.(dev) ?? []) gather(other, all);
+}
+
+function retire(dev: NetDevice): void {
   if (dev.dead) return;
-  devClose(dev);
-  notify('unregister', dev);
+  notifyDevice('unregister', dev);
+  // What stands on it falls with it (`vlan_device_event`, `macvlan_device_event`).
+  if (dev.uppers !== null) unregisterDevices([...dev.uppers]);
   dev.dead = true;
   dev.qdisc?.reset();
   dev.qdisc = null;
+  dev.everUp = false;
   dropBacklog(dev);
   dev.ops.uninit?.(dev);
   dev.rxHandler = null;
@@ -60,42 +91,36 @@ export function unregisterDevice(dev: NetDevice): void {
   dev.net.events.emit('dellink', dev);
 }
 
-/** Removes every device of a namespace that dies: pairs go with their peers elsewhere, lo goes last. */
-export function destroyDevices(net: NetNs): void {
-  for (const dev of [...net.devs].reverse()) if (dev !== net.loopback) unregisterDevice(dev);
-  unregisterDevice(net.loopback);
-}
-
-/** `ip link set DEV up` (`dev_open`). */
+/** `ip link set DEV up` (`dev_open`); `-errno` of the device: one below is down, its address is taken. */
 export function devOpen(dev: NetDevice): number {
   if (dev.up) return 0;
-  const carrier = dev.carrier;
+  const errno = dev.ops.mayOpen?.(dev) ?? 0;
+  if (errno !== 0) return errno;
+  const { kernel } = dev.net;
+  const watch = holdLinkWatch(kernel);
   dev.flags |= IFF_UP;
   dev.everUp = true;
-  dev.starting = true;
   dev.ops.open?.(dev);
-  dev.starting = false;
   deriveFlags(dev);
-  notify('up', dev);
   changed(dev);
-  // LINUX: news of the carrier waits in `link_watch` until the device is up.
-  if (dev.carrier !== carrier) {
-    notify('change', dev);
-    changed(dev);
-  }
+  notifyDevice('up', dev);
+  if (watch) runLinkWatch(kernel);
   return 0;
 }
 
 /** `ip link set DEV down` (`dev_close`). What the egress queue holds is dropped. */
 export function devClose(dev: NetDevice): void {
   if (!dev.up) return;
-  notify('goingDown', dev);
+  const { kernel } = dev.net;
+  const watch = holdLinkWatch(kernel);
+  notifyDevice('goingDown', dev);
   dev.flags &= ~IFF_UP;
   dev.qdisc?.reset();
   dev.ops.stop?.(dev);
   deriveFlags(dev);
-  notify('down', dev);
   changed(dev);
+  notifyDevice('down', dev);
+  if (watch) runLinkWatch(kernel);
 }
 
 /**
@@ -106,10 +131,41 @@ export function setCarrier(dev: NetDevice, on: boolean): void {
   if (dev.carrier === on || dev.dead) return;
   dev.carrier = on;
   dev.carrierChanges++;
-  dev.linkWatched = true;
   deriveFlags(dev);
-  if (!dev.up || dev.starting) return;
-  notify('change', dev);
+  fireLinkWatch(dev);
+}
+
+/** The operational state is to be worked out again (`linkwatch_fire_event`). */
+export function fireLinkWatch(dev: NetDevice): void {
+  const { kernel } = dev.net;
+  if (kernel.linkWatch === null) linkWatchEvent(dev);
+  else if (!kernel.linkWatch.includes(dev)) kernel.linkWatch.push(dev);
+}
+
+/**
+ * LINUX: what a change of the carrier means is worked out later (`linkwatch_event`): here when the device
+ * that goes up or down has done so. True: the caller has to call `runLinkWatch`.
+ */
+export function holdLinkWatch(kernel: Kernel): boolean {
+  if (kernel.linkWatch !== null) return false;
+  kernel.linkWatch = [];
+  return true;
+}
+
+/** What `holdLinkWatch` held back. */
+export function runLinkWatch(kernel: Kernel): void {
+  const list = kernel.linkWatch ?? [];
+  kernel.linkWatch = null;
+  for (const dev of list) linkWatchEvent(dev);
+}
+
+/** Linux `linkwatch_do_dev`. */
+function linkWatchEvent(dev: NetDevice): void {
+  if (dev.dead) return;
+  dev.operState = defaultOperState(dev);
+  deriveFlags(dev);
+  if (!dev.up) return;
+  notifyDevice('change', dev);
   changed(dev);
 }
 
@@ -117,9 +173,11 @@ export function setCarrier(dev: NetDevice, on: boolean): void {
 export function devSetMtu(dev: NetDevice, mtu: number): number {
   if (mtu === dev.mtu) return 0;
   if (mtuRefusal(dev, mtu) !== '') return -EINVAL;
+  const errno = dev.ops.mtuErrno?.(dev, mtu) ?? 0;
+  if (errno !== 0) return errno;
   dev.mtu = mtu;
-  notify('changeMtu', dev);
   changed(dev);
+  notifyDevice('changeMtu', dev);
   return 0;
 }
 
@@ -143,19 +201,26 @@ export function maxMtu(dev: NetDevice): number {
  * (`dev_set_mac_address`). Allowed while up (IFF_LIVE_ADDR_CHANGE).
  */
 export function devSetMac(dev: NetDevice, mac: number): number {
-  if (dev.hardHeaderLen === 0) return -EOPNOTSUPP;
-  if (!isValidEtherAddr(mac)) return -EADDRNOTAVAIL;
+  const errno = macRefusal(dev, mac);
+  if (errno !== 0) return errno;
   dev.macSet = true;
   changeMac(dev, mac);
   return 0;
+}
+
+/** What `devSetMac` would say; 0: the device can have this address. */
+export function macRefusal(dev: NetDevice, mac: number): number {
+  if (dev.hardHeaderLen === 0) return -EOPNOTSUPP;
+  if (!isValidEtherAddr(mac)) return -EADDRNOTAVAIL;
+  return dev.ops.macErrno?.(dev, mac) ?? 0;
 }
 
 /** A driver gives a device another address, unasked: a bridge that follows its ports. */
 export function changeMac(dev: NetDevice, mac: number): void {
   if (dev.mac === mac) return;
   dev.mac = mac;
-  notify('changeAddr', dev);
   changed(dev);
+  notifyDevice('changeAddr', dev);
 }
 
 /** Neither a group address nor all zeros (`is_valid_ether_addr`). */
@@ -169,8 +234,8 @@ export function devRename(dev: NetDevice, name: string): number {
   const free = allocDeviceName(dev.net, name);
   if (typeof free === 'number') return free;
   dev.net.devs.rename(dev, free);
-  notify('changeName', dev);
   changed(dev);
+  notifyDevice('changeName', dev);
   return 0;
 }
 
@@ -197,7 +262,7 @@ export function devChangeFlags(dev: NetDevice, flags: number, mask: number): num
   if (difference === 0) return 0;
   // What was resolved with ARP is not what would be used without it, and the reverse.
   if ((difference & IFF_NOARP) !== 0) dev.net.arp.flush(dev, true);
-  if (dev.up) notify('change', dev);
+  if (dev.up) notifyDevice('change', dev);
   changed(dev);
   return 0;
 }
@@ -217,13 +282,17 @@ export function devSetQdisc(dev: NetDevice, qdisc: Qdisc | null): void {
   dev.qdisc = qdisc;
 }
 
-/** What `ip link` prints behind `state` (Linux `default_operstate`). */
+/** What `ip link` prints behind `state`. */
 export function operState(dev: NetDevice): OperState {
-  if (!dev.up) return 'DOWN';
-  if (!dev.linkWatched) return 'UNKNOWN';
+  return dev.up ? dev.operState : 'DOWN';
+}
+
+/** Linux `default_operstate`. */
+function defaultOperState(dev: NetDevice): OperState {
   if (dev.carrier) return 'UP';
-  const lower = dev.ops.iflink?.(dev) ?? dev;
-  if (lower.ifindex === dev.ifindex) return 'DOWN';
+  const { iflink } = dev.ops;
+  const lower = iflink === undefined ? dev : iflink(dev);
+  if (lower === null || lower.ifindex === dev.ifindex) return 'DOWN';
   // LINUX: the index is looked up in this device's own namespace, wherever the other end is.
   const found = dev.net.devs.findIndex(lower.ifindex);
   return found === undefined || found.carrier ? 'DOWN' : 'LOWERLAYERDOWN';
@@ -231,15 +300,19 @@ export function operState(dev: NetDevice): OperState {
 
 /** `netif_oper_up`: the operational state is UP or UNKNOWN, and the device is up. */
 export function isOperUp(dev: NetDevice): boolean {
-  return dev.up && dev.carrier;
+  return dev.up && (dev.operState === 'UP' || dev.operState === 'UNKNOWN');
 }
 
+/** Linux `netif_get_flags`. */
 function deriveFlags(dev: NetDevice): void {
-  if (dev.up && dev.carrier) dev.flags |= IFF_RUNNING | IFF_LOWER_UP;
-  else dev.flags &= ~(IFF_RUNNING | IFF_LOWER_UP);
+  dev.flags &= ~(IFF_RUNNING | IFF_LOWER_UP);
+  if (!dev.up) return;
+  if (isOperUp(dev)) dev.flags |= IFF_RUNNING;
+  if (dev.carrier) dev.flags |= IFF_LOWER_UP;
 }
 
-function notify(event: NetdevEvent, dev: NetDevice): void {
+/** Tells the notifiers of `protocols.netdev` (`call_netdevice_notifiers`). */
+export function notifyDevice(event: NetdevEvent, dev: NetDevice): void {
   const notifiers = dev.net.kernel.protocols.netdev;
   for (let i = 0; i < notifiers.length; i++) notifiers[i]?.(event, dev);
 }
@@ -250,7 +323,9 @@ function changed(dev: NetDevice): void {
 }
 
 /** Linux `flush_backlog`: received packets that nobody will take any more. */
-function dropBacklog(dev: NetDevice): void {
+// DEVIATION: on Linux what waits when a device moves may still arrive, in the new namespace; here nothing
+// that was received in one namespace is ever seen in another.
+export function dropBacklog(dev: NetDevice): void {
   const kernel = dev.net.kernel;
   while (dev.backlogHead < dev.backlog.length) {
     const pkt = dev.backlog[dev.backlogHead] as Packet;

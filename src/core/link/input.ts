@@ -1,5 +1,5 @@
 /**
- * A frame arrives: for whom it is, captures, the device's rx handler, then the protocol (Linux
+ * A frame arrives: for whom it is, captures, VLAN devices, the device's rx handler, then the protocol (Linux
  * `__netif_receive_skb_core`, `eth_type_trans`). Drivers count what they received; here are counted only
  * the frames that no protocol wants.
  *
@@ -17,6 +17,7 @@ import {
 import { isGroupMac } from '../util/address.ts';
 import type { NetDevice } from './net-device.ts';
 import { isTapped, runTaps } from './taps.ts';
+import { VLAN_DROPPED, VLAN_PASS, vlanReceive, vlanUnclaimed } from './vlan.ts';
 
 /** Rounds of rx handlers: more devices than this are not stacked but a loop (`MAX_NEST_DEV`). */
 const MAX_ROUNDS = 8;
@@ -31,7 +32,7 @@ export function netifReceive(pkt: Packet): void {
     pkt.pktType = classify(pkt, dev);
     if (kernel.tracer !== null) kernel.tracer.receive(dev, pkt);
     if (isTapped(dev)) runTaps(pkt, dev, false);
-    if (dev.rxHandler !== null) {
+    if (dev.rxHandler !== null || pkt.vlan !== null) {
       const upper = throughHandlers(pkt, dev);
       if (upper === null) return;
       dev = upper;
@@ -47,17 +48,22 @@ export function netifReceive(pkt: Packet): void {
 }
 
 /**
- * Lets the rx handler of each device have the packet, from the bottom up. The device whose namespace
- * counts from here; null when a handler took the packet.
+ * Lets the VLAN devices and the rx handler of each device have the packet, from the bottom up. The device
+ * whose namespace counts from here; null when it went another way.
  */
 function throughHandlers(pkt: Packet, bottom: NetDevice): NetDevice | null {
   let dev = bottom;
-  for (let round = 0; dev.rxHandler !== null; round++) {
+  for (let round = 0; ; round++) {
     if (round === MAX_ROUNDS) {
       drop(dev.net, pkt, 'NOT_SPECIFIED', dev.name);
       return null;
     }
-    if (dev.rxHandler(pkt)) return null;
+    const vlan = pkt.vlan === null ? VLAN_PASS : vlanReceive(pkt, dev);
+    if (vlan === VLAN_DROPPED) return null;
+    if (vlan === VLAN_PASS) {
+      if (dev.rxHandler === null) break;
+      if (dev.rxHandler(pkt)) return null;
+    }
     const next = pkt.dev as NetDevice;
     if (next === dev) break;
     dev = next;
@@ -65,7 +71,13 @@ function throughHandlers(pkt: Packet, bottom: NetDevice): NetDevice | null {
     if (tracer !== null) tracer.receive(dev, pkt);
     if (isTapped(dev)) runTaps(pkt, dev, false);
   }
-  return dev;
+  if (pkt.vlan === null) return dev;
+  vlanUnclaimed(pkt);
+  if (pkt.vlan === null) return dev;
+  // What is left below the tag that was taken off is the type of another tag, which nobody takes.
+  dev.stats.rxDropped++;
+  drop(dev.net, pkt, 'UNHANDLED_PROTO', dev.name);
+  return null;
 }
 
 /** Linux `eth_type_trans`; a device without link-layer addresses receives for itself. */

@@ -126,8 +126,8 @@ export class NeighbourTable {
     own.entries.delete(neigh.addr);
     this.gcList.delete(neigh);
     this.size--;
-    neigh.kill();
     this.net.events.emit('delneigh', neigh);
+    neigh.kill();
   }
 
   /** All entries of a device; `permanentToo` false: what somebody configured stays. */

@@ -22,8 +22,13 @@ export const IFF_SLAVE = 0x800;
 export const IFF_MULTICAST = 0x1000;
 export const IFF_LOWER_UP = 0x10000;
 
+/** `max_mtu` of a kind that has no limit. */
+export const UNLIMITED_MTU = 0x7fffffff;
 /** Longest interface name. */
 export const IFNAMSIZ = 16;
+
+/** RFC 2863 §3.1.14, as `ip link` prints it. */
+export type OperState = 'UNKNOWN' | 'DOWN' | 'LOWERLAYERDOWN' | 'UP';
 
 /** What a kind of device does (Linux `net_device_ops` and `rtnl_link_ops`). */
 export interface DeviceOps {
@@ -33,18 +38,24 @@ export interface DeviceOps {
   readonly movable: boolean;
   /** Sends a frame. Takes ownership; never re-enters the stack: hands to `Kernel.enqueue`. */
   readonly xmit: (pkt: Packet, dev: NetDevice) => void;
+  /** May the device go up now? 0, or `-errno`. */
+  readonly mayOpen?: (dev: NetDevice) => number;
   /** Called when the device goes up / down, after the flag changed. */
   readonly open?: (dev: NetDevice) => void;
   readonly stop?: (dev: NetDevice) => void;
+  /** The device is to be deleted, and these with it: a veth lets go of its peer (`rtnl_link_ops.dellink`). */
+  readonly dellink?: (dev: NetDevice) => readonly NetDevice[];
   /** Called when the device is deleted, before it leaves its namespace's list. */
   readonly uninit?: (dev: NetDevice) => void;
-  /** Largest MTU; 65535 unless told. */
+  /** What the device itself says of an MTU that its kind allows: 0, or `-errno` (`ndo_change_mtu`). */
+  readonly mtuErrno?: (dev: NetDevice, mtu: number) => number;
+  /** The same of a MAC address that is one (`ndo_set_mac_address`). */
+  readonly macErrno?: (dev: NetDevice, mac: number) => number;
+  /** Largest MTU; 65535 unless told; UNLIMITED_MTU: none. */
   readonly maxMtu?: number;
   readonly minMtu?: number;
   /** Index of a lower or peer device in its namespace (`dev_get_iflink`); own index unless told. */
   readonly iflink?: (dev: NetDevice) => NetDevice | null;
-  /** Bridge ports, VLAN …: told of a state change of a device below (`netdev_notifier`). */
-  readonly lowerChanged?: (upper: NetDevice, lower: NetDevice) => void;
 }
 
 /** `struct rtnl_link_stats64`: the counters of `ip -s link`. */
@@ -100,6 +111,10 @@ export class NetDevice {
   master: NetDevice | null = null;
   /** Takes the frame before protocols do (bridge port, macvlan …). */
   rxHandler: RxHandler | null = null;
+  /** VLAN devices on this one, by `vlanKey`; null: none (Linux `vlan_info`). */
+  vlans: Map<number, NetDevice> | null = null;
+  /** Devices that stand on this one and go when it goes; null: none. */
+  uppers: NetDevice[] | null = null;
   /** State of the rx handler's owner: the bridge port. */
   rxHandlerData: unknown = null;
   /** The IPv4 side of the device (Linux `in_device`). */
@@ -112,14 +127,14 @@ export class NetDevice {
   multicastMacs: Map<number, number> | null = null;
   /** Free text of `ip link set … alias`. */
   alias = '';
+  /** Number of the group of devices that it belongs to (`IFLA_GROUP`). */
+  group = 0;
   /** How often the carrier changed: /sys/class/net/IF/carrier_changes. */
   carrierChanges = 0;
-  /** The carrier was off once, so that the operational state is known (`linkwatch_fire_event`). */
-  linkWatched = false;
   /** Somebody chose the MAC address (`addr_assign_type` NET_ADDR_SET). */
   macSet = false;
-  /** Going up: changes of the carrier are told once it is up. */
-  starting = false;
+  /** While up; `link_watch` follows the carrier when all is said and done. */
+  operState: OperState = 'UNKNOWN';
   /** Was up once: it has a real queue, `noqueue` or another, instead of `noop`. */
   everUp = false;
   /** Received packets that wait for `Kernel.run` (Linux `softnet_data.input_pkt_queue`). */

@@ -11,9 +11,15 @@ import {
   EPOLLIN,
   EPOLLOUT,
   EPOLLRDHUP,
+  MSG_DONTWAIT,
+  MSG_FASTOPEN,
+  MSG_OOB,
+  MSG_PEEK,
+  MSG_WAITALL,
   NO_RECEIVED,
   RCV_SHUTDOWN,
   type Received,
+  type Sock,
   type SockAddr,
   type SockAddrIn,
 } from '../transport/sock.ts';
@@ -100,7 +106,41 @@ export class BlockingSocket {
     return this.recv(max, flags);
   }
 
-  private async recv(max: number, flags: number): Promise<Received> {
+  private recv(max: number, flags: number): Promise<Received> {
+    const { sk } = this.socket;
+    const whole = (flags & MSG_WAITALL) !== 0 && (flags & (MSG_DONTWAIT | MSG_OOB)) === 0;
+    const target = whole ? max : Math.min(sk.rcvlowat, max);
+    return sk instanceof TcpSock && target > 1 && (flags & MSG_OOB) === 0
+      ? this.recvTarget(max, target, flags)
+      : this.recvSome(max, flags);
+  }
+
+  /** MSG_WAITALL, SO_RCVLOWAT: waits for `target` bytes, the end of the stream, an error or the time limit. */
+  private async recvTarget(max: number, target: number, flags: number): Promise<Received> {
+    const { sk } = this.socket;
+    const data: Uint8Array[] = [];
+    let len = 0;
+    for (;;) {
+      // What is only peeked at stays, and is looked at from the start each time.
+      if ((flags & MSG_PEEK) !== 0) {
+        data.length = 0;
+        len = 0;
+      }
+      const got = this.socket.recv(max - len, flags);
+      if (typeof got !== 'number') {
+        data.push(...got.data);
+        len += got.len;
+        const enough = len >= target || got.len === 0 || isOver(sk);
+        if (enough) return { ...got, data, len, fullLen: len };
+      } else if (len === 0 && (got !== -EAGAIN || isOver(sk))) return this.recvSome(max, flags);
+      else if (got !== -EAGAIN || isOver(sk)) return { ...NO_RECEIVED, data, len, fullLen: len };
+      if (await this.wait(READABLE, sk.rcvTimeoutUs)) continue;
+      if (len === 0) throw new NetError(EAGAIN, 'recv');
+      return { ...NO_RECEIVED, data, len, fullLen: len };
+    }
+  }
+
+  private async recvSome(max: number, flags: number): Promise<Received> {
     for (;;) {
       const got = this.socket.recv(max, flags);
       if (typeof got !== 'number') return got;
@@ -116,6 +156,7 @@ export class BlockingSocket {
     do {
       const n = this.socket.send(sent === 0 ? data : data.subarray(sent), flags);
       if (n >= 0) sent += n;
+      else if (n === -EINPROGRESS) await this.wait(WRITABLE, this.socket.sk.sndTimeoutUs);
       else if (sent > 0 && n !== -EAGAIN) return sent;
       else if (n !== -EAGAIN) throw new NetError(n, 'write');
       else if (!(await this.wait(WRITABLE, this.socket.sk.sndTimeoutUs))) {
@@ -130,6 +171,12 @@ export class BlockingSocket {
     for (;;) {
       const n = this.socket.sendto(data, flags, to);
       if (n >= 0) return n;
+      // A fast open whose SYN took nothing: an ordinary connection is being set up.
+      if (n === -EINPROGRESS) {
+        if (!(await this.wait(WRITABLE, this.socket.sk.sndTimeoutUs)))
+          throw new NetError(n, 'sendto');
+        return this.write(data, flags & ~MSG_FASTOPEN);
+      }
       if (n !== -EAGAIN) throw new NetError(n, 'sendto');
       if (!(await this.wait(WRITABLE, this.socket.sk.sndTimeoutUs)))
         throw new NetError(EAGAIN, 'sendto');
@@ -195,6 +242,11 @@ export class BlockingSocket {
       kernel.timer(resolve).set(kernel.env.nowUs() + us);
     });
   }
+}
+
+/** Nothing more will come (the checks of `tcp_recvmsg_locked` before it waits). */
+function isOver(sk: Sock): boolean {
+  return sk.err !== 0 || (sk.shutdownMask & RCV_SHUTDOWN) !== 0 || (sk as TcpSock).doneReceiving;
 }
 
 function check(result: number, call: string): void {

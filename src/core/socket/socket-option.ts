@@ -55,7 +55,12 @@ export function setSocketOption(
       return 0;
     case so.SO_MAX_PACING_RATE:
       sk.ownRare().maxPacingRate = typeof value === 'number' ? value : v;
-      if (sk instanceof TcpSock) sk.maxPacingRate = v === -1 ? Number.POSITIVE_INFINITY : v >>> 0;
+      if (sk instanceof TcpSock) {
+        sk.maxPacingRate = v === -1 ? Number.POSITIVE_INFINITY : v >>> 0;
+        // LINUX: once asked for, pacing stays.
+        if (v !== -1) sk.pacingNeeded = true;
+        sk.pacingRate = Math.min(sk.pacingRate, sk.maxPacingRate);
+      }
       return 0;
     case so.SO_INCOMING_CPU:
       sk.ownRare().incomingCpu = v;

@@ -22,6 +22,7 @@ import {
   AF_UNSPEC,
   type ControlMessage,
   MSG_ERRQUEUE,
+  MSG_FASTOPEN,
   type OptionValue,
   type Received,
   type Sock,
@@ -31,17 +32,12 @@ import {
 import { SOL_IP, SOL_RAW, SOL_SOCKET } from '../transport/sockopt-names.ts';
 import { TCP_CLOSE, TCP_SYN_SENT } from '../transport/tcp/constants.ts';
 import { TcpSock } from '../transport/tcp/sock.ts';
+import { SS_CONNECTED, streamConnect } from '../transport/tcp/stream-connect.ts';
 import { createSock } from './create.ts';
 import { type Credentials, ROOT } from './credentials.ts';
 import { getIpOption, setIpOption } from './ip-option.ts';
 import { getSocketOption, setSocketOption } from './socket-option.ts';
-import {
-  SS_CONNECTED,
-  streamConnect,
-  streamDisconnect,
-  streamListen,
-  streamShutdown,
-} from './stream.ts';
+import { streamDisconnect, streamListen, streamShutdown } from './stream.ts';
 import { setTcpOption } from './tcp-option.ts';
 
 /** What an address says; `AF_UNSPEC` may come with or without the rest. */
@@ -123,7 +119,7 @@ export class Socket {
     const to = partsOf(addr);
     const isInet = addr.family === AF_INET;
     if (!(sk instanceof TcpSock)) return isInet ? sk.connect(to.addr, to.port) : -EAFNOSUPPORT;
-    const err = isInet || sk.fileState !== 0 ? streamConnect(sk, to.addr, to.port) : -EAFNOSUPPORT;
+    const err = isInet || sk.fileState !== 0 ? streamConnect(sk, to) : -EAFNOSUPPORT;
     sk.net.kernel.softirq();
     return err;
   }
@@ -148,7 +144,7 @@ export class Socket {
     return this.sendto(data, flags, null);
   }
 
-  /** A stream ignores `to`. */
+  /** A stream ignores `to`, unless MSG_FASTOPEN connects it. */
   sendto(
     data: Uint8Array,
     flags: number,
@@ -158,10 +154,11 @@ export class Socket {
     if (this.closed) return -EBADF;
     const { sk } = this;
     let dst: SockAddrIn | null = null;
-    if (to !== null && !(sk instanceof TcpSock)) {
+    if (to !== null && (!(sk instanceof TcpSock) || (flags & MSG_FASTOPEN) !== 0)) {
       if (to.family === AF_INET) dst = to as SockAddrIn;
-      else if (to.family === AF_UNSPEC) dst = partsOf(to);
-      else return -EAFNOSUPPORT;
+      else if (to.family !== AF_UNSPEC) return -EAFNOSUPPORT;
+      else if (sk instanceof TcpSock) return -EOPNOTSUPP;
+      else dst = partsOf(to);
     }
     const sent =
       control === undefined ? sk.sendmsg(data, flags, dst) : sk.sendmsg(data, flags, dst, control);

@@ -1,8 +1,8 @@
 /**
- * The state of a stream socket's file (Linux `enum socket_state`) and what connect, listen, accept and
- * shutdown do with it (`net/ipv4/af_inet.c`).
+ * The state of a stream socket's file (Linux `enum socket_state`) and what listen, shutdown and
+ * disconnecting do with it (`net/ipv4/af_inet.c`).
  */
-import { EALREADY, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOTCONN } from '../errno.ts';
+import { EINVAL, ENOTCONN } from '../errno.ts';
 import { EPOLLHUP, EPOLLIN, EPOLLOUT, RCV_SHUTDOWN } from '../transport/sock.ts';
 import {
   TCP_CLOSE,
@@ -13,43 +13,14 @@ import {
   TCPF_SYN_SENT,
 } from '../transport/tcp/constants.ts';
 import type { TcpSock } from '../transport/tcp/sock.ts';
-
-/** `sock->state` */
-export const SS_UNCONNECTED = 0;
-export const SS_CONNECTING = 1;
-export const SS_CONNECTED = 2;
-export const SS_DISCONNECTING = 3;
+import {
+  SS_CONNECTED,
+  SS_CONNECTING,
+  SS_DISCONNECTING,
+  SS_UNCONNECTED,
+} from '../transport/tcp/stream-connect.ts';
 
 const HANDSHAKE: number = TCPF_SYN_SENT | TCPF_SYN_RECV;
-
-/** Linux `__inet_stream_connect` of a socket that does not block. */
-export function streamConnect(sk: TcpSock, addr: number, port: number): number {
-  let err = 0;
-  switch (sk.fileState) {
-    case SS_CONNECTED:
-      return -EISCONN;
-    case SS_CONNECTING:
-      err = -EALREADY;
-      break;
-    case SS_DISCONNECTING:
-      return -EINVAL;
-    default:
-      if (sk.state !== TCP_CLOSE) return -EISCONN;
-      err = sk.connect(addr, port);
-      if (err < 0 && err !== -EINPROGRESS) return err;
-      sk.fileState = SS_CONNECTING;
-      err = -EINPROGRESS;
-  }
-  if (((1 << sk.state) & HANDSHAKE) !== 0) return err;
-  if (sk.state !== TCP_CLOSE) {
-    sk.fileState = SS_CONNECTED;
-    return 0;
-  }
-  const pending = sk.takeError();
-  sk.fileState = SS_UNCONNECTED;
-  sk.disconnect();
-  return -(pending === 0 ? ECONNABORTED : pending);
-}
 
 /** AF_UNSPEC */
 export function streamDisconnect(sk: TcpSock): number {

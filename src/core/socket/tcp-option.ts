@@ -2,6 +2,7 @@
 import { EPERM } from '../errno.ts';
 import type { OptionValue } from '../transport/sock.ts';
 import { TCP_CONGESTION, TCP_REPAIR } from '../transport/sockopt-names.ts';
+import { isNonRestricted } from '../transport/tcp/congestion-table.ts';
 import type { TcpSock } from '../transport/tcp/sock.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -19,7 +20,14 @@ export function setTcpOption(
   return sk.setOption(name, value);
 }
 
-/** Everybody may have reno and the namespace's default (net.ipv4.tcp_allowed_congestion_control). */
+/** Everybody may have reno, bbr and the namespace's default (net.ipv4.tcp_allowed_congestion_control). */
 function isRestricted(sk: TcpSock, value: OptionValue): boolean {
-  return value !== 'reno' && value !== sk.net.sysctl.tcpCongestionControl;
+  const name = value instanceof Uint8Array ? textOf(value) : value;
+  return typeof name !== 'string' || !isNonRestricted(name, sk.net.sysctl.tcpCongestionControl);
+}
+
+/** Text of bytes up to the first NUL. */
+function textOf(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return String.fromCharCode(...bytes.subarray(0, end < 0 ? 16 : end));
 }

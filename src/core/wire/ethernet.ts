@@ -5,6 +5,8 @@
 export const ETH_P_IP = 0x0800;
 export const ETH_P_ARP = 0x0806;
 export const ETH_P_8021Q = 0x8100;
+/** Provider tags (IEEE 802.1ad). */
+export const ETH_P_8021AD = 0x88a8;
 export const ETH_P_IPV6 = 0x86dd;
 /** Matches every protocol; only in packet sockets. */
 export const ETH_P_ALL = 0x0003;

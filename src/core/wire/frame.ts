@@ -29,7 +29,7 @@ import {
   sumView,
   swapSum,
 } from './checksum.ts';
-import { ETH_HLEN, ETH_P_ARP, ETH_P_IP, parseEth, putEth } from './ethernet.ts';
+import { ETH_HLEN, ETH_P_ARP, ETH_P_IP, EthHeader, parseEth, putEth } from './ethernet.ts';
 import { parseIcmp, putIcmp } from './icmp.ts';
 import {
   IP_MAX_MTU,
@@ -43,6 +43,7 @@ import {
 } from './ipv4.ts';
 import { parseTcp, putTcp } from './tcp.ts';
 import { parseUdp, putUdp, UDP_HLEN } from './udp.ts';
+import { isVlanType, parseTags, putTags, tagsLength } from './vlan.ts';
 
 /** What the transport's part of `parse*` may set. */
 const L4_FLAGS: number = BAD_L4 | BAD_L4_CSUM | NO_UDP_CSUM;
@@ -65,12 +66,18 @@ export function parseFrame(bytes: Uint8Array, pkt: Packet): void {
     return;
   }
   const view = viewOf(bytes);
-  const eth = parseEth(view, 0);
+  let eth = parseEth(view, 0);
+  let at = ETH_HLEN;
+  if (isVlanType(eth.proto)) {
+    pkt.vlan = parseTags(view, ETH_HLEN, eth.proto);
+    at += tagsLength(pkt.vlan);
+    if (at > ETH_HLEN) eth = new EthHeader(eth.dst, eth.src, view.getUint16(at - 2));
+  }
   pkt.eth = eth;
   pkt.proto = eth.proto;
-  if (eth.proto === ETH_P_IP) parseIpv4At(bytes, view, ETH_HLEN, pkt);
-  else if (eth.proto === ETH_P_ARP) parseArpAt(bytes, view, ETH_HLEN, pkt);
-  else setRaw(pkt, bytes, ETH_HLEN);
+  if (eth.proto === ETH_P_IP) parseIpv4At(bytes, view, at, pkt);
+  else if (eth.proto === ETH_P_ARP) parseArpAt(bytes, view, at, pkt);
+  else setRaw(pkt, bytes, at);
 }
 
 /** Fills a packet from the IPv4 header on; `pkt.eth` is left as it is. */
@@ -120,6 +127,7 @@ export function flatten(data: Payload, len: number): Uint8Array {
 }
 
 function clearHeaders(pkt: Packet): void {
+  pkt.vlan = null;
   pkt.arp = null;
   pkt.ip = null;
   pkt.tcp = null;
@@ -268,7 +276,7 @@ function networkLength(pkt: Packet): number {
   return pkt.arp === null ? ipLength(pkt) : ARP_LEN + pkt.len;
 }
 
-/** Bytes of the frame that `frameBytes` would write. */
+/** Bytes of the frame that `frameBytes` would write, but for VLAN tags, which count nowhere (`skb->len`). */
 export function frameLength(pkt: Packet): number {
   return (pkt.eth === null ? 0 : ETH_HLEN) + networkLength(pkt);
 }
@@ -276,10 +284,13 @@ export function frameLength(pkt: Packet): number {
 /** The whole frame; without Ethernet header if the packet has none. See `ipv4Bytes` about GSO. */
 export function frameBytes(pkt: Packet): Uint8Array {
   const len = networkLength(pkt);
-  const at = pkt.eth === null ? 0 : ETH_HLEN;
+  const at = pkt.eth === null ? 0 : ETH_HLEN + tagsLength(pkt.vlan);
   const bytes = new Uint8Array(at + len);
   const view = new DataView(bytes.buffer);
-  if (pkt.eth !== null) putEth(view, 0, pkt.eth);
+  if (pkt.eth !== null) {
+    putEth(view, 0, pkt.eth);
+    if (pkt.vlan !== null) putTags(view, ETH_HLEN - 2, pkt.vlan, pkt.eth.proto);
+  }
   putNetwork(pkt, bytes, view, at, len);
   return bytes;
 }

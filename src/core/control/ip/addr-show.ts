@@ -11,7 +11,7 @@ export function addrEntry(
   withLink: boolean,
 ): Entry {
   const bare = !withLink || (options.oneline && !options.json);
-  const out = bare ? new Entry() : linkEntry(link, options, true);
+  const out = bare ? new Entry() : linkEntry(link, options, 'addr');
   const infos: Json[] = [];
   for (const address of addresses) {
     infos.push(addressJson(address, options));

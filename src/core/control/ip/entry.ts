@@ -62,7 +62,7 @@ export function printList(entries: readonly Entry[], options: PrintOptions): str
 }
 
 /** With `-oneline` a line break inside an object becomes a backslash. */
-function joinLines(text: string): string {
+export function joinLines(text: string): string {
   return text.replace(/\n(?=[ \t])/g, '\\');
 }
 

@@ -48,14 +48,17 @@ test('no words whatsoever throw; every failure has a text and a code', () => {
 test('what is not implemented is refused by name, with the nearest word', () => {
   for (const [words, says] of [
     ['rule', /"ip rule" is not implemented here; the nearest is "ip route"/],
-    ['link add x type vlan', /"type vlan" is not implemented here; the kinds are veth and bridge/],
+    [
+      'link add x type gre',
+      /"type gre" is not implemented here; the kinds are veth, bridge, dummy, vlan/,
+    ],
     ['link set lo vrf x', /vrf" is not implemented here; the nearest word is/],
     ['route add 10.0.0.0/8 encap mpls', /encap" is not implemented/],
     ['route add 10.0.0.0/8 dev lo congctl x', /congctl" is not implemented/],
     ['addr add 10.0.0.1/8 dev lo home', /home" is not implemented/],
     ['-6 addr', /"-6" is not implemented/],
-    ['netns add x', /"ip netns add" is not implemented/],
-    ['link set lo netns a', /cannot move to another namespace/],
+    ['netns exec x', /"ip netns exec" is not implemented/],
+    ['link set lo netns a', /The interface netns is immutable/],
     ['route add 10.0.0.0/8 vai 1.2.3.4', /"vai" is a garbage.\nDid you mean "via"/],
     ['adress', /Did you mean "ip address"/],
   ] as const) {

@@ -2,14 +2,14 @@
  * `ip` as a function: the words of ip(8) to the calls of `Namespace`, and their results to iproute2's
  * text or JSON. Options and texts are those of iproute2 6.1.
  */
-import { errnoText, NetError } from '../../errno.ts';
+import { EOPNOTSUPP, errnoText, NetError } from '../../errno.ts';
 import type { Namespace } from '../namespace.ts';
 import { ipAddr } from './addr-words.ts';
 import type { PrintOptions } from './entry.ts';
-import { formatJson } from './entry.ts';
 import { ipLink } from './link-words.ts';
 import { nearestOf } from './nearest.ts';
 import { ipNeigh } from './neigh-words.ts';
+import { ipNetns } from './netns-words.ts';
 import { ipRoute } from './route-words.ts';
 import {
   abbreviates,
@@ -95,8 +95,7 @@ export function runIp(ctx: ToolContext, argv: readonly string[]): IpOutcome {
     stderr += `${text}\n`;
   };
   try {
-    const words = new Words(argv);
-    const { options, ns } = parseOptions(ctx, words);
+    const { options, ns, words } = parseIp(ctx, argv);
     if (words.empty) throw new CommandError(USAGE, EXIT_USAGE);
     const stdout = findObject(words.next())({ ...ctx, ns, options, warn }, words);
     return { stdout, stderr, code: 0, error: null };
@@ -144,6 +143,12 @@ function findObject(word: string): Run {
       `Object "${word}" is unknown, try "ip help".\nDid you mean "ip ${nearestOf(word, names)}"?`,
       EXIT_PARSE,
     );
+  if (found[0] === 'monitor')
+    throw new CommandError(
+      'Error: "ip monitor" goes on: kernel.watch() and monitorTool() of warren/tools run it.',
+      EXIT_USAGE,
+      EOPNOTSUPP,
+    );
   if (found[1] === null)
     throw notImplemented(`ip ${found[0]}`, `the nearest is "ip ${nearestOf(found[0], names)}"`);
   return found[1];
@@ -152,6 +157,15 @@ function findObject(word: string): Run {
 interface Options {
   readonly options: PrintOptions;
   readonly ns: Namespace;
+}
+
+/** The global options of `ip`, and the words behind them. */
+export function parseIp(
+  ctx: ToolContext,
+  argv: readonly string[],
+): Options & { readonly words: Words } {
+  const words = new Words(argv);
+  return { ...parseOptions(ctx, words), words };
 }
 
 function parseOptions(ctx: ToolContext, words: Words): Options {
@@ -210,30 +224,4 @@ function printOption(o: Mutable<PrintOptions>, word: string): void {
   )
     throw notImplemented(`ip ${word}`, 'the options are -s -d -o -br -j -p -4 -N and -n');
   else throw new CommandError(`Option "${word}" is unknown, try "ip -help".`, EXIT_USAGE);
-}
-
-/** `ip netns list`, `identify` is the namespace itself. */
-function ipNetns(ctx: IpContext, words: Words): string {
-  const word = words.empty ? 'list' : words.next();
-  if (word === 'identify') return `${ctx.ns.name ?? ''}\n`;
-  if (!abbreviates(word, 'list') && !abbreviates(word, 'show') && word !== 'lst')
-    throw notImplemented(
-      `ip netns ${word}`,
-      'the commands are list and identify; namespaces come and go with the program or the lab',
-    );
-  const named = ctx.listNetns().filter((ns) => ns.name !== null);
-  if (ctx.options.json)
-    return `${formatJson(
-      named.map((ns) => {
-        const id = ctx.ns.knownNsid(ns);
-        return id === undefined ? { name: ns.name } : { name: ns.name, id };
-      }),
-      ctx.options.pretty,
-    )}\n`;
-  return named
-    .map((ns) => {
-      const id = ctx.ns.knownNsid(ns);
-      return `${ns.name}${id === undefined ? '' : ` (id: ${id})`}\n`;
-    })
-    .join('');
 }

@@ -8,10 +8,21 @@ export function linkName(link: LinkInfo): string {
   return `${link.name}@${link.link.name ?? `if${link.link.ifindex}`}`;
 }
 
-/** The head of a device: everything that does not belong to its addresses. */
-export function linkEntry(link: LinkInfo, options: PrintOptions, ofAddr: boolean): Entry {
+/** Whether `ip link`, `ip addr` or `ip monitor` prints: each leaves something out. */
+export type LinkStyle = 'link' | 'addr' | 'monitor';
+
+/**
+ * The head of a device: everything that does not belong to its addresses. `moved`: where it went, which
+ * only the monitor tells.
+ */
+export function linkEntry(
+  link: LinkInfo,
+  options: PrintOptions,
+  style: LinkStyle,
+  moved = '',
+): Entry {
   const out = new Entry();
-  if (options.brief) return briefEntry(out, link, ofAddr);
+  if (options.brief) return briefEntry(out, link, style === 'addr');
   out.put('ifindex', link.ifindex, `${link.ifindex}: `);
   putName(out, link, `${linkName(link)}: `);
   out.put('flags', link.flags, `<${link.flags.join(',')}> `);
@@ -19,10 +30,13 @@ export function linkEntry(link: LinkInfo, options: PrintOptions, ofAddr: boolean
   out.put('qdisc', link.qdisc, `qdisc ${link.qdisc} `);
   if (link.master !== null) out.put('master', link.master, `master ${link.master} `);
   out.put('operstate', link.operState, `state ${link.operState} `);
-  if (!ofAddr || options.details) out.put('linkmode', 'DEFAULT', 'mode DEFAULT ');
-  out.put('group', 'default', 'group default ');
-  if (link.txQueueLen !== 0) out.put('txqlen', link.txQueueLen, `qlen ${link.txQueueLen}`);
-  if (options.family !== 'inet' || options.details) putAddress(out, link);
+  if (style === 'link' || (style === 'addr' && options.details))
+    out.put('linkmode', 'DEFAULT', 'mode DEFAULT ');
+  const group = link.group === 0 ? 'default' : String(link.group);
+  out.put('group', group, `group ${group} `);
+  if (link.txQueueLen !== 0 && style !== 'monitor')
+    out.put('txqlen', link.txQueueLen, `qlen ${link.txQueueLen}`);
+  if (options.family !== 'inet' || options.details || style === 'monitor') putAddress(out, link);
   if (link.link !== null && link.link.netnsId !== null) {
     const where = link.link.netns ?? null;
     out.put(
@@ -31,15 +45,18 @@ export function linkEntry(link: LinkInfo, options: PrintOptions, ofAddr: boolean
       where === null ? ` link-netnsid ${link.link.netnsId}` : ` link-netns ${where}`,
     );
   }
+  out.add(moved);
   if (options.details) putDetails(out, link);
-  if (link.alias !== '') out.put('ifalias', link.alias, `\n    alias ${link.alias}`);
+  if (link.alias !== '' && (style === 'link' || options.details))
+    out.put('ifalias', link.alias, `\n    alias ${link.alias}`);
   if (options.stats > 0) putCounters(out, link, options.stats);
   return out.add('\n');
 }
 
 function putName(out: Entry, link: LinkInfo, text: string): void {
   if (link.link !== null) {
-    if (link.link.name === null) out.set('link_index', link.link.ifindex);
+    if (link.link.ifindex === 0) out.set('link', null);
+    else if (link.link.name === null) out.set('link_index', link.link.ifindex);
     else out.set('link', link.link.name);
   }
   out.put('ifname', link.name, text);
@@ -67,12 +84,34 @@ function putDetails(out: Entry, link: LinkInfo): void {
   out.put('min_mtu', link.minMtu, `minmtu ${link.minMtu} `);
   out.put('max_mtu', link.maxMtu, `maxmtu ${link.maxMtu} `);
   if (link.kind !== '') {
-    out.set('linkinfo', { info_kind: link.kind });
-    out.add(`\n    ${link.kind} `);
+    const { json, text } = kindData(link);
+    out.set('linkinfo', { info_kind: link.kind, ...(json === null ? {} : { info_data: json }) });
+    out.add(`\n    ${link.kind} ${text}`);
   }
   out.put('num_tx_queues', 1, 'numtxqueues 1 ');
   out.put('num_rx_queues', 1, 'numrxqueues 1 ');
   out.put('gso_max_size', link.gsoMaxSize, `gso_max_size ${link.gsoMaxSize} `);
+}
+
+/** What `iplink_vlan.c` and `iplink_macvlan.c` print. */
+function kindData(link: LinkInfo): { json: Json; text: string } {
+  const { vlan, macvlan } = link;
+  if (vlan !== null) {
+    const flags = ['REORDER_HDR', ...(vlan.looseBinding ? ['LOOSE_BINDING'] : [])];
+    return {
+      json: { protocol: vlan.protocol, id: vlan.id, flags },
+      text: `protocol ${vlan.protocol} id ${vlan.id} <${flags.join(',')}> `,
+    };
+  }
+  if (macvlan === null) return { json: null, text: '' };
+  const queue = { bcqueuelen: 1000, usedbcqueuelen: 1000 };
+  const head = `mode ${macvlan.mode} bcqueuelen 1000 usedbcqueuelen 1000 `;
+  if (macvlan.mode !== 'source') return { json: { mode: macvlan.mode, ...queue }, text: head };
+  const count = macvlan.sources.length;
+  return {
+    json: { mode: macvlan.mode, ...queue, macaddr_count: count, macaddr_data: macvlan.sources },
+    text: `${head}remotes (${count}) ${macvlan.sources.map((m) => `${m} `).join('')}`,
+  };
 }
 
 type Column = readonly [key: string, head: string, value: number];

@@ -1,12 +1,15 @@
 /** `ip link add|set|del|show` (iproute2 `ip/iplink.c`): words to the calls of `Namespace.link`. */
 
-import { EINVAL, EOPNOTSUPP, NetError } from '../../errno.ts';
+import { EINVAL, ESRCH, NetError } from '../../errno.ts';
 import { isValidDeviceName } from '../../link/device-list.ts';
 import { parseMac } from '../../util/address.ts';
 import type { LinkInfo } from '../info.ts';
-import type { LinkAdd, LinkSet } from '../link.ts';
+import type { LinkAdd } from '../link-add.ts';
+import type { LinkSet } from '../link-set.ts';
+import type { Namespace } from '../namespace.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
+import { bridgeOptions, kindOptions, macvlanOptions } from './kind-words.ts';
 import { linkEntry } from './link-show.ts';
 import { nearestOf } from './nearest.ts';
 import {
@@ -18,6 +21,7 @@ import {
   garbageArgument,
   noDevice,
   notImplemented,
+  parseUnsigned,
   unknownCommand,
   type Words,
   wrongArgument,
@@ -36,11 +40,9 @@ const UNIMPLEMENTED: readonly string[] = [
   'xdpoffload',
   'mode',
   'state',
-  'group',
   'vrf',
   'addrgenmode',
   'protodown',
-  'index',
   'numtxqueues',
   'numrxqueues',
   'gso_max_size',
@@ -65,6 +67,8 @@ const ATTRIBUTES: readonly string[] = [
   'promisc',
   'arp',
   'alias',
+  'group',
+  'index',
   'master',
   'nomaster',
   'type',
@@ -89,6 +93,9 @@ interface Parsed {
   /** Object of `name` was `''`: no attribute named the device. */
   kind: string | undefined;
   netns: string | undefined;
+  /** The device below. */
+  link: string | undefined;
+  index: number | undefined;
   set: Mutable<LinkSet>;
 }
 
@@ -101,6 +108,8 @@ function parseAttributes(ctx: IpContext, words: Words): Parsed {
     newName: undefined,
     kind: undefined,
     netns: undefined,
+    link: undefined,
+    index: undefined,
     set: {},
   };
   while (!words.empty) {
@@ -147,6 +156,9 @@ function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boole
     return true;
   }
   switch (word) {
+    case 'link':
+      p.link = words.next();
+      return true;
     case 'name':
       p.newName = nameWord('name', words.next());
       return true;
@@ -161,8 +173,15 @@ function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boole
       return true;
     case 'netns':
       p.netns = words.next();
-      if (ctx.findNetns(p.netns) === undefined)
+      if (ctx.findNetns(p.netns) === undefined && !/^\d+$/.test(p.netns))
         throw wrongArgument('Invalid "netns" value\n', p.netns);
+      return true;
+    case 'index':
+      if (p.index !== undefined) throw duplicateArgument('index', words.next());
+      p.index = indexWord(words.next());
+      return true;
+    case 'group':
+      p.set.group = groupWord(words.next());
       return true;
     case 'alias':
     case 'ifalias':
@@ -189,6 +208,27 @@ function macWord(words: Words): string {
   return word;
 }
 
+/** iproute2 takes what `atoi` makes of it. */
+function indexWord(word: string): number {
+  const index = Number.parseInt(word, 10);
+  if (!(index > 0)) throw wrongArgument('Invalid "index" value\n', word);
+  return index;
+}
+
+/** `/etc/iproute2/group` names one group alone. */
+function groupWord(word: string): number {
+  const group = word === 'default' ? 0 : parseUnsigned(word);
+  if (group === undefined) throw wrongArgument('Invalid "group" value\n', word);
+  return group;
+}
+
+/** The namespace that `netns` names. A number is a process, and there are none here. */
+function netnsWord(ctx: IpContext, name: string): Namespace {
+  const ns = ctx.findNetns(name);
+  if (ns === undefined) throw new NetError(ESRCH, 'rtnetlink');
+  return ns;
+}
+
 function nameWord(key: string, name: string): string {
   if (!isValidDeviceName(name)) throw wrongArgument(`"${key}" not a valid ifname`, name);
   return name;
@@ -200,70 +240,33 @@ function deviceWord(word: string, words: Words, p: Parsed): void {
       `ip link … ${word}`,
       `the nearest word is "${nearestOf(word, ATTRIBUTES)}"`,
     );
-  if (word === 'link')
-    throw notImplemented('ip link … link DEVICE', 'no kind of device here has a lower one');
   const name = word === 'dev' ? words.next() : word;
   if (p.device !== undefined) throw garbageArgument('dev', name, ATTRIBUTES);
   p.device = nameWord('dev', name);
 }
 
-/** Kinds that Linux has and this stack has not. */
-const OTHER_KINDS: readonly string[] = [
-  'bareudp',
-  'bond',
-  'dummy',
-  'erspan',
-  'geneve',
-  'gre',
-  'gretap',
-  'gtp',
-  'ifb',
-  'ip6gre',
-  'ip6tnl',
-  'ipip',
-  'ipvlan',
-  'ipvtap',
-  'macsec',
-  'macvlan',
-  'macvtap',
-  'netdevsim',
-  'nlmon',
-  'sit',
-  'team',
-  'vcan',
-  'vlan',
-  'vrf',
-  'vti',
-  'vxcan',
-  'vxlan',
-  'wireguard',
-  'xfrm',
-];
-
 function addLink(ctx: IpContext, words: Words): string {
   const p = parseAttributes(ctx, words);
   if (p.kind === undefined)
     throw new CommandError('Not enough information: "type" argument is required', EXIT_PARSE);
+  if (p.link !== undefined && !ctx.ns.link.has(p.link)) throw noDevice(p.link);
   const name = p.newName ?? p.device;
   const { master: _master, ...rest } = p.set;
-  const base = { ...rest, ...(name === undefined ? {} : { name }) };
-  if (p.netns !== undefined && p.kind !== 'veth')
-    throw notImplemented('ip link add … netns', 'make the device in its own namespace with -n');
+  const base = {
+    ...rest,
+    ...(name === undefined ? {} : { name }),
+    ...(p.netns === undefined ? {} : { netns: netnsWord(ctx, p.netns) }),
+    ...(p.index === undefined ? {} : { ifindex: p.index }),
+  };
   ctx.ns.link.add(kindOf(ctx, words, p, base));
   return '';
 }
 
 function kindOf(ctx: IpContext, words: Words, p: Parsed, base: Partial<LinkAdd>): LinkAdd {
-  switch (p.kind) {
-    case 'veth':
-      return { ...base, kind: 'veth', ...vethPeer(ctx, words) };
-    case 'bridge':
-      return { ...base, kind: 'bridge', bridge: bridgeOptions(words) };
-    default:
-      if (OTHER_KINDS.includes(p.kind ?? ''))
-        throw notImplemented(`type ${p.kind}`, 'the kinds are veth and bridge');
-      throw new NetError(EOPNOTSUPP, 'rtnetlink', 'Unknown device type');
-  }
+  const { kind = '' } = p;
+  const lower = p.link === undefined ? {} : { link: p.link };
+  if (kind === 'veth') return { ...base, kind, ...vethPeer(ctx, words) };
+  return { ...base, ...lower, ...kindOptions(kind, words) };
 }
 
 function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
@@ -275,35 +278,15 @@ function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
   }
   const p = parseAttributes(ctx, words);
   const name = p.newName ?? p.device;
-  const netns = p.netns === undefined ? undefined : ctx.findNetns(p.netns);
   const { master: _master, ...rest } = p.set;
   return {
     peer: {
       ...rest,
       ...(name === undefined ? {} : { name }),
-      ...(netns === undefined ? {} : { netns }),
+      ...(p.netns === undefined ? {} : { netns: netnsWord(ctx, p.netns) }),
+      ...(p.index === undefined ? {} : { ifindex: p.index }),
     },
   };
-}
-
-const BRIDGE_WORDS: readonly string[] = ['ageing_time', 'stp_state'];
-
-/** `type bridge ageing_time N` in 1/100 s. */
-function bridgeOptions(words: Words): { ageingTime?: number } {
-  const options: { ageingTime?: number } = {};
-  while (!words.empty) {
-    const word = words.next();
-    if (word === 'ageing_time') options.ageingTime = words.unsigned('invalid ageing_time');
-    else if (word === 'stp_state') {
-      if (words.unsigned('invalid stp_state') !== 0)
-        throw notImplemented('stp_state 1', 'a bridge here runs no spanning tree');
-    } else
-      throw notImplemented(
-        `type bridge ${word}`,
-        `the nearest word is "${nearestOf(word, BRIDGE_WORDS)}"`,
-      );
-  }
-  return options;
 }
 
 function setLink(ctx: IpContext, words: Words): string {
@@ -311,19 +294,32 @@ function setLink(ctx: IpContext, words: Words): string {
   if (p.device === undefined)
     throw new CommandError('Not enough information: "dev" argument is required.', EXIT_USAGE);
   if (!ctx.ns.link.has(p.device)) throw noDevice(p.device);
-  if (p.netns !== undefined)
-    throw new NetError(EOPNOTSUPP, 'rtnetlink', 'A device cannot move to another namespace');
-  const set: LinkSet = p.newName === undefined ? p.set : { ...p.set, name: p.newName };
+  if (p.index !== undefined && p.netns === undefined)
+    throw new CommandError(
+      'index can be used only when creating devices or when moving device to another netns.',
+      EXIT_USAGE,
+    );
+  const set: LinkSet = {
+    ...p.set,
+    ...(p.newName === undefined ? {} : { name: p.newName }),
+    ...(p.netns === undefined ? {} : { netns: netnsWord(ctx, p.netns) }),
+    ...(p.index === undefined ? {} : { newIfindex: p.index }),
+  };
+  if (p.link !== undefined)
+    throw notImplemented('ip link set … link', 'a device stands on another for life');
   if (p.kind !== undefined) setKind(ctx, words, p.device, p.kind);
   ctx.ns.link.set(p.device, set);
   return '';
 }
 
 function setKind(ctx: IpContext, words: Words, dev: string, kind: string): void {
-  if (kind !== 'bridge')
-    throw notImplemented(`ip link set type ${kind}`, 'only bridge has options');
-  const { ageingTime } = bridgeOptions(words);
-  if (ageingTime !== undefined) ctx.ns.bridge.set(dev, { ageingTime });
+  if (kind === 'bridge') {
+    const { ageingTime } = bridgeOptions(words);
+    if (ageingTime !== undefined) ctx.ns.bridge.set(dev, { ageingTime });
+  } else if (kind === 'macvlan') {
+    const sources = ctx.ns.link.show(dev).macvlan?.sources ?? [];
+    ctx.ns.link.set(dev, { macvlan: macvlanOptions(words, sources) });
+  } else throw notImplemented(`ip link set type ${kind}`, 'bridge and macvlan have options');
 }
 
 function deleteLink(ctx: IpContext, words: Words): string {
@@ -372,7 +368,7 @@ function showLinks(ctx: IpContext, words: Words): string {
     throw new CommandError(`Device "${s.device}" does not exist.`, EXIT_PARSE);
   const links = ctx.ns.link.list().filter((l) => isSelected(l, s));
   return printList(
-    links.map((l) => linkEntry(l, ctx.options, false)),
+    links.map((l) => linkEntry(l, ctx.options, 'link')),
     ctx.options,
   );
 }

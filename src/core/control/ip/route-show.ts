@@ -15,6 +15,18 @@ export interface Fixed {
   readonly tos: boolean;
 }
 
+/** No selector. */
+export const NOTHING_FIXED: Fixed = {
+  table: false,
+  dev: false,
+  via: false,
+  protocol: false,
+  scope: false,
+  src: false,
+  metric: false,
+  tos: false,
+};
+
 const MAIN = 254;
 
 /** One route. */

@@ -8,7 +8,7 @@ import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { nearestOf } from './nearest.ts';
 import { flushRoutes, listRoutes, prefixText } from './route-list.ts';
-import { decisionEntry, type Fixed, routeEntry } from './route-show.ts';
+import { decisionEntry, NOTHING_FIXED, routeEntry } from './route-show.ts';
 import {
   abbreviates,
   CommandError,
@@ -341,21 +341,10 @@ function getRoute(ctx: IpContext, words: Words): string {
   if (q.dst === undefined)
     throw new CommandError('need at least a destination address', EXIT_PARSE);
   const entry = q.fibmatch
-    ? routeEntry(ctx.ns.route.match(q.dst, q.query), ctx.options, ALL_SHOWN)
+    ? routeEntry(ctx.ns.route.match(q.dst, q.query), ctx.options, NOTHING_FIXED)
     : decisionEntry(ctx.ns.route.get(q.dst, q.query), ctx.options);
   return printList([entry], ctx.options);
 }
-
-const ALL_SHOWN: Fixed = {
-  table: false,
-  dev: false,
-  via: false,
-  protocol: false,
-  scope: false,
-  src: false,
-  metric: false,
-  tos: false,
-};
 
 function existing(ctx: IpContext, name: string): string {
   if (!ctx.ns.link.has(name)) throw noDevice(name);

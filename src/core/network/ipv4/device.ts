@@ -3,7 +3,7 @@
  * device (Linux `in_device`; `net/ipv4/devinet.c`, `fib_frontend.c`).
  */
 import { EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../../errno.ts';
-import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
+import { IFF_LOOPBACK, IFNAMSIZ, type NetDevice } from '../../link/net-device.ts';
 import type { NetdevEvent } from '../../protocols.ts';
 import type { Ipv4Conf, NeighConf } from '../../sysctl.ts';
 import type { Timer } from '../../timer.ts';
@@ -106,9 +106,9 @@ export function inetAddrAdd(dev: NetDevice, spec: AddressSpec): number {
   }
   insertAddress(ipv4, address);
   armLifetimes(ipv4);
+  net.events.emit('newaddr', { dev, address });
   addRoutes(dev, address);
   net.ipv4.changed();
-  net.events.emit('newaddr', { dev, address });
   return 0;
 }
 
@@ -178,11 +178,18 @@ export function inetdevEvent(event: NetdevEvent, dev: NetDevice): void {
   dev.net.ipv4.changed();
 }
 
-/** Labels begin with the device's name; what follows a colon stays (`inetdev_changename`). */
+/** The first label is the device's new name; others are it, a colon and what they had, or a number (`inetdev_changename`). */
 function relabel(dev: NetDevice): void {
+  let named = 0;
   for (const a of dev.ipv4?.addresses ?? []) {
     const colon = a.label.indexOf(':');
-    a.label = colon < 0 ? dev.name : dev.name + a.label.slice(colon);
+    named++;
+    if (named === 1) a.label = dev.name;
+    else {
+      const rest = colon < 0 ? `:${named}` : a.label.slice(colon);
+      a.label = dev.name.slice(0, IFNAMSIZ - 1 - rest.length) + rest;
+    }
+    dev.net.events.emit('newaddr', { dev, address: a });
   }
 }
 
@@ -210,7 +217,8 @@ function armLifetimes(ipv4: Ipv4Device): void {
 function dropInetDevice(dev: NetDevice): void {
   const { ipv4 } = dev;
   if (ipv4 === null) return;
-  for (const a of [...ipv4.addresses]) deleteAddress(dev, a);
+  // LINUX: no other address inherits the subnet of one that goes with its device (`in_dev->dead`).
+  for (const a of [...ipv4.addresses]) remove(dev, ipv4, a, true);
   ipv4.lifetimeTimer?.clear();
   fibSyncDownDev(dev, 'gone');
   if (!dev.dead) dev.ipv4 = null;
@@ -277,13 +285,14 @@ function deleteAddress(dev: NetDevice, address: Ipv4Address): void {
   dev.net.events.emit('newaddr', { dev, address: heir });
 }
 
-function remove(dev: NetDevice, ipv4: Ipv4Device, address: Ipv4Address): void {
+/** `gone`: with its device; the routes of a secondary address then go unseen (`fib_del_ifaddr`). */
+function remove(dev: NetDevice, ipv4: Ipv4Device, address: Ipv4Address, gone = false): void {
   const i = ipv4.addresses.indexOf(address);
   if (i < 0) return;
   ipv4.addresses.splice(i, 1);
-  delRoutes(dev, address);
-  dev.net.ipv4.changed();
   dev.net.events.emit('deladdr', { dev, address });
+  if (!gone || !address.secondary) delRoutes(dev, address);
+  dev.net.ipv4.changed();
   if (ipv4.addresses.length > 0) return;
   // Without an address the device has no IP (`fib_disable_ip`).
   fibSyncDownDev(dev, 'disabled');

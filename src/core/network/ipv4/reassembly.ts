@@ -106,7 +106,7 @@ export class Reassembly {
     const size = TRUESIZE_OVERHEAD + pkt.len;
     queue.bytes += size;
     this.memory += size;
-    return queue.isComplete ? this.finish(queue) : null;
+    return queue.isComplete ? this.finish(queue, pkt) : null;
   }
 
   destroy(): void {
@@ -217,8 +217,8 @@ export class Reassembly {
     drop(net, pkt, 'NOT_SPECIFIED', refusal);
   }
 
-  /** Linux `ip_frag_reasm`. */
-  private finish(queue: Queue): Packet | null {
+  /** Linux `ip_frag_reasm`: the whole is of the device of its last part; others may have moved away. */
+  private finish(queue: Queue, last: Packet): Packet | null {
     const { net } = this;
     const first = queue.parts[0] as Packet;
     const ip = first.ip as Ipv4Header;
@@ -235,6 +235,7 @@ export class Reassembly {
     first.len = queue.end;
     ip.frag = queue.maxDfSize === queue.maxSize ? IP_DF : 0;
     ip.tos = tos;
+    first.dev = last.dev;
     net.mib[MIB.IpReasmOKs]++;
     parseL4(first);
     return first;
@@ -247,7 +248,7 @@ export class Reassembly {
     net.mib[MIB.IpReasmTimeout]++;
     this.remove(queue);
     const [first] = queue.parts;
-    const dead = first === undefined || startOf(first) !== 0 || first.dev?.dead === true;
+    const dead = first === undefined || startOf(first) !== 0 || first.dev?.net !== net;
     if (!dead) icmpSend(first, ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0);
     for (const part of queue.parts) drop(net, part, 'FRAG_REASM_TIMEOUT');
   }

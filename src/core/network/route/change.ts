@@ -155,7 +155,8 @@ export function fibSyncDownDev(dev: NetDevice, why: 'down' | 'disabled' | 'gone'
       nh.flags |= RTNH_F_DEAD | RTNH_F_LINKDOWN;
       touched = true;
     }
-    if (touched && (why === 'gone' || route.isDead())) removeRoute(dev.net, table, route);
+    // LINUX: what goes with its device is not told (`fib_table_flush`).
+    if (touched && (why === 'gone' || route.isDead())) table.remove(route);
   });
   dev.net.ipv4.changed();
 }
@@ -186,7 +187,8 @@ export function fibSyncUp(dev: NetDevice): void {
 export function fibSyncDownAddr(net: NetNs, local: number): void {
   const table = net.ipv4.findTable(RT_TABLE_MAIN);
   for (const route of table?.list() ?? [])
-    if (table !== undefined && route.prefsrc === local) removeRoute(net, table, route);
+    if (table !== undefined && route.prefsrc === local) table.remove(route);
+  net.ipv4.changed();
 }
 
 function eachRoute(net: NetNs, visit: (table: FibTable, route: FibRoute) => void): void {

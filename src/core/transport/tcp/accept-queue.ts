@@ -13,6 +13,9 @@ export class AcceptQueue {
   /** When the request queue last overflowed, TCP clock: cookies are valid for a while after. */
   synqOverflowUs = 0;
   warned = false;
+  /** Fast-open connections whose handshake is not over (`fastopenq.qlen`), and of resets until when. */
+  fastOpenLen = 0;
+  readonly fastOpenResets: number[] = [];
 
   get length(): number {
     return this.children.length - this.head;
@@ -40,4 +43,9 @@ export class AcceptQueue {
   waiting(): readonly TcpSock[] {
     return this.children.slice(this.head);
   }
+}
+
+/** `sk_acceptq_is_full`: n + 1 connections wait. */
+export function acceptQueueFull(sk: TcpSock): boolean {
+  return sk.acceptQueue !== null && sk.acceptQueue.length > sk.maxAckBacklog;
 }

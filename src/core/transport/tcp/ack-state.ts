@@ -13,6 +13,9 @@ export class AckState {
   priorDeliveredCe = 0;
   priorMstamp = 0;
   priorInFlight = 0;
+  deliveredCe = 0;
+  /** The RTT may include a delayed ACK. */
+  isAckDelayed = false;
   /** Packets newly delivered by this ACK, and time it took; -1: no sample. */
   rateDelivered = 0;
   rateIntervalUs = -1;
@@ -38,10 +41,25 @@ export class AckState {
   rexmit = 0;
   numDupack = 0;
   pktsAcked = 0;
+  /** The SACK block in hand, whether it is a D-SACK, and the D-SACK that comes next; equal ends: none. */
+  tagStart = 0;
+  tagEnd = 0;
+  tagDup = false;
+  nextDupStart = 0;
+  nextDupEnd = 0;
+  /** What is being joined to the segment before: bytes per segment, and whether it is a D-SACK. */
+  shiftMss = 0;
+  shiftDup = false;
+  /** Where the ACK's first block is among the sorted ones; -1: it is not. */
+  firstBlock = 0;
 
   reset(): void {
     this.flag = 0;
     this.priorDelivered = 0;
+    this.priorDeliveredCe = 0;
+    this.isAckDelayed = false;
+    this.sndIntervalUs = -1;
+    this.lastEndSeq = 0;
     this.priorMstamp = 0;
     this.rateDelivered = 0;
     this.rateIntervalUs = -1;

@@ -28,7 +28,7 @@ import {
 import type { AckState } from './ack-state.ts';
 import { sendChallengeAck } from './challenge.ts';
 import { CHRONO_BUSY, chronoStop } from './chrono.ts';
-import { mstampRefresh, tcpClockSec, tcpClockUs } from './clock.ts';
+import { tcpClockSec, tcpClockUs } from './clock.ts';
 import {
   ICSK_TIME_PROBE0,
   TCP_CA_OPEN,
@@ -48,6 +48,7 @@ import { cwndReduction } from './cwr.ts';
 import { tcpHighestSackSeq, tcpInCwndReduction, tcpPacketsInFlight, tcpWndEnd } from './flight.ts';
 import { checkSackReordering, countDelivered, removeRenoSacks } from './loss.ts';
 import { tcpCurrentMss, tcpSyncMss } from './mss.ts';
+import { mtupProbeSuccess } from './mtu-probe.ts';
 import { storeTsRecent } from './options.ts';
 import { pushPendingFrames } from './output.ts';
 import { rackAdvance, rackUpdateReoWnd } from './rack.ts';
@@ -62,7 +63,7 @@ import type { TcpSock } from './sock.ts';
 import {
   clearXmitTimer,
   probe0When,
-  resetXmitTimer,
+  resetXmitTimerPaced,
   tcpRearmRto,
   tcpScheduleLossProbe,
 } from './timer-arm.ts';
@@ -105,6 +106,7 @@ export function tcpAck(sk: TcpSock, seg: RxSegment, flags: number): number {
   sk.probesOut = 0;
   sk.rcvTstamp = sk.mstamp;
   if (priorPackets === 0) {
+    inAckEvent(sk, st.flag);
     if ((st.flag & FLAG_DSACKING_ACK) !== 0) {
       fastretransAlert(sk, st);
       newlyDelivered(sk, priorDelivered, st.flag);
@@ -115,20 +117,28 @@ export function tcpAck(sk: TcpSock, seg: RxSegment, flags: number): number {
   }
   cleanRtxQueue(sk, st);
   rackUpdateReoWnd(sk, st);
+  inAckEvent(sk, st.flag);
   if (sk.tlpHighSeq !== 0) processTlpAck(sk, ack, st.flag);
   if (isDubious(sk, st.flag)) {
     if ((st.flag & (FLAG_SND_UNA_ADVANCED | FLAG_NOT_DUP | FLAG_DSACKING_ACK)) === 0)
-      st.numDupack = 1;
+      st.numDupack = (st.flag & FLAG_DATA) !== 0 ? 1 : seg.segs;
     fastretransAlert(sk, st);
   }
   if ((st.flag & FLAG_SET_XMIT_TIMER) !== 0 && !tcpScheduleLossProbe(sk, true)) tcpRearmRto(sk);
-  if ((st.flag & FLAG_FORWARD_PROGRESS) !== 0) sk.route?.neigh?.confirm();
+  if ((st.flag & FLAG_FORWARD_PROGRESS) !== 0 || (st.flag & FLAG_NOT_DUP) === 0)
+    sk.route?.neigh?.confirm();
   const delivered = newlyDelivered(sk, priorDelivered, st.flag);
   st.losses = sk.lost - priorLost;
+  st.isAckDelayed = (st.flag & FLAG_ACK_MAYBE_DELAYED) !== 0;
   rateGen(sk, st, delivered, wasReneg);
   congControl(sk, st, delivered);
   xmitRecovery(sk, st.rexmit);
   return ACK_OK;
+}
+
+/** The algorithm sees every ACK (`tcp_in_ack_event`). */
+function inAckEvent(sk: TcpSock, flag: number): void {
+  if (sk.ca.inAckEvent !== null) sk.ca.inAckEvent(sk, flag);
 }
 
 /** RFC 5961 §5.2, and SACKs that a late ACK brings. */
@@ -142,7 +152,6 @@ function oldAck(sk: TcpSock, seg: RxSegment, st: AckState): number {
   if (sack !== null) {
     const priorDelivered = sk.delivered;
     sacktagWriteQueue(sk, seg, sack, sk.sndUna, st);
-    countSacked(sk, st);
     fastretransAlert(sk, st);
     newlyDelivered(sk, priorDelivered, st.flag);
     xmitRecovery(sk, st.rexmit);
@@ -254,7 +263,7 @@ function ackSegment(sk: TcpSock, seg: TxSegment, startSeq: number, n: number, st
 /** The timestamp says that the original arrived, not the retransmission. */
 function spuriousRetrans(sk: TcpSock, seg: TxSegment): boolean {
   return (
-    (seg.sacked & TCPCB_SACKED_RETRANS) !== 0 &&
+    (seg.sacked & RETRANS) !== 0 &&
     sk.sawTstamp &&
     sk.rcvTsecr !== 0 &&
     ((sk.rcvTsecr - Math.floor(seg.sentUs / 1000)) | 0) < 0
@@ -293,6 +302,7 @@ function cleanRtxQueue(sk: TcpSock, st: AckState): void {
   const rttUpdate = measureRtt(sk, st, fullyAcked, priorSacked);
   if ((st.flag & FLAG_ACKED) !== 0) {
     st.flag |= FLAG_SET_XMIT_TIMER;
+    if (sk.mtupProbeSize !== 0 && !seqGt(sk.mtupSeqEnd, sk.sndUna)) mtupProbeSuccess(sk);
     if (sk.sackOk === 0) {
       removeRenoSacks(sk, st.pktsAcked, (st.flag & FLAG_ECE) !== 0);
       if ((st.flag & FLAG_RETRANS_DATA_ACKED) !== 0) st.flag &= ~FLAG_ORIG_SACK_ACKED;
@@ -321,7 +331,7 @@ function measureRtt(sk: TcpSock, st: AckState, fullyAcked: boolean, priorSacked:
       priorSacked === 0 &&
       (sk.sndUna - st.priorUna) >>> 0 < sk.mssCache &&
       st.priorDelivered + 1 === sk.delivered &&
-      (st.flag & (FLAG_CA_ALERT | FLAG_SYN_ACKED)) === 0
+      (st.flag & FLAG_SYN_ACKED) === 0
     )
       st.flag |= FLAG_ACK_MAYBE_DELAYED;
   }
@@ -341,6 +351,10 @@ function newlyDelivered(sk: TcpSock, prior: number, flag: number): number {
 
 /** Changes the congestion window (`tcp_cong_control`). */
 function congControl(sk: TcpSock, st: AckState, delivered: number): void {
+  if (sk.ca.congControl !== null) {
+    sk.ca.congControl(sk, st);
+    return;
+  }
   if (tcpInCwndReduction(sk)) cwndReduction(sk, delivered, st.losses, st.flag);
   else if (mayRaiseCwnd(sk, st.flag)) {
     sk.ca.congAvoid(sk, delivered);
@@ -373,11 +387,10 @@ function ackProbe(sk: TcpSock): void {
   if (!seqGt(head.endSeq, tcpWndEnd(sk))) {
     sk.backoff = 0;
     sk.probesTstamp = 0;
-    if (sk.pending === ICSK_TIME_PROBE0) clearXmitTimer(sk);
+    clearXmitTimer(sk);
     return;
   }
-  mstampRefresh(sk);
-  resetXmitTimer(sk, ICSK_TIME_PROBE0, clampProbe0(sk, probe0When(sk, sk.rtoMaxUs)));
+  resetXmitTimerPaced(sk, ICSK_TIME_PROBE0, clampProbe0(sk, probe0When(sk, sk.rtoMaxUs)));
 }
 
 /** TCP_USER_TIMEOUT bounds the wait for the next probe (`tcp_clamp_probe0_to_user_timeout`). */

@@ -21,6 +21,7 @@ import { mstampRefresh, ticksOf } from './clock.ts';
 import { tcpShutdownSend } from './close.ts';
 import {
   ICSK_ACK_SCHED,
+  TCP_CA_RECOVERY,
   TCP_CLOSE,
   TCP_CLOSE_WAIT,
   TCP_CLOSING,
@@ -38,6 +39,9 @@ import { updatePacingRate } from './cwnd.ts';
 import { dataQueue, dataReady, eventDataRecv, queueRcv } from './data.ts';
 import { ackSndCheck } from './delack.ts';
 import { setState, stateChange, tcpDone } from './done.ts';
+import { removeFastOpen } from './fast-open-queue.ts';
+import { checkRequest } from './handshake.ts';
+import { updateMetrics } from './metrics.ts';
 import { TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
 import { tcpPushPending } from './output.ts';
 import { rcvRttMeasureTs } from './receive-buffer.ts';
@@ -49,7 +53,7 @@ import { checkSpace } from './send-buffer.ts';
 import type { TcpSock } from './sock.ts';
 import { synSentProcess } from './syn-sent.ts';
 import { enterTimeWait } from './time-wait.ts';
-import { resetKeepaliveTimer } from './timer-arm.ts';
+import { resetKeepaliveTimer, tcpRearmRto } from './timer-arm.ts';
 import { finTime } from './timers.ts';
 import { initializeRcvMss, initTransfer } from './transfer.ts';
 import { tcpUrg } from './urgent.ts';
@@ -157,6 +161,8 @@ function receiveOther(sk: TcpSock, seg: RxSegment): void {
     }
     return;
   }
+  const req = sk.fastOpenRsk;
+  if (req !== null && typeof checkRequest(sk, seg, req) === 'number') return;
   if ((seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) === 0) {
     drop(net, seg.pkt, 'TCP_FLAGS');
     return;
@@ -201,6 +207,7 @@ function stateAfterAck(sk: TcpSock, seg: RxSegment): boolean {
       synRecvAcked(sk, seg);
       return true;
     case TCP_FIN_WAIT1:
+      if (sk.fastOpenRsk !== null) fastOpenAcked(sk);
       return allAcked ? finAcked(sk, seg) : true;
     case TCP_CLOSING:
       if (!allAcked) return true;
@@ -208,6 +215,7 @@ function stateAfterAck(sk: TcpSock, seg: RxSegment): boolean {
       return false;
     case TCP_LAST_ACK:
       if (!allAcked) return true;
+      updateMetrics(sk);
       tcpDone(sk);
       return false;
     default:
@@ -215,26 +223,40 @@ function stateAfterAck(sk: TcpSock, seg: RxSegment): boolean {
   }
 }
 
+/** The SYN-ACK of a fast open is acknowledged (`tcp_rcv_synrecv_state_fastopen`). */
+function fastOpenAcked(sk: TcpSock): void {
+  sk.retransmits = 0;
+  if (sk.caState !== TCP_CA_RECOVERY) sk.retransStamp = 0;
+  removeFastOpen(sk, false);
+  // Data may have gone out since.
+  tcpRearmRto(sk);
+}
+
 /** The handshake is complete. */
 function synRecvAcked(sk: TcpSock, seg: RxSegment): void {
   sk.delivered++;
+  const req = sk.fastOpenRsk;
+  if (req !== null) sk.synackStamp = req.numRetrans === 0 ? req.sntSynack : 0;
   if (sk.srttUs === 0) measureHandshake(sk, sk.synackStamp);
-  if (sk.undoMarker !== 0 && sk.rcvTsecr !== 0 && sk.rcvTsecr === ticksOf(sk.retransStamp))
-    sk.undoMarker = 0;
-  sk.retransStamp = 0;
-  if (!sk.wscaleOk && sk.rcvWscale !== 0) {
-    // A crossed SYN without the option: our SYN-ACK repeated it, but it does not count.
-    sk.rcvWscale = 0;
-    sk.windowClamp = Math.min(sk.windowClamp, 65535);
+  if (sk.tstampOk) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
+  if (req !== null) fastOpenAcked(sk);
+  else {
+    if (sk.undoMarker !== 0 && sk.rcvTsecr !== 0 && sk.rcvTsecr === ticksOf(sk.retransStamp))
+      sk.undoMarker = 0;
+    sk.retransStamp = 0;
+    if (!sk.wscaleOk && sk.rcvWscale !== 0) {
+      // A crossed SYN without the option: our SYN-ACK repeated it, but it does not count.
+      sk.rcvWscale = 0;
+      sk.windowClamp = Math.min(sk.windowClamp, 65535);
+    }
+    initTransfer(sk);
+    sk.copiedSeq = sk.rcvNxt;
   }
-  initTransfer(sk);
-  sk.copiedSeq = sk.rcvNxt;
   setState(sk, TCP_ESTABLISHED);
   stateChange(sk);
   sk.sndUna = seg.ack;
   sk.sndWnd = seg.hdr.window * 2 ** sk.sndWscale;
   sk.sndWl1 = seg.seq;
-  if (sk.tstampOk) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
   updatePacingRate(sk);
   sk.lsndtime = sk.mstamp;
   initializeRcvMss(sk);

@@ -3,9 +3,11 @@
  * `inet_csk_bind_conflict`, `__inet_hash_connect`; RFC 6056).
  */
 import { EADDRINUSE, EADDRNOTAVAIL } from '../../errno.ts';
+import { MIB } from '../../mib.ts';
 import { isReservedPort, localPortRange } from '../port-range.ts';
 import type { BindBucket, BindOwner } from './bind-table.ts';
 import { TCP_FIN_WAIT2, TCP_LISTEN, TCP_TIME_WAIT } from './constants.ts';
+import { count } from './count.ts';
 import type { TcpSock } from './sock.ts';
 import { killTimeWait, timeWaitIsn, timeWaitReusable } from './time-wait.ts';
 import type { TimeWaitSock } from './time-wait-sock.ts';
@@ -43,7 +45,9 @@ export function getPort(sk: TcpSock, wanted: number): number {
     if (port === 0) return -EADDRINUSE;
   } else {
     const bucket = binds.get(port);
-    if (bucket !== undefined && bucketConflicts(sk, bucket, true, true)) return -EADDRINUSE;
+    // A connection that is restored may find its old socket on the port.
+    const taken = !sk.repair && bucket !== undefined && bucketConflicts(sk, bucket, true, true);
+    if (taken) return -EADDRINUSE;
   }
   const bucket = binds.obtain(port);
   bucket.explicit = true;
@@ -89,10 +93,13 @@ function tupleFree(sk: TcpSock, port: number, explicitPort: boolean): boolean {
   if (other.state !== TCP_TIME_WAIT) return false;
   const tw = other as TimeWaitSock;
   if (!timeWaitReusable(net, tw, explicitPort)) return false;
-  sk.writeSeq = timeWaitIsn(tw);
-  sk.tsRecent = tw.tsRecent;
-  sk.tsRecentStamp = tw.tsRecentStamp;
+  if (!sk.repair) {
+    sk.writeSeq = timeWaitIsn(tw);
+    sk.tsRecent = tw.tsRecent;
+    sk.tsRecentStamp = tw.tsRecentStamp;
+  }
   killTimeWait(net, tw);
+  count(net, MIB.TcpExtTWRecycled);
   return true;
 }
 

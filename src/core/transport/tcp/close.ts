@@ -1,5 +1,5 @@
 /** close, shutdown, linger (RFC 9293 §3.10.4; Linux `tcp_close`, `tcp_shutdown`, `tcp_disconnect`). */
-import { ECONNRESET } from '../../errno.ts';
+import { ECONNABORTED, ECONNRESET } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import { seqLt } from '../../util/seq.ts';
 import { TCP_FIN } from '../../wire/tcp.ts';
@@ -19,7 +19,9 @@ import {
 } from './constants.ts';
 import { count } from './count.ts';
 import { destroySock, errorReport, setState, stateChange } from './done.ts';
+import { removeFastOpen } from './fast-open-queue.ts';
 import { listenStop } from './listen-stop.ts';
+import { tooManyOrphans } from './orphan.ts';
 import { tcpSendFin } from './output.ts';
 import { sendActiveReset } from './reset.ts';
 import { purgeSendQueue } from './send-queue.ts';
@@ -89,7 +91,8 @@ export function closeSock(sk: TcpSock): void {
   sk.receiveQueue.clear();
   sk.rmemAlloc = 0;
   if (sk.state !== TCP_CLOSE) {
-    if (unread) {
+    if (sk.repair) disconnectSock(sk);
+    else if (unread) {
       // RFC 2525 §2.17: data is lost, so the peer must know.
       count(sk.net, MIB.TcpExtTCPAbortOnClose);
       sendActiveReset(sk);
@@ -126,7 +129,14 @@ function finishOrphan(sk: TcpSock): void {
       }
     }
   }
-  if (sk.state === TCP_CLOSE) destroySock(sk);
+  if (sk.state !== TCP_CLOSE && tooManyOrphans(sk, 0)) {
+    setState(sk, TCP_CLOSE);
+    sendActiveReset(sk);
+    count(sk.net, MIB.TcpExtTCPAbortOnMemory);
+  }
+  if (sk.state !== TCP_CLOSE) return;
+  if (sk.fastOpenRsk !== null) removeFastOpen(sk, false);
+  destroySock(sk);
 }
 
 /** States in which an abort must be told to the peer (`tcp_need_reset`). */
@@ -147,8 +157,9 @@ export function disconnectSock(sk: TcpSock): number {
     setState(sk, TCP_CLOSE);
     listenStop(sk);
   } else {
+    if (sk.repair) sk.err = ECONNABORTED;
     const unsent = sk.sndNxt !== sk.writeSeq && (old === TCP_CLOSING || old === TCP_LAST_ACK);
-    if (needReset(old) || unsent) {
+    if (!sk.repair && (needReset(old) || unsent)) {
       sendActiveReset(sk);
       sk.err = ECONNRESET;
     } else if (old === TCP_SYN_SENT) sk.err = ECONNRESET;

@@ -16,6 +16,7 @@ import {
 import { count } from './count.ts';
 import { setState } from './done.ts';
 import { ecnSendSyn } from './ecn.ts';
+import { deferConnect, sendSynData } from './fast-open-client.ts';
 import { initialSeq, timestampOffset } from './isn.ts';
 import { tcpAdvertiseMss, tcpSyncMss } from './mss.ts';
 import { TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
@@ -23,10 +24,11 @@ import { TxSegment } from './segment.ts';
 import { chargeSend } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { resetXmitTimer } from './timer-arm.ts';
+import { finishConnect } from './transfer.ts';
 import { tcpTransmitSegment } from './transmit.ts';
 import { tcpFullSpace, tcpSelectInitialWindow } from './window.ts';
 
-/** `-EINPROGRESS` when the SYN is on its way, or another `-errno`. */
+/** `-EINPROGRESS` when the SYN is on its way, 0 when it waits for data to take along, or another `-errno`. */
 export function connectSock(sk: TcpSock, addr: number, port: number): number {
   const net = sk.net;
   const route = routeOutput(net, addr, sk.saddr, sk.boundDevIf, sk.tos & 0x1c);
@@ -47,7 +49,7 @@ export function connectSock(sk: TcpSock, addr: number, port: number): number {
     // A socket that is used again forgets its last peer.
     sk.tsRecent = 0;
     sk.tsRecentStamp = 0;
-    sk.writeSeq = 0;
+    if (!sk.repair) sk.writeSeq = 0;
   }
   sk.mssClamp = TCP_MSS_DEFAULT;
   setState(sk, TCP_SYN_SENT);
@@ -63,9 +65,12 @@ export function connectSock(sk: TcpSock, addr: number, port: number): number {
     return err;
   }
   sk.route = route;
-  if (sk.writeSeq === 0) sk.writeSeq = initialSeq(net, sk.saddr, sk.daddr, sk.sport, sk.dport);
-  sk.tsOffset = timestampOffset(net, sk.saddr, sk.daddr);
+  if (!sk.repair) {
+    if (sk.writeSeq === 0) sk.writeSeq = initialSeq(net, sk.saddr, sk.daddr, sk.sport, sk.dport);
+    sk.tsOffset = timestampOffset(net, sk.saddr, sk.daddr);
+  }
   sk.ipId = net.tcp.secrets.random.below(65535) + 1;
+  if (deferConnect(sk)) return 0;
   return sendSyn(sk);
 }
 
@@ -107,9 +112,9 @@ function connectInit(sk: TcpSock): void {
   sk.sndUp = sk.writeSeq;
   sk.sndNxt = sk.writeSeq;
   sk.iss = sk.writeSeq;
-  sk.rcvNxt = 0;
-  sk.rcvWup = 0;
-  sk.copiedSeq = 0;
+  if (!sk.repair) sk.rcvNxt = 0;
+  sk.rcvWup = sk.rcvNxt;
+  sk.copiedSeq = sk.rcvNxt;
   sk.rcvTstamp = tcpClockUs(net);
   sk.rtoUs = TCP_TIMEOUT_INIT;
   sk.retransmits = 0;
@@ -117,9 +122,14 @@ function connectInit(sk: TcpSock): void {
 }
 
 /** Linux `tcp_connect` */
-function sendSyn(sk: TcpSock): number {
+export function sendSyn(sk: TcpSock): number {
   const net = sk.net;
   connectInit(sk);
+  if (sk.repair) {
+    // Restored: both sides are connected already.
+    finishConnect(sk);
+    return -EINPROGRESS;
+  }
   const seg = new TxSegment(sk.writeSeq, TCP_SYN);
   seg.pcount = 1;
   sk.writeSeq = (sk.writeSeq + 1) | 0;
@@ -129,10 +139,12 @@ function sendSyn(sk: TcpSock): number {
   chargeSend(sk, seg.truesize);
   sk.packetsOut++;
   sk.rtxQueue.push(seg);
-  const err = tcpTransmitSegment(sk, seg);
+  const fo = sk.fastOpenReq;
+  const err = fo === null ? tcpTransmitSegment(sk, seg) : sendSynData(sk, seg, fo);
   if (err === -ECONNREFUSED) return err;
-  sk.sndNxt = sk.writeSeq;
-  sk.pushedSeq = sk.writeSeq;
+  // Data that a fast open could not send waits in the queue.
+  sk.sndNxt = sk.writeQueue.first()?.seq ?? sk.writeSeq;
+  sk.pushedSeq = sk.sndNxt;
   count(net, MIB.TcpActiveOpens);
   resetXmitTimer(sk, ICSK_TIME_RETRANS, sk.rtoUs);
   return -EINPROGRESS;

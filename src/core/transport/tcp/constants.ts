@@ -38,6 +38,8 @@ export const TCP_CA_LOSS = 4;
 
 /** RFC 6298 §2.1 */
 export const TCP_TIMEOUT_INIT = 1_000_000;
+/** Shortest timeout that the models of patience assume (`TCP_RTO_MIN`). */
+export const TCP_RTO_MIN = 200_000;
 /** Delayed ACK: shortest and longest wait; first estimate of the interval (`TCP_ATO_MIN`). */
 export const TCP_DELACK_MIN = 40_000;
 export const TCP_DELACK_MAX = 200_000;
@@ -52,6 +54,8 @@ export const TCP_TIMEWAIT_LEN = 60_000_000;
 export const TCP_FIN_TIMEOUT_MAX = 120_000_000;
 /** RFC 7323 §5.5: after this many seconds ts_recent is not trusted. */
 export const TCP_PAWS_24DAYS: number = 60 * 60 * 24 * 24;
+/** A RST is not judged by a timestamp that is older than this, seconds. */
+export const TCP_PAWS_MSL = 60;
 /** A TSval may be this much older than ts_recent. */
 export const TCP_PAWS_WINDOW = 1;
 

@@ -6,6 +6,7 @@
 import type { NetNs } from '../../net.ts';
 import type { Route } from '../../network/route/route.ts';
 import type { Timer } from '../../timer.ts';
+import type { SipKey } from '../../util/siphash.ts';
 import { IPPROTO_TCP } from '../../wire/ipv4.ts';
 import { SOCK_STREAM, Sock } from '../sock.ts';
 import type { AcceptQueue } from './accept-queue.ts';
@@ -19,7 +20,10 @@ import {
   TCP_MSS_DEFAULT,
   TCP_TIMEOUT_INIT,
 } from './constants.ts';
+import type { FastOpenRequest } from './fast-open-option.ts';
+import { MinFilter } from './min-filter.ts';
 import { ReceiveQueue } from './receive-queue.ts';
+import type { RequestSock } from './request.ts';
 import type { TxSegment } from './segment.ts';
 import { SegmentQueue } from './segment-queue.ts';
 import type { TcpSock } from './sock.ts';
@@ -76,8 +80,15 @@ export abstract class TcpControlBlock extends Sock {
   advmss = 0;
   /** Path MTU that `mssCache` follows. */
   pmtuCookie = 0;
-  /** Size found by black-hole detection (net.ipv4.tcp_mtu_probing); 0: none. */
-  mtuProbeLow = 0;
+  /** Packetization-layer path MTU discovery (`icsk_mtup`; net.ipv4.tcp_mtu_probing): sizes are MTUs. */
+  mtupEnabled = false;
+  mtupSearchLow = 0;
+  mtupSearchHigh = 0;
+  /** MTU that is being probed; 0: none. */
+  mtupProbeSize = 0;
+  mtupProbeStamp = 0;
+  mtupSeqStart = 0;
+  mtupSeqEnd = 0;
   tcpHeaderLen = 20;
   gsoSegsGoal = 0;
 
@@ -110,6 +121,7 @@ export abstract class TcpControlBlock extends Sock {
   delackTimerMaybe: Timer | null = null;
   keepaliveTimerMaybe: Timer | null = null;
   compressedAckTimerMaybe: Timer | null = null;
+  pacingTimerMaybe: Timer | null = null;
   retransmits = 0;
   backoff = 0;
   probesOut = 0;
@@ -143,8 +155,8 @@ export abstract class TcpControlBlock extends Sock {
   mdevMaxUs = 0;
   rttvarUs = 0;
   rttSeq = 0;
-  rttMinUs = -1;
-  rttMinAt = 0;
+  /** Smallest RTT of the last net.ipv4.tcp_min_rtt_wlen seconds (`rtt_min`). */
+  readonly rttMin: MinFilter = new MinFilter();
   /** Time of the packet or call being handled. */
   mstamp = 0;
 
@@ -153,6 +165,8 @@ export abstract class TcpControlBlock extends Sock {
   ca: CongestionControl;
   /** State of the algorithm. */
   caPriv: object | null = null;
+  /** TCP_CONGESTION chose the algorithm, so that children inherit it (`icsk_ca_setsockopt`). */
+  caSetsockopt = false;
   sndCwnd: number = TCP_INIT_CWND;
   sndCwndCnt = 0;
   sndCwndClamp: number = -1 >>> 0;
@@ -172,7 +186,14 @@ export abstract class TcpControlBlock extends Sock {
   retransStamp = 0;
   frto = false;
   isSackReneg = false;
-  pacingRate = 0;
+  /** Bytes per second (`sk_pacing_rate`). */
+  pacingRate: number = Number.POSITIVE_INFINITY;
+  /** Packets leave at `pacingRate`, by a timer of the connection's own (`SK_PACING_NEEDED`). */
+  pacingNeeded = false;
+  /** A burst is what the pacing rate gives in 2^-shift seconds (`sk_pacing_shift`). */
+  pacingShift = 10;
+  /** When the last packet left or may leave (`tcp_wstamp_ns`), microseconds with a fraction. */
+  wstampUs = 0;
   maxPacingRate: number = Number.POSITIVE_INFINITY;
   ecnFlags = 0;
   ecnCwrDelivered = 0;
@@ -186,6 +207,8 @@ export abstract class TcpControlBlock extends Sock {
   reordSeen = 0;
   totalRetrans = 0;
   totalRto = 0;
+  /** Timeouts after which the flow's hash was chosen anew. */
+  timeoutRehash = 0;
   totalRtoRecoveries = 0;
   totalRtoTimeUs = 0;
   rtoStamp = 0;
@@ -207,7 +230,6 @@ export abstract class TcpControlBlock extends Sock {
   timeTail: TxSegment | null = null;
   tlpHighSeq = 0;
   tlpRetrans = false;
-  syndataAcked = false;
   fastAckMode = 0;
   rackMstamp = 0;
   rackRttUs = 0;
@@ -226,9 +248,35 @@ export abstract class TcpControlBlock extends Sock {
   windowClamp = 0;
   rcvSsthresh = 0;
   recvmsgInq = false;
-  /** TCP_FASTOPEN, TCP_FASTOPEN_CONNECT; told back only. */
+  /** TCP_SAVE_SYN, and the headers of the SYN that made this connection. */
+  saveSyn = 0;
+  savedSyn: Uint8Array | null = null;
+  /** TCP_THIN_LINEAR_TIMEOUTS */
+  thinLto = false;
+  /** TCP_TX_DELAY, µs; told back only, as on Linux without sch_fq. */
+  txDelay = 0;
+  /** TCP_REPAIR, and `TCP_*_QUEUE` of TCP_REPAIR_QUEUE. */
+  repair = false;
+  repairQueue = 0;
+  /** TCP_FASTOPEN, TCP_FASTOPEN_KEY, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE */
   fastOpenQueue = 0;
+  fastOpenKeys: readonly SipKey[] | null = null;
   fastOpenConnect = 0;
+  fastOpenNoCookie = 0;
+  /** Active side: the SYN's option; the SYN waits for the first write (`defer_connect`). */
+  fastOpenReq: FastOpenRequest | null = null;
+  deferConnect = false;
+  /** Passive side: the request whose handshake is under way (`fastopen_rsk`). */
+  fastOpenRsk: RequestSock | null = null;
+  /** The SYN had the option, in its experimental form; it had data, which were acknowledged. */
+  synFastOpen = false;
+  synFastOpenExp = false;
+  synFastOpenCh = false;
+  synFastOpenIn = false;
+  synData = false;
+  synDataAcked = false;
+  /** `TFO_*` */
+  fastOpenClientFail = 0;
   /** The peer's FIN was seen (`SOCK_DONE`). */
   doneReceiving = false;
   /** `sk_write_pending`, `SOCK_NOSPACE` */
@@ -299,4 +347,5 @@ export abstract class TcpControlBlock extends Sock {
   abstract get delackTimer(): Timer;
   abstract get keepaliveTimer(): Timer;
   abstract get compressedAckTimer(): Timer;
+  abstract get pacingTimer(): Timer;
 }

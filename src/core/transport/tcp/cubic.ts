@@ -6,6 +6,7 @@ import { MIB } from '../../mib.ts';
 import { seqGt } from '../../util/seq.ts';
 import {
   CA_EVENT_TX_START,
+  CONGESTION_DEFAULTS,
   type CongestionControl,
   tcpCongAvoidAi,
   tcpIsCwndLimited,
@@ -144,7 +145,9 @@ function hystartUpdate(sk: TcpSock, ca: Cubic, delayUs: number): void {
   const now = sk.mstamp;
   if (now - ca.lastAckUs <= HYSTART_ACK_DELTA_US) {
     ca.lastAckUs = now;
-    const threshold = (ca.delayMinUs + hystartAckDelay(sk)) >> 1;
+    let threshold = ca.delayMinUs + hystartAckDelay(sk);
+    // Half a round-trip; pacing itself may spread a train over as much.
+    if (!sk.pacingNeeded) threshold >>= 1;
     if (now - ca.roundStartUs > threshold) {
       ca.found = true;
       count(sk.net, MIB.TcpExtTCPHystartTrainDetect);
@@ -167,6 +170,7 @@ function hystartUpdate(sk: TcpSock, ca: Cubic, delayUs: number): void {
 }
 
 export const cubic: Readonly<CongestionControl> = {
+  ...CONGESTION_DEFAULTS,
   name: 'cubic',
   init(sk: TcpSock): void {
     const ca = new Cubic();

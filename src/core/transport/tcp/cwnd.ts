@@ -5,13 +5,13 @@
 import { seqGt } from '../../util/seq.ts';
 import { CHRONO_SNDBUF_LIMITED, chronoStart } from './chrono.ts';
 import { CA_EVENT_CWND_RESTART } from './congestion.ts';
-import { TCP_CA_OPEN } from './constants.ts';
+import { TCP_CA_OPEN, TCP_CLOSE_WAIT, TCP_ESTABLISHED } from './constants.ts';
 import { tcpCurrentSsthresh, tcpInitCwnd, tcpPacketsInFlight } from './flight.ts';
 import type { TcpSock } from './sock.ts';
 
 /** The window was not filled for an RTO: meet what was used in the middle (`tcp_cwnd_application_limited`). */
 function applicationLimited(sk: TcpSock): void {
-  if (sk.caState === TCP_CA_OPEN && !sk.noSpace) {
+  if (sk.caState === TCP_CA_OPEN && !sk.orphan && !sk.noSpace) {
     const used = Math.max(sk.sndCwndUsed, tcpInitCwnd(sk));
     if (used < sk.sndCwnd) {
       sk.sndSsthresh = tcpCurrentSsthresh(sk);
@@ -43,15 +43,21 @@ export function tcpCwndValidate(sk: TcpSock, cwndLimited: boolean): void {
     return;
   }
   if (sk.packetsOut > sk.sndCwndUsed) sk.sndCwndUsed = sk.packetsOut;
-  if (sk.net.sysctl.tcpSlowStartAfterIdle !== 0 && sk.mstamp - sk.sndCwndStamp >= sk.rtoUs)
+  if (
+    sk.net.sysctl.tcpSlowStartAfterIdle !== 0 &&
+    sk.mstamp - sk.sndCwndStamp >= sk.rtoUs &&
+    sk.ca.congControl === null
+  )
     applicationLimited(sk);
   // Nothing left to send, and a writer waits: the send buffer is too small.
-  if (sk.writeQueue.empty && sk.noSpace) chronoStart(sk, CHRONO_SNDBUF_LIMITED);
+  const open = sk.state === TCP_ESTABLISHED || sk.state === TCP_CLOSE_WAIT;
+  if (sk.writeQueue.empty && sk.noSpace && open) chronoStart(sk, CHRONO_SNDBUF_LIMITED);
 }
 
 /** net.ipv4.tcp_slow_start_after_idle (RFC 5681 §4.1): called when a write begins. */
 export function slowStartAfterIdleCheck(sk: TcpSock, now: number): void {
   if (sk.net.sysctl.tcpSlowStartAfterIdle === 0 || sk.packetsOut !== 0) return;
+  if (sk.ca.congControl !== null) return;
   const idle = now - sk.lsndtime;
   if (idle > sk.rtoUs) cwndRestart(sk, idle, now);
 }
@@ -73,12 +79,12 @@ function cwndRestart(sk: TcpSock, idleUs: number, now: number): void {
 }
 
 /**
- * Bytes per second at which a burst would be spread: nothing is paced here, but the size of bursts
- * follows it (Linux `tcp_update_pacing_rate`).
+ * Bytes per second at which packets are spread if the connection is paced; the size of bursts follows
+ * it always (Linux `tcp_update_pacing_rate`).
  */
 export function updatePacingRate(sk: TcpSock): void {
   const s = sk.net.sysctl;
-  const slow = sk.sndCwnd < sk.sndSsthresh >> 1;
+  const slow = sk.sndCwnd < sk.sndSsthresh >>> 1;
   let rate = sk.mssCache * 80_000 * (slow ? s.tcpPacingSsRatio : s.tcpPacingCaRatio);
   rate *= Math.max(sk.sndCwnd, sk.packetsOut);
   if (sk.srttUs > 0) rate = Math.floor(rate / sk.srttUs);

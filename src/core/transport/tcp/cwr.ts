@@ -3,6 +3,7 @@
  * undo (RFC 3522, RFC 4015; Linux `tcp_init_cwnd_reduction`, `tcp_undo_cwnd_reduction`).
  */
 import { MIB } from '../../mib.ts';
+import { seqLt } from '../../util/seq.ts';
 import { FLAG_SND_UNA_ADVANCED } from './ack-flags.ts';
 import { ticksOf } from './clock.ts';
 import { CA_EVENT_COMPLETE_CWR } from './congestion.ts';
@@ -67,6 +68,7 @@ export function cwndReduction(sk: TcpSock, delivered: number, lost: number, flag
 }
 
 export function endCwndReduction(sk: TcpSock): void {
+  if (sk.ca.congControl !== null) return;
   if (
     sk.sndSsthresh < TCP_INFINITE_SSTHRESH &&
     (sk.caState === TCP_CA_CWR || sk.undoMarker !== 0)
@@ -112,7 +114,10 @@ function packetDelayed(sk: TcpSock): boolean {
     ((sk.rcvTsecr - ticksOf(sk.retransStamp)) | 0) < 0
   )
     return true;
-  return sk.retransStamp === 0 && sk.state !== TCP_SYN_SENT;
+  if (sk.retransStamp !== 0) return false;
+  // Without SACK the stamp is cleared when all was acknowledged, and with a SYN's ACK.
+  if (sk.sackOk === 0 && !seqLt(sk.sndUna, sk.highSeq)) return false;
+  return sk.state !== TCP_SYN_SENT;
 }
 
 function mayUndo(sk: TcpSock): boolean {
@@ -130,7 +135,7 @@ function undoCwndReduction(sk: TcpSock, unmarkLoss: boolean): void {
     sk.retransmitHint = null;
   }
   if (sk.priorSsthresh !== 0) {
-    sk.sndCwnd = Math.max(sk.sndCwnd, sk.priorCwnd);
+    sk.sndCwnd = sk.ca.undoCwnd(sk);
     if (sk.priorSsthresh > sk.sndSsthresh) {
       sk.sndSsthresh = sk.priorSsthresh;
       sk.ecnFlags &= ~TCP_ECN_QUEUE_CWR;

@@ -20,7 +20,8 @@ import { scheduleAck } from './delack.ts';
 import { EVENTS_READ } from './done.ts';
 import { tcpFin } from './fin.ts';
 import { enterQuickackMode, incrQuickack } from './pingpong.ts';
-import { growWindow, measureRcvMss, rcvRttMeasure, rmemSchedule } from './receive-buffer.ts';
+import { growWindow, measureRcvMss, rcvbufGrow, rcvRttMeasure } from './receive-buffer.ts';
+import { rmemSchedule } from './receive-prune.ts';
 import { dsackExtend, dsackSet, sackNewOfo, sackRemove } from './sack-out.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
@@ -210,10 +211,13 @@ function dataQueueOfo(sk: TcpSock, seg: RxSegment): void {
   count(net, MIB.TcpExtTCPOFOQueue);
   const kept = ofoInsert(sk, seg);
   if (sk.sackOk !== 0) sackNewOfo(sk, seg.seq, seg.endSeq);
-  if (!kept) return;
-  if (sk.sackOk !== 0) growWindow(sk, seg);
-  seg.queued = true;
-  sk.rmemAlloc += seg.truesize;
+  if (kept) {
+    if (sk.sackOk !== 0) growWindow(sk, seg);
+    seg.queued = true;
+    sk.rmemAlloc += seg.truesize;
+  }
+  // Nobody grows for a socket that was not accepted, or was closed.
+  if (!sk.orphan && sk.listener === null) rcvbufGrow(sk, sk.rcvqSpace);
 }
 
 /** Puts `seg` in its place; false: all of it was there. */

@@ -21,6 +21,8 @@ import {
   TCP_SYN_SENT,
 } from './constants.ts';
 import { count, countBy } from './count.ts';
+import { checkOfoOnDestroy } from './fast-open-blackhole.ts';
+import { removeFastOpen } from './fast-open-queue.ts';
 import { purgeSendQueue } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { clearAllTimers } from './timer-arm.ts';
@@ -64,6 +66,7 @@ export function tcpDone(sk: TcpSock): void {
   if (sk.state === TCP_SYN_SENT || sk.state === TCP_SYN_RECV) count(sk.net, MIB.TcpAttemptFails);
   setState(sk, TCP_CLOSE);
   clearAllTimers(sk);
+  if (sk.fastOpenRsk !== null) removeFastOpen(sk, false);
   sk.shutdownMask = RCV_SHUTDOWN | SEND_SHUTDOWN;
   if (sk.orphan) destroySock(sk);
   else stateChange(sk);
@@ -74,6 +77,8 @@ export function destroySock(sk: TcpSock): void {
   const tcp = sk.net.tcp;
   if (!tcp.socks.delete(sk)) return;
   clearAllTimers(sk);
+  if (sk.synFastOpen) checkOfoOnDestroy(sk);
+  sk.fastOpenReq = null;
   purgeSendQueue(sk);
   sk.receiveQueue.clear();
   sk.rmemAlloc = 0;

@@ -1,17 +1,19 @@
 /** Negotiation of ECN (RFC 3168 §6.1.1; net.ipv4.tcp_ecn; Linux `tcp_ecn_*`). AccECN is not offered. */
-import { TCP_CWR, TCP_ECE } from '../../wire/tcp.ts';
+import { TCP_AE, TCP_CWR, TCP_ECE } from '../../wire/tcp.ts';
 import { TCP_ECN_OK } from './constants.ts';
 import type { RequestSock } from './request.ts';
 import type { RxSegment, TxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 
+/** AE and the bit before it (`th->ae`, `th->res1`): a SYN that asks for AccECN is answered as RFC 3168 says. */
+const NEWER_BITS: number = TCP_AE | 0xe00;
 const BOTH: number = TCP_ECE | TCP_CWR;
 
-/** Our SYN asks for ECN if net.ipv4.tcp_ecn says so: 1, 3 or 4. */
+/** Our SYN asks for ECN if net.ipv4.tcp_ecn says so: 1. */
 export function ecnSendSyn(sk: TcpSock, seg: TxSegment): void {
   const mode = sk.net.sysctl.tcpEcn;
   sk.ecnFlags = 0;
-  if (mode !== 1 && mode !== 3 && mode !== 4) return;
+  if (mode !== 1) return;
   seg.flags |= BOTH;
   sk.ecnFlags = TCP_ECN_OK;
 }
@@ -35,6 +37,7 @@ export function ecnSendSynack(sk: TcpSock, seg: TxSegment): void {
 /** A SYN asks for ECN: do we agree (`tcp_ecn_create_request`)? */
 export function ecnCreateRequest(req: RequestSock, seg: RxSegment): void {
   if ((seg.flags & BOTH) !== BOTH) return;
-  // A SYN must not be ECN-capable itself.
-  req.ecnOk = req.listener.net.sysctl.tcpEcn !== 0 && seg.ecn === 0;
+  // RFC 3168 §6.1.1: a SYN must not be ECN-capable itself; but who knows newer bits may (RFC 8311 §4.3).
+  const newer = (seg.flags & NEWER_BITS) !== 0;
+  req.ecnOk = req.listener.net.sysctl.tcpEcn !== 0 && (seg.ecn === 0 || newer);
 }

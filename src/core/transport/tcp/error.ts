@@ -1,8 +1,7 @@
 /** An ICMP error about a segment of ours (RFC 5461, RFC 5927, RFC 1191; Linux `tcp_v4_err`). */
-import { EMSGSIZE, EPROTO } from '../../errno.ts';
+import { EPROTO } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
-import { updatePmtu } from '../../network/route/exception.ts';
 import type { Packet } from '../../packet.ts';
 import type { IcmpError } from '../../protocols.ts';
 import { seqBetween } from '../../util/seq.ts';
@@ -18,9 +17,7 @@ import { mstampRefresh } from './clock.ts';
 import type { Connection } from './connection-table.ts';
 import {
   ICSK_TIME_RETRANS,
-  TCP_CA_LOSS,
   TCP_CLOSE,
-  TCP_LISTEN,
   TCP_NEW_SYN_RECV,
   TCP_SYN_RECV,
   TCP_SYN_SENT,
@@ -28,15 +25,11 @@ import {
   TCP_TIMEOUT_INIT,
 } from './constants.ts';
 import { count } from './count.ts';
-import { setCaState } from './cwr.ts';
 import { errorReport, failWith } from './done.ts';
-import { tcpCurrentSsthresh } from './flight.ts';
 import { dropRequest } from './listen-stop.ts';
-import { markLost } from './loss.ts';
-import { tcpCurrentMss, tcpSyncMss } from './mss.ts';
+import { mtuReduced } from './pmtu.ts';
 import type { RequestSock } from './request.ts';
-import { xmitRetransmitQueue } from './retransmit.ts';
-import { rebuildRoute, routeOf } from './route-cache.ts';
+import { computedRto } from './rto.ts';
 import type { TcpSock } from './sock.ts';
 import { resetXmitTimer } from './timer-arm.ts';
 
@@ -92,7 +85,8 @@ function requestError(net: NetNs, req: RequestSock, error: IcmpError, seq: numbe
 function socketError(sk: TcpSock, error: IcmpError, seq: number): void {
   if (sk.state === TCP_CLOSE) return;
   // RFC 5927 §4.1: who does not know what is in flight may not speak.
-  if (!seqBetween(seq, sk.sndUna, sk.sndNxt)) {
+  const req = sk.fastOpenRsk;
+  if (!seqBetween(seq, req === null ? sk.sndUna : req.sntIsn, sk.sndNxt)) {
     count(sk.net, MIB.TcpExtOutOfWindowIcmps);
     return;
   }
@@ -107,7 +101,9 @@ function socketError(sk: TcpSock, error: IcmpError, seq: number): void {
     (error.code === ICMP_NET_UNREACH || error.code === ICMP_HOST_UNREACH)
   )
     rtoRevert(sk, seq);
-  if (sk.state === TCP_SYN_SENT || sk.state === TCP_SYN_RECV) {
+  // A fast-open socket that was accepted counts as connected.
+  const opening = sk.state === TCP_SYN_SENT || sk.state === TCP_SYN_RECV;
+  if (opening && (req === null || req.child !== null)) {
     failWith(sk, errno);
     return;
   }
@@ -118,43 +114,6 @@ function socketError(sk: TcpSock, error: IcmpError, seq: number): void {
   } else sk.errSoft = errno === EPROTO ? EPROTO : errno;
 }
 
-/** The path got narrower: smaller segments, at once (`tcp_v4_mtu_reduced`). */
-function mtuReduced(sk: TcpSock, mtu: number): void {
-  if (sk.state === TCP_LISTEN || sk.state === TCP_CLOSE) return;
-  if (sk.pmtudisc === 3 || sk.pmtudisc >= 4) return;
-  const net = sk.net;
-  if (rebuildRoute(sk) < 0) return;
-  updatePmtu(net, sk.daddr, mtu, routeOf(sk));
-  if (rebuildRoute(sk) < 0) return;
-  const route = routeOf(sk);
-  if (route === null) return;
-  const now = route.mtu(net.kernel.nowUs);
-  if (mtu < now && sk.pmtudisc !== 0) sk.errSoft = EMSGSIZE;
-  if (sk.pmtudisc === 0 || sk.pmtuCookie <= now) return;
-  tcpSyncMss(sk, now);
-  simpleRetransmit(sk);
-}
-
-/** Sends what was too large again; not a sign of congestion (`tcp_simple_retransmit`). */
-function simpleRetransmit(sk: TcpSock): void {
-  mstampRefresh(sk);
-  const mss = tcpCurrentMss(sk);
-  for (let i = 0; i < sk.rtxQueue.length; i++) {
-    const seg = sk.rtxQueue.at(i);
-    if (seg !== null && (seg.pcount > 1 ? seg.gsoSize : seg.len) > mss) markLost(sk, seg);
-  }
-  sk.retransmitHint = null;
-  if (sk.lostOut === 0) return;
-  if (sk.caState !== TCP_CA_LOSS) {
-    sk.highSeq = sk.sndNxt;
-    sk.sndSsthresh = tcpCurrentSsthresh(sk);
-    sk.priorSsthresh = 0;
-    sk.undoMarker = 0;
-    setCaState(sk, TCP_CA_LOSS);
-  }
-  xmitRetransmitQueue(sk);
-}
-
 /** A router answers, so the path is not congested but cut: back off less (RFC 6069 §4). */
 function rtoRevert(sk: TcpSock, seq: number): void {
   if (seq !== sk.sndUna || sk.retransmits === 0 || sk.backoff === 0) return;
@@ -162,7 +121,7 @@ function rtoRevert(sk: TcpSock, seq: number): void {
   if (head === null) return;
   mstampRefresh(sk);
   sk.backoff--;
-  const rto = sk.srttUs !== 0 ? (sk.srttUs >> 3) + sk.rttvarUs : TCP_TIMEOUT_INIT;
+  const rto = sk.srttUs !== 0 ? computedRto(sk) : TCP_TIMEOUT_INIT;
   sk.rtoUs = Math.min(rto * 2 ** sk.backoff, sk.rtoMaxUs);
   const left = sk.rtoUs - (sk.mstamp - head.sentUs);
   resetXmitTimer(sk, ICSK_TIME_RETRANS, Math.max(left, 0));

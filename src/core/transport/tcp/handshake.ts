@@ -4,68 +4,96 @@ import { MIB } from '../../mib.ts';
 import { seqBetween, seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_ACK, TCP_RST, TCP_SYN } from '../../wire/tcp.ts';
 import { segmentRateLimited } from './challenge.ts';
-import { tcpClockMs, tcpClockSec, tcpClockUs } from './clock.ts';
-import { TCP_ECN_OK, TCP_MSS_DEFAULT, TCP_SYN_RECV } from './constants.ts';
+import { makeChild } from './child.ts';
+import { tcpClockMs } from './clock.ts';
 import { count } from './count.ts';
+import { removeFastOpen } from './fast-open-queue.ts';
 import { timestampOffset } from './isn.ts';
-import { acceptQueueFull, makeRequest, requestWindow } from './listen.ts';
 import { dropRequest } from './listen-stop.ts';
-import { tcpSyncMss } from './mss.ts';
-import { sackAgreed, TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
 import { sendReply, sendReset } from './reply.ts';
 import { RequestSock } from './request.ts';
+import { makeRequest, requestWindow } from './request-init.ts';
+import { tcpReset } from './reset.ts';
 import { measureHandshake } from './rto.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
-import { requestTimeout, routeRequest, rtxSynack, synackMss } from './synack.ts';
+import { requestTimeout, routeRequest, rtxSynack } from './synack.ts';
 import { cookieMss, cookieOptions } from './syncookie.ts';
-import { resetKeepaliveTimer } from './timer-arm.ts';
-import { keepaliveTime } from './timers.ts';
 
 /** The ACK was wrong: the listener answers with a RST. */
 export const REQ_LISTENER = 1;
 /** Dealt with. */
 export const REQ_DONE = 2;
 
-/** A segment for a request: the new connection, `REQ_LISTENER` or `REQ_DONE`. */
-export function checkRequest(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSock | number {
-  const net = sk.net;
-  const flags = seg.flags & (TCP_RST | TCP_SYN | TCP_ACK);
+/** What the timestamps of a segment for a request say. */
+const TS_GOOD = 0;
+const TS_PAWS = 1;
+const TS_ECR = 2;
+
+/** RFC 7323 §5.3, and the echo must be of a SYN-ACK of ours. */
+function checkTimestamps(seg: RxSegment, req: RequestSock, fastOpen: boolean): number {
   const o = seg.hdr.options;
-  const hasTs = o?.timestamps;
-  const paws = hasTs && ((req.tsRecent - o.tsVal) | 0) > 0;
-  const badEcr =
-    hasTs && o.tsEcr !== 0 && req.tsvalSent && !seqBetween(o.tsEcr, req.tsvalFirst, req.tsvalLast);
-  if (seg.seq === req.rcvIsn && flags === TCP_SYN && !paws) return sameSyn(sk, seg, req);
-  if ((flags & TCP_ACK) !== 0 && seg.ack !== ((req.sntIsn + 1) | 0)) return REQ_LISTENER;
-  if (paws || badEcr || !inWindow(seg, req)) {
-    if ((flags & TCP_RST) === 0) answerOutOfWindow(sk, seg, req);
-    if (paws) count(net, MIB.TcpExtPAWSEstab);
-    else if (badEcr) count(net, MIB.TcpExtTSEcrRejected);
-    return discard(
-      sk,
-      seg,
-      paws ? 'TCP_RFC7323_PAWS' : badEcr ? 'TCP_RFC7323_TSECR' : 'TCP_OVERWINDOW',
-    );
-  }
-  if (hasTs && !seqGt(seg.seq, req.rcvNxt)) req.tsRecent = o.tsVal;
+  if (o === null || !o.timestamps) return TS_GOOD;
+  // A peer whose SYN said 0 may say anything next.
+  if (req.tsRecent !== 0 && ((req.tsRecent - o.tsVal) | 0) > 0) return TS_PAWS;
+  if (o.tsEcr === 0 || !req.tsvalSent || fastOpen) return TS_GOOD;
+  return seqBetween(o.tsEcr, req.tsvalFirst, req.tsvalLast) ? TS_GOOD : TS_ECR;
+}
+
+/**
+ * A segment for a request: the new connection, `REQ_LISTENER` or `REQ_DONE`.
+ * @param sk the listener, or the socket that a fast open made already
+ */
+export function checkRequest(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSock | number {
+  const fastOpen = sk.fastOpenRsk === req;
+  const flags = seg.flags & (TCP_RST | TCP_SYN | TCP_ACK);
+  const ts = checkTimestamps(seg, req, fastOpen);
+  if (seg.seq === req.rcvIsn && flags === TCP_SYN && ts !== TS_PAWS) return sameSyn(sk, seg, req);
+  if ((flags & TCP_ACK) !== 0 && !fastOpen && seg.ack !== ((req.sntIsn + 1) | 0))
+    return REQ_LISTENER;
+  if (ts !== TS_GOOD || !inWindow(seg, req)) return outOfWindow(sk, seg, req, ts);
+  const o = seg.hdr.options;
+  if (o?.timestamps && !seqGt(seg.seq, req.rcvNxt)) req.tsRecent = o.tsVal;
   const synLeft = seg.seq === req.rcvIsn ? 0 : flags & TCP_SYN;
   if ((flags & TCP_RST) !== 0 && seg.seq !== req.rcvNxt) {
     // RFC 5961 §3.2
-    answerOutOfWindow(sk, seg, req);
+    if (answerOutOfWindow(sk, seg, req)) count(sk.net, MIB.TcpExtTCPChallengeACK);
     return discard(sk, seg, 'TCP_RESET');
   }
   if ((flags & TCP_RST) !== 0 || synLeft !== 0) {
-    count(net, MIB.TcpAttemptFails);
-    return embryonicReset(sk, seg, req);
+    count(sk.net, MIB.TcpAttemptFails);
+    return fastOpen ? fastOpenReset(sk, seg) : embryonicReset(sk, seg, req);
   }
   if ((flags & TCP_ACK) === 0) return discard(sk, seg, 'TCP_FLAGS');
+  if (fastOpen) return sk;
   if (req.numTimeout < sk.deferAccept && seg.endSeq === ((req.rcvIsn + 1) | 0)) {
     req.acked = true;
-    count(net, MIB.TcpExtTCPDeferAcceptDrop);
+    count(sk.net, MIB.TcpExtTCPDeferAcceptDrop);
     return discard(sk, seg, 'NOT_SPECIFIED');
   }
   return complete(sk, seg, req);
+}
+
+/** Unacceptable: we say where we are. */
+function outOfWindow(sk: TcpSock, seg: RxSegment, req: RequestSock, ts: number): number {
+  if ((seg.flags & TCP_RST) === 0) answerOutOfWindow(sk, seg, req);
+  if (ts === TS_PAWS) {
+    count(sk.net, MIB.TcpExtPAWSEstab);
+    return discard(sk, seg, 'TCP_RFC7323_PAWS');
+  }
+  if (ts === TS_GOOD) return discard(sk, seg, 'TCP_OVERWINDOW');
+  count(sk.net, MIB.TcpExtTSEcrRejected);
+  return discard(sk, seg, 'TCP_RFC7323_TSECR');
+}
+
+/** RST or SYN for the socket of a fast open: only the former ends it. */
+function fastOpenReset(child: TcpSock, seg: RxSegment): number {
+  if ((seg.flags & TCP_RST) === 0) sendReset(child.net, seg.pkt, true);
+  else {
+    removeFastOpen(child, true);
+    tcpReset(child);
+  }
+  return discard(child, seg, 'TCP_RESET');
 }
 
 function discard(sk: TcpSock, seg: RxSegment, reason: Parameters<typeof drop>[2]): number {
@@ -83,16 +111,16 @@ function sameSyn(sk: TcpSock, seg: RxSegment, req: RequestSock): number {
 
 function inWindow(seg: RxSegment, req: RequestSock): boolean {
   const start = req.rcvNxt;
-  const end = (start + req.rcvWnd) | 0;
+  const end = (start + Math.min(req.rcvWnd, 65535)) | 0;
   if (seg.seq === start) return true;
   if (seqGt(seg.endSeq, start) && seqLt(seg.seq, end)) return true;
   return seg.seq === end && seg.seq === seg.endSeq;
 }
 
-/** Linux `tcp_v4_reqsk_send_ack` */
-function answerOutOfWindow(sk: TcpSock, seg: RxSegment, req: RequestSock): void {
+/** Linux `tcp_v4_reqsk_send_ack`; false: too many of them. */
+function answerOutOfWindow(sk: TcpSock, seg: RxSegment, req: RequestSock): boolean {
   const net = sk.net;
-  if (segmentRateLimited(net, seg, req, MIB.TcpExtTCPACKSkippedSynRecv)) return;
+  if (segmentRateLimited(net, seg, req, MIB.TcpExtTCPACKSkippedSynRecv)) return false;
   sendReply(
     net,
     seg.pkt,
@@ -107,6 +135,7 @@ function answerOutOfWindow(sk: TcpSock, seg: RxSegment, req: RequestSock): void 
     },
     req.boundDevIf,
   );
+  return true;
 }
 
 function embryonicReset(sk: TcpSock, seg: RxSegment, req: RequestSock): number {
@@ -132,112 +161,30 @@ function complete(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSock | numb
   return child;
 }
 
-/** Linux `tcp_v4_syn_recv_sock`; null: the accept queue is full, or there is no way back. */
-function makeChild(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSock | null {
-  const net = sk.net;
-  if (acceptQueueFull(sk)) {
-    count(net, MIB.TcpExtListenOverflows);
-    count(net, MIB.TcpExtListenDrops);
-    return null;
-  }
-  if (!routeRequest(sk, req)) {
-    count(net, MIB.TcpExtListenDrops);
-    return null;
-  }
-  const child = sk.newChild();
-  child.listener = sk;
-  child.saddr = req.saddr;
-  child.rcvSaddr = req.saddr;
-  child.daddr = req.daddr;
-  child.sport = req.sport;
-  child.dport = req.dport;
-  child.boundDevIf = req.boundDevIf;
-  child.route = req.route;
-  child.state = TCP_SYN_RECV;
-  child.ipId = net.tcp.secrets.random.below(65535) + 1;
-  takeSequences(child, seg, req);
-  takeOptions(child, seg, req);
-  child.advmss = synackMss(sk, req);
-  tcpSyncMss(child, req.route === null ? 1500 : req.route.mtu(net.kernel.nowUs));
-  const bucket = sk.bindBucket;
-  if (bucket !== null) net.tcp.binds.add(bucket, child);
-  if (child.keepAlive) resetKeepaliveTimer(child, keepaliveTime(child));
-  count(net, MIB.TcpPassiveOpens);
-  return child;
-}
-
-function takeSequences(child: TcpSock, seg: RxSegment, req: RequestSock): void {
-  const now = tcpClockUs(child.net);
-  const snd = (req.sntIsn + 1) | 0;
-  child.iss = req.sntIsn;
-  child.irs = req.rcvIsn;
-  child.rcvNxt = req.rcvNxt;
-  child.rcvWup = req.rcvNxt;
-  child.copiedSeq = req.rcvNxt;
-  child.sndUna = snd;
-  child.sndNxt = snd;
-  child.sndUp = snd;
-  child.sndSml = snd;
-  child.writeSeq = snd;
-  child.pushedSeq = snd;
-  child.sndWl1 = req.rcvIsn;
-  child.mstamp = now;
-  child.lsndtime = now;
-  child.rcvTstamp = now;
-  child.lrcvtime = now;
-  child.synackStamp = req.sntSynack;
-  child.totalRetrans = req.numRetrans;
-  if (req.numTimeout > 0) {
-    child.totalRto = req.numTimeout;
-    child.undoMarker = req.sntIsn;
-    child.retransStamp = req.sntSynack;
-  }
-  child.sndWnd = seg.hdr.window * 2 ** req.sndWscale;
-  child.maxWindow = child.sndWnd;
-}
-
-function takeOptions(child: TcpSock, seg: RxSegment, req: RequestSock): void {
-  child.tstampOk = req.tstampOk;
-  child.sackOk = sackAgreed(req.sackOk);
-  child.wscaleOk = req.wscaleOk;
-  child.sndWscale = req.wscaleOk ? req.sndWscale : 0;
-  child.rcvWscale = req.wscaleOk ? req.rcvWscale : 0;
-  child.windowClamp = req.wscaleOk ? req.windowClamp : Math.min(req.windowClamp, 65535);
-  child.rcvSsthresh = req.rcvWnd;
-  child.rcvWnd = req.rcvWnd;
-  child.mssClamp = req.mss;
-  child.tcpHeaderLen = 20;
-  if (req.tstampOk) {
-    child.tsRecent = req.tsRecent;
-    child.tsRecentStamp = tcpClockSec(child.net);
-    child.tcpHeaderLen += TCPOLEN_TSTAMP_ALIGNED;
-    child.tsOffset = req.tsOffset;
-  }
-  if (seg.len >= TCP_MSS_DEFAULT + child.tcpHeaderLen)
-    child.lastSegSize = seg.len - child.tcpHeaderLen;
-  child.ecnFlags = req.ecnOk ? TCP_ECN_OK : 0;
-}
-
-/** An ACK for a listener without a request: perhaps a SYN cookie. Null: it is not. */
-export function checkCookie(sk: TcpSock, seg: RxSegment): TcpSock | null {
-  if ((seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) !== TCP_ACK) return null;
+/**
+ * An ACK for a listener without a request: perhaps it brings back a SYN cookie. The connection,
+ * `REQ_LISTENER` when it does not, `REQ_DONE` when there is no room for the connection.
+ */
+export function checkCookie(sk: TcpSock, seg: RxSegment): TcpSock | number {
+  if ((seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) !== TCP_ACK) return REQ_LISTENER;
   const who = makeRequest(sk, seg, true);
   const mss = cookieMss(sk, who, seg);
-  if (mss === 0) return null;
+  if (mss === 0) return REQ_LISTENER;
   const req = new RequestSock(sk, who, (seg.seq - 1) | 0);
   const o = seg.hdr.options;
   req.mss = mss;
   req.sntIsn = (seg.ack - 1) | 0;
-  if (o?.timestamps && o.tsEcr !== 0) {
+  if (o?.timestamps) {
     req.tsOffset = timestampOffset(sk.net, who.saddr, who.daddr);
-    if (!cookieOptions(sk, req, (o.tsEcr - req.tsOffset) | 0)) return null;
+    const ecr = o.tsEcr === 0 ? 0 : (o.tsEcr - req.tsOffset) | 0;
+    if (!cookieOptions(sk, req, ecr)) return REQ_LISTENER;
     req.tstampOk = true;
     req.tsRecent = o.tsVal;
   }
-  if (!routeRequest(sk, req)) return null;
+  if (!routeRequest(sk, req)) return discard(sk, seg, 'IP_OUTNOROUTES');
   requestWindow(sk, req);
   const child = makeChild(sk, seg, req);
-  if (child === null) return null;
+  if (child === null) return discard(sk, seg, 'TCP_LISTEN_OVERFLOW');
   sk.net.tcp.connections.add(child);
   sk.acceptQueue?.push(child);
   return child;

@@ -11,6 +11,8 @@ const TCPI_OPT_SACK = 2;
 const TCPI_OPT_WSCALE = 4;
 const TCPI_OPT_ECN = 8;
 const TCPI_OPT_ECN_SEEN = 16;
+const TCPI_OPT_SYN_DATA = 32;
+const TCPI_OPT_TFO_CHILD = 128;
 
 /** Names as in `linux/tcp.h` without `tcpi_`, in camel case. */
 export interface TcpInfo {
@@ -23,6 +25,8 @@ export interface TcpInfo {
   readonly sndWscale: number;
   readonly rcvWscale: number;
   readonly deliveryRateAppLimited: boolean;
+  /** `TFO_*` */
+  readonly fastopenClientFail: number;
   /** µs */
   readonly rto: number;
   readonly ato: number;
@@ -78,6 +82,16 @@ export interface TcpInfo {
   readonly totalRtoRecoveries: number;
   /** ms */
   readonly totalRtoTime: number;
+  /** Accurate ECN: not there, so 0. */
+  readonly receivedCe: number;
+  readonly deliveredE1Bytes: number;
+  readonly deliveredE0Bytes: number;
+  readonly deliveredCeBytes: number;
+  readonly receivedE1Bytes: number;
+  readonly receivedE0Bytes: number;
+  readonly receivedCeBytes: number;
+  readonly accecnFailMode: number;
+  readonly accecnOptSeen: number;
 }
 
 function optionBits(sk: TcpSock): number {
@@ -87,6 +101,8 @@ function optionBits(sk: TcpSock): number {
   if (sk.wscaleOk) bits |= TCPI_OPT_WSCALE;
   if ((sk.ecnFlags & TCP_ECN_OK) !== 0) bits |= TCPI_OPT_ECN;
   if ((sk.ecnFlags & TCP_ECN_SEEN) !== 0) bits |= TCPI_OPT_ECN_SEEN;
+  if (sk.synDataAcked) bits |= TCPI_OPT_SYN_DATA;
+  if (sk.synFastOpenIn) bits |= TCPI_OPT_TFO_CHILD;
   return bits;
 }
 
@@ -95,6 +111,19 @@ function deliveryRate(sk: TcpSock): number {
   if (sk.rateDelivered === 0 || sk.rateIntervalUs === 0) return 0;
   return Math.floor((sk.rateDelivered * sk.mssCache * 1_000_000) / sk.rateIntervalUs);
 }
+
+/** What accurate ECN would count. */
+const NO_ACCECN = {
+  receivedCe: 0,
+  deliveredE1Bytes: 0,
+  deliveredE0Bytes: 0,
+  deliveredCeBytes: 0,
+  receivedE1Bytes: 0,
+  receivedE0Bytes: 0,
+  receivedCeBytes: 0,
+  accecnFailMode: 0,
+  accecnOptSeen: 0,
+} as const;
 
 export function tcpInfo(sk: TcpSock): TcpInfo {
   const now = tcpClockUs(sk.net);
@@ -113,6 +142,7 @@ export function tcpInfo(sk: TcpSock): TcpInfo {
     sndWscale: sk.sndWscale,
     rcvWscale: sk.rcvWscale,
     deliveryRateAppLimited: sk.rateAppLimited,
+    fastopenClientFail: sk.fastOpenClientFail,
     rto: sk.rtoUs,
     ato: Math.min(sk.atoUs, sk.delackMaxUs),
     sndMss: sk.mssCache,
@@ -159,9 +189,10 @@ export function tcpInfo(sk: TcpSock): TcpInfo {
     rcvOoopack: sk.rcvOooPack,
     sndWnd: sk.sndWnd,
     rcvWnd: sk.rcvWnd,
-    rehash: 0,
+    rehash: sk.timeoutRehash,
     totalRto: sk.totalRto,
     totalRtoRecoveries: sk.totalRtoRecoveries,
     totalRtoTime: Math.floor(sk.totalRtoTimeUs / 1000),
+    ...NO_ACCECN,
   };
 }

@@ -12,7 +12,7 @@ import { segmentArrives } from './arrival.ts';
 import { TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_TIME_WAIT } from './constants.ts';
 import { count } from './count.ts';
 import { EVENTS_READ } from './done.ts';
-import { checkCookie, checkRequest, REQ_LISTENER } from './handshake.ts';
+import { checkCookie, checkRequest, REQ_DONE, REQ_LISTENER } from './handshake.ts';
 import { connRequest } from './listen.ts';
 import { dropRequest } from './listen-stop.ts';
 import { sendReset } from './reply.ts';
@@ -114,7 +114,8 @@ function listenerInput(sk: TcpSock, seg: RxSegment, twIsn: number): void {
   const { flags } = seg;
   if ((flags & TCP_ACK) !== 0 && (flags & TCP_RST) === 0) {
     const child = checkCookie(sk, seg);
-    if (child !== null) {
+    if (child === REQ_DONE) return;
+    if (typeof child !== 'number') {
       childProcess(sk, child, seg);
       return;
     }

@@ -1,7 +1,5 @@
 /** The end of listening (Linux `inet_csk_listen_stop`). */
-import { MIB } from '../../mib.ts';
 import { TCP_CLOSE } from './constants.ts';
-import { count } from './count.ts';
 import { destroySock, setState } from './done.ts';
 import type { RequestSock } from './request.ts';
 import { sendActiveReset } from './reset.ts';
@@ -45,9 +43,9 @@ export function listenStop(sk: TcpSock): void {
   for (const child of queue.waiting()) {
     child.orphan = true;
     child.listener = null;
+    child.fastOpenRsk = null;
     sk.net.tcp.orphanCount++;
     if (child.state !== TCP_CLOSE) {
-      count(sk.net, MIB.TcpExtTCPAbortOnClose);
       sendActiveReset(child);
       setState(child, TCP_CLOSE);
     }

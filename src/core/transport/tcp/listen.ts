@@ -3,21 +3,23 @@ import { drop } from '../../drop.ts';
 import { EADDRINUSE, EAGAIN, EINVAL } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import { RTN_LOCAL } from '../../network/route/route.ts';
-import { AcceptQueue } from './accept-queue.ts';
+import { AcceptQueue, acceptQueueFull } from './accept-queue.ts';
 import { getPort } from './bind.ts';
 import { tcpClockUs } from './clock.ts';
-import { TCP_CLOSE, TCP_LISTEN, TCP_MSS_DEFAULT, TCP_TIMEOUT_INIT } from './constants.ts';
+import { TCP_CLOSE, TCP_LISTEN, TCP_TIMEOUT_INIT } from './constants.ts';
 import { count } from './count.ts';
-import { setState } from './done.ts';
+import { EVENTS_READ, setState } from './done.ts';
 import { ecnCreateRequest } from './ecn.ts';
+import { type FastOpenCookie, listenFastOpen, tryFastOpen } from './fast-open.ts';
 import { initialSeq, timestampOffset } from './isn.ts';
-import { parseSynOptions, TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
-import { RequestSock } from './request.ts';
+import { peerIsProven } from './metrics.ts';
+import type { RequestSock } from './request.ts';
+import { makeRequest, requestWindow } from './request-init.ts';
+import { savedSynOf } from './saved-syn.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
-import { requestTimer, routeRequest, sendSynack, synackMss } from './synack.ts';
+import { requestTimer, routeRequest, sendSynack } from './synack.ts';
 import { cookieIsn, cookieTimestamp } from './syncookie.ts';
-import { tcpFullSpace, tcpSelectInitialWindow } from './window.ts';
 
 /** listen(2); a second call changes the backlog. */
 export function listenSock(sk: TcpSock, backlog: number): number {
@@ -41,6 +43,7 @@ export function listenSock(sk: TcpSock, backlog: number): number {
       return err;
     }
   }
+  listenFastOpen(sk, backlog);
   sk.state = TCP_CLOSE;
   setState(sk, TCP_LISTEN);
   sk.acceptQueue = new AcceptQueue();
@@ -68,12 +71,9 @@ export function acceptSock(sk: TcpSock): TcpSock | number {
   const child = sk.acceptQueue.shift();
   if (child === null) return -EAGAIN;
   child.listener = null;
+  // The handshake of a fast open goes on without the queue.
+  if (child.fastOpenRsk !== null) child.fastOpenRsk.child = null;
   return child;
-}
-
-/** `sk_acceptq_is_full`: n + 1 connections wait. */
-export function acceptQueueFull(sk: TcpSock): boolean {
-  return sk.acceptQueue !== null && sk.acceptQueue.length > sk.maxAckBacklog;
 }
 
 function listenDrop(sk: TcpSock, seg: RxSegment): void {
@@ -99,7 +99,7 @@ export function connRequest(sk: TcpSock, seg: RxSegment, twIsn: number): void {
   if (queue === null || ip === null) return;
   // Never to a group: nobody answers a broadcast SYN.
   if (seg.pkt.route !== null && seg.pkt.route.type !== RTN_LOCAL) {
-    drop(net, seg.pkt, 'TCP_LISTEN_OVERFLOW');
+    listenDrop(sk, seg);
     return;
   }
   let cookie = false;
@@ -117,7 +117,7 @@ export function connRequest(sk: TcpSock, seg: RxSegment, twIsn: number): void {
     return;
   }
   const req = makeRequest(sk, seg, cookie);
-  if (!routeRequest(sk, req) || (!cookie && twIsn === 0 && lacksRoom(sk))) {
+  if (!routeRequest(sk, req) || (!cookie && twIsn === 0 && lacksRoom(sk, req))) {
     listenDrop(sk, seg);
     return;
   }
@@ -129,70 +129,41 @@ export function connRequest(sk: TcpSock, seg: RxSegment, twIsn: number): void {
     return;
   }
   req.sntIsn = twIsn !== 0 ? twIsn : initialSeq(net, req.saddr, req.daddr, req.sport, req.dport);
+  if (sk.saveSyn !== 0) req.savedSyn = savedSynOf(seg, sk.saveSyn);
+  const foc = fastOpenAsked(seg);
+  if (foc !== null) {
+    const child = tryFastOpen(sk, seg, req, foc);
+    if (child !== null) {
+      sendSynack(child, req, null, foc);
+      queue.push(child);
+      if (!sk.orphan) sk.wake(EVENTS_READ);
+      return;
+    }
+  }
   req.timeoutUs = TCP_TIMEOUT_INIT;
   req.timer = net.kernel.timer(() => requestTimer(req));
   req.timer.set(net.kernel.nowUs + req.timeoutUs);
   net.tcp.connections.add(req);
   queue.requests.add(req);
   queue.young++;
-  sendSynack(sk, req, null);
+  sendSynack(sk, req, null, foc);
 }
 
-/** Without cookies the last quarter of tcp_max_syn_backlog is for peers that are known: we know none. */
-function lacksRoom(sk: TcpSock): boolean {
+/** The fast-open option of a SYN, or data; null: neither. */
+function fastOpenAsked(seg: RxSegment): FastOpenCookie | null {
+  const o = seg.hdr.options;
+  const bytes = o === null ? null : o.fastOpenCookie;
+  if (bytes === null && seg.len === 0) return null;
+  return { bytes, exp: o?.fastOpenExp === true };
+}
+
+/** Without cookies the last quarter of tcp_max_syn_backlog is for peers that are known to be alive. */
+function lacksRoom(sk: TcpSock, req: RequestSock): boolean {
   const s = sk.net.sysctl;
   if (s.tcpSyncookies !== 0) return false;
   const used = sk.acceptQueue === null ? 0 : sk.acceptQueue.requests.size;
-  return s.tcpMaxSynBacklog - used < s.tcpMaxSynBacklog >> 2;
-}
-
-/** Linux `tcp_openreq_init` */
-export function makeRequest(sk: TcpSock, seg: RxSegment, cookie: boolean): RequestSock {
-  const { hdr, pkt } = seg;
-  const o = parseSynOptions(sk, hdr, sk.userMss);
-  const req = new RequestSock(
-    sk,
-    {
-      saddr: pkt.ip === null ? 0 : pkt.ip.dst,
-      sport: hdr.dport,
-      daddr: pkt.ip === null ? 0 : pkt.ip.src,
-      dport: hdr.sport,
-      boundDevIf: sk.boundDevIf,
-    },
-    hdr.seq,
-  );
-  req.mss = o.mss;
-  req.tstampOk = o.sawTstamp;
-  req.tsRecent = o.sawTstamp ? o.tsVal : 0;
-  // A cookie without timestamps has no room for options.
-  if (cookie && !o.sawTstamp) {
-    req.mss = Math.max(o.mss, TCP_MSS_DEFAULT);
-    return req;
-  }
-  req.sackOk = o.sackOk;
-  req.wscaleOk = o.wscale >= 0;
-  req.sndWscale = req.wscaleOk ? o.wscale : 0;
-  return req;
-}
-
-/** First window offered to the peer (`tcp_openreq_init_rwin`). */
-export function requestWindow(sk: TcpSock, req: RequestSock): void {
-  let full = tcpFullSpace(sk);
-  let clamp = sk.windowClamp;
-  if (sk.rcvbufLocked && (clamp > full || clamp === 0)) clamp = full;
-  const mss = synackMss(sk, req);
-  const initRcvWnd = req.route === null ? 0 : req.route.initrwnd;
-  if (initRcvWnd !== 0 && full < initRcvWnd * mss) full = initRcvWnd * mss;
-  const w = tcpSelectInitialWindow(
-    sk,
-    full,
-    mss - (req.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0),
-    clamp,
-    { wscaleOk: req.wscaleOk, initRcvWnd },
-  );
-  req.rcvWnd = w.rcvWnd;
-  req.windowClamp = w.windowClamp;
-  req.rcvWscale = w.rcvWscale;
+  if (s.tcpMaxSynBacklog - used >= s.tcpMaxSynBacklog >> 2) return false;
+  return !peerIsProven(sk.net, req.saddr, req.daddr);
 }
 
 function answerWithCookie(sk: TcpSock, req: RequestSock): void {
@@ -200,5 +171,5 @@ function answerWithCookie(sk: TcpSock, req: RequestSock): void {
   if (!req.tstampOk) req.ecnOk = false;
   const ts = req.tstampOk ? cookieTimestamp(sk, req) : null;
   req.sntIsn = cookieIsn(sk, req);
-  sendSynack(sk, req, ts);
+  sendSynack(sk, req, ts, null);
 }

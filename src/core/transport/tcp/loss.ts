@@ -18,7 +18,9 @@ import type { TcpSock } from './sock.ts';
 export function markLost(sk: TcpSock, seg: TxSegment): void {
   const marks = seg.sacked;
   if ((marks & TCPCB_SACKED_ACKED) !== 0) return;
-  if (sk.retransmitHint !== null && seqLt(seg.seq, sk.retransmitHint.seq)) sk.retransmitHint = seg;
+  const hint = sk.retransmitHint;
+  if (hint === null ? sk.retransOut >= sk.lostOut : seqLt(seg.seq, hint.seq))
+    sk.retransmitHint = seg;
   if ((marks & TCPCB_LOST) !== 0) {
     if ((marks & TCPCB_SACKED_RETRANS) === 0) return;
     seg.sacked &= ~TCPCB_SACKED_RETRANS;
@@ -62,7 +64,7 @@ export function anyRetransDone(sk: TcpSock): boolean {
 }
 
 /** Duplicate ACKs stand for segments that arrived, which reno counts (`tcp_limit_reno_sacked`). */
-function limitRenoSacked(sk: TcpSock): boolean {
+export function limitRenoSacked(sk: TcpSock): boolean {
   const holes = Math.min(Math.max(sk.lostOut, 1), sk.packetsOut);
   if (sk.sackedOut + holes <= sk.packetsOut) return false;
   sk.sackedOut = sk.packetsOut - holes;

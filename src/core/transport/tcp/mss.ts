@@ -10,27 +10,28 @@ import type { TcpSock } from './sock.ts';
 
 /** `MAX_TCP_HEADER` of Linux and one: what a GSO packet leaves for headers. */
 const GSO_HEADER_ROOM = 257;
-/** `sk_pacing_shift`: a TSO burst is about 1 ms at the pacing rate. */
-const PACING_SHIFT = 10;
-/** net.ipv4.tcp_tso_rtt_log */
-const TSO_RTT_LOG = 9;
 const GSO_MAX_SEGS = 65535;
 /** `MAX_TCP_WINDOW / 2`-like bound for peers with tiny windows. */
 const TCP_MSS_DEFAULT = 536;
 
-/** MSS without options that fits `mtu` (`__tcp_mtu_to_mss` and `tcp_mtu_to_mss`). */
-export function tcpMtuToMss(sk: TcpSock, mtu: number): number {
+/** MSS that fits `mtu`, timestamps or not (`__tcp_mtu_to_mss`). */
+export function rawMtuToMss(sk: TcpSock, mtu: number): number {
   let mss = mtu - IPV4_HLEN - TCP_HLEN;
   if (sk.mssClamp !== 0 && mss > sk.mssClamp) mss = sk.mssClamp;
-  mss = Math.max(mss, sk.net.sysctl.tcpMinSndMss);
-  return mss - (sk.tcpHeaderLen - TCP_HLEN);
+  return Math.max(mss, sk.net.sysctl.tcpMinSndMss);
+}
+
+/** MSS without options that fits `mtu` (`tcp_mtu_to_mss`). */
+export function tcpMtuToMss(sk: TcpSock, mtu: number): number {
+  return rawMtuToMss(sk, mtu) - (sk.tcpHeaderLen - TCP_HLEN);
 }
 
 /** Follows a new path MTU (`tcp_sync_mss`); returns the MSS. */
 export function tcpSyncMss(sk: TcpSock, pmtu: number): number {
+  if (sk.mtupSearchHigh > pmtu) sk.mtupSearchHigh = pmtu;
   let mss = tcpMtuToMss(sk, pmtu);
   mss = tcpBoundToHalfWnd(sk, mss);
-  if (sk.mtuProbeLow !== 0) mss = Math.min(mss, sk.mtuProbeLow);
+  if (sk.mtupEnabled) mss = Math.min(mss, tcpMtuToMss(sk, sk.mtupSearchLow));
   sk.pmtuCookie = pmtu;
   sk.mssCache = mss;
   return mss;
@@ -87,11 +88,13 @@ function gsoMaxSize(sk: TcpSock): number {
 export function tcpTsoSegs(sk: TcpSock, mss: number): number {
   const max = gsoMaxSize(sk);
   if (max === 0) return 1;
-  let bytes = Math.floor(sk.pacingRate / 2 ** PACING_SHIFT);
-  const r = sk.rttMinUs < 0 ? 32 : sk.rttMinUs >> TSO_RTT_LOG;
+  let bytes = sk.pacingRate / 2 ** sk.pacingShift;
+  // On short paths larger bursts do no harm.
+  const r = Math.floor(sk.rttMin.value / 2 ** sk.net.sysctl.tcpTsoRttLog);
   if (r < 32) bytes += max >>> r;
   bytes = Math.min(bytes, max);
-  const segs = Math.max(Math.floor(bytes / mss), sk.net.sysctl.tcpMinTsoSegs);
+  const least = sk.ca.minTsoSegs === null ? sk.net.sysctl.tcpMinTsoSegs : sk.ca.minTsoSegs(sk);
+  const segs = Math.max(Math.floor(bytes / mss), least);
   return Math.max(1, Math.min(segs, GSO_MAX_SEGS, Math.max(1, Math.floor(max / mss))));
 }
 

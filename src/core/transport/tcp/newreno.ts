@@ -1,5 +1,6 @@
 /** TCP Reno (RFC 5681 §3.1; Linux `tcp_reno` of `tcp_cong.c`). */
 import {
+  CONGESTION_DEFAULTS,
   type CongestionControl,
   tcpCongAvoidAi,
   tcpIsCwndLimited,
@@ -9,8 +10,9 @@ import { tcpInSlowStart } from './flight.ts';
 import type { TcpSock } from './sock.ts';
 
 export const reno: Readonly<CongestionControl> = {
+  ...CONGESTION_DEFAULTS,
   name: 'reno',
-  init(): void {},
+  nonRestricted: true,
   ssthresh(sk: TcpSock): number {
     return Math.max(sk.sndCwnd >> 1, 2);
   },
@@ -23,7 +25,4 @@ export const reno: Readonly<CongestionControl> = {
     }
     tcpCongAvoidAi(sk, sk.sndCwnd, acked);
   },
-  setState(): void {},
-  cwndEvent(): void {},
-  pktsAcked(): void {},
 };

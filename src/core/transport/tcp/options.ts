@@ -12,7 +12,7 @@ import type { TcpSock } from './sock.ts';
 export const TCPOLEN_TSTAMP_ALIGNED = 12;
 const TCPOLEN_SACK_BASE_ALIGNED = 4;
 const TCPOLEN_SACK_PERBLOCK = 8;
-const MAX_OPTION_SPACE = 40;
+export const MAX_OPTION_SPACE = 40;
 /** Blocks that are kept to be sent (`TCP_NUM_SACKS`). */
 export const TCP_NUM_SACKS = 4;
 

@@ -2,21 +2,18 @@
  * What may be sent, and when (RFC 9293 §3.8.6, RFC 1122 §4.2.3.4; Linux `tcp_write_xmit`, `tcp_push`).
  * TX 0/4. To: `transport/tcp/transmit`.
  */
-import { MIB } from '../../mib.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_ACK, TCP_FIN, TCP_PSH } from '../../wire/tcp.ts';
 import { MSG_MORE, MSG_OOB } from '../sock.ts';
 import { CHRONO_RWND_LIMITED, chronoStart, chronoStop } from './chrono.ts';
 import { mstampRefresh, tcpClockUs } from './clock.ts';
 import {
-  ICSK_TIME_LOSS_PROBE,
   TCP_CA_RECOVERY,
   TCP_CLOSE,
   TCP_NAGLE_CORK,
   TCP_NAGLE_OFF,
   TCP_NAGLE_PUSH,
 } from './constants.ts';
-import { countBy } from './count.ts';
 import { tcpCwndValidate } from './cwnd.ts';
 import {
   tcpInCwndReduction,
@@ -26,10 +23,20 @@ import {
   tcpWndEnd,
 } from './flight.ts';
 import { tcpCurrentMss, tcpTsoSegs } from './mss.ts';
+import { MTU_PROBE_SENT, MTU_PROBE_WAIT, mtuProbe } from './mtu-probe.ts';
+import { newDataSent } from './new-data.ts';
+import { pacingCheck } from './pacing.ts';
+import type { Push } from './push.ts';
 import { TxSegment } from './segment.ts';
-import { chargeSend, fragmentUnsent, setTsoSegs } from './send-queue.ts';
+import {
+  chargeSend,
+  fragmentUnsent,
+  growUnsent,
+  setTsoSegs,
+  timeMoveToTail,
+} from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
-import { checkProbeTimer, tcpRearmRto, tcpScheduleLossProbe } from './timer-arm.ts';
+import { checkProbeTimer, tcpScheduleLossProbe } from './timer-arm.ts';
 import { tcpTransmitSegment } from './transmit.ts';
 
 /** `push_one` of `tcp_write_xmit`: all; one segment; one even if the window is full (loss probe). */
@@ -41,6 +48,9 @@ export const PUSH_PROBE = 2;
 const DEFER = 1;
 const CWND_LIMITED = 2;
 const RWND_LIMITED = 4;
+
+/** `tcp_max_tso_deferred_mss` */
+const MAX_TSO_DEFERRED_MSS = 3;
 
 /** Segments that the congestion window lets out now, at most half of it (`tcp_cwnd_test`). */
 function cwndTest(sk: TcpSock): number {
@@ -83,43 +93,41 @@ function splitPoint(
 
 /**
  * Whether a burst should wait until it is larger (`tcp_tso_should_defer`): `DEFER`, and
- * `CWND_LIMITED` if the congestion window is what it waits for.
+ * `CWND_LIMITED` or `RWND_LIMITED` if a window is what it waits for.
  */
 function deferBurst(sk: TcpSock, seg: TxSegment, maxSegs: number): number {
   if (sk.caState >= TCP_CA_RECOVERY) return 0;
-  // Only when the last burst was within a millisecond.
-  if (sk.mstamp - sk.lsndtime > 1000) return 0;
+  // Only when the last packet left within a millisecond.
+  if (sk.mstamp - sk.wstampUs > 1000) return 0;
   const sendWin = (tcpWndEnd(sk) - seg.seq) | 0;
   const congWin = (sk.sndCwnd - tcpPacketsInFlight(sk)) * sk.mssCache;
   const limit = Math.min(sendWin, congWin);
   if (limit >= maxSegs * sk.mssCache) return 0;
   if (seg !== sk.writeQueue.last() && limit >= seg.len) return 0;
-  const divisor = sk.net.sysctl.tcpTsoWinDivisor;
-  if (divisor !== 0) {
-    const chunk = Math.floor(Math.min(sk.sndWnd, sk.sndCwnd * sk.mssCache) / divisor);
-    if (limit >= chunk) return 0;
-  } else if (limit > 3 * sk.mssCache) return 0;
-  const head = sk.rtxQueue.first();
-  if (head === null) return 0;
-  // If the next ACK is likely half a round-trip away, do not wait for it.
-  if (sk.mstamp - head.sentUs < sk.srttUs >> 4) return 0;
+  if (isWorthSending(sk, limit) || !isAckNear(sk)) return 0;
   if (congWin < sendWin) {
     if (congWin <= seg.len) return DEFER | CWND_LIMITED;
   } else if (sendWin <= seg.len) return DEFER | RWND_LIMITED;
+  // Nothing will be added to it: why wait?
   if ((seg.flags & TCP_FIN) !== 0 || seg.eor) return 0;
   return DEFER;
 }
 
-/** Moves the first unsent segment to those in flight (`tcp_event_new_data_sent`). */
-export function newDataSent(sk: TcpSock, seg: TxSegment): void {
-  const prior = sk.packetsOut;
-  sk.sndNxt = seg.endSeq;
-  sk.writeQueue.shift();
-  sk.rtxQueue.push(seg);
-  if (sk.highestSack === null) sk.highestSack = seg;
-  sk.packetsOut += seg.pcount;
-  if (prior === 0 || sk.pending === ICSK_TIME_LOSS_PROBE) tcpRearmRto(sk);
-  countBy(sk.net, MIB.TcpExtTCPOrigDataSent, seg.pcount);
+/** A good part of the window may go (net.ipv4.tcp_tso_win_divisor). */
+function isWorthSending(sk: TcpSock, limit: number): boolean {
+  const divisor = sk.net.sysctl.tcpTsoWinDivisor;
+  if (divisor === 0) return limit > MAX_TSO_DEFERRED_MSS * sk.mssCache;
+  const chunk = Math.floor(Math.min(sk.sndWnd, sk.sndCwnd * sk.mssCache) / divisor);
+  return limit >= chunk;
+}
+
+/** The next ACK is due within a millisecond, or half a round-trip. */
+function isAckNear(sk: TcpSock): boolean {
+  const head = sk.rtxQueue.first();
+  if (head === null) return false;
+  const srtt = sk.srttUs >> 3;
+  const left = head.sentUs + srtt - sk.mstamp;
+  return left <= Math.min(srtt >> 1, 1000);
 }
 
 /** What the loop of `tcpWriteXmit` decides about its next segment. */
@@ -129,13 +137,9 @@ const STOP_CWND = 2;
 const STOP_RWND = 3;
 
 /** All tests of one segment; it is cut to what may go. */
-function mayTransmit(
-  sk: TcpSock,
-  seg: TxSegment,
-  mss: number,
-  nonagle: number,
-  push: { one: number; quota: number; maxSegs: number },
-): number {
+function mayTransmit(sk: TcpSock, seg: TxSegment, push: Push): number {
+  const { mss, nonagle } = push;
+  if (push.quota * mss > seg.len) growUnsent(sk, seg, push.quota * mss - seg.len);
   const segs = setTsoSegs(seg, mss);
   if (!sndWndTest(sk, seg, mss)) return STOP_RWND;
   let limit = mss;
@@ -145,17 +149,22 @@ function mayTransmit(
   } else {
     if (push.one === PUSH_ALL) {
       const defer = deferBurst(sk, seg, push.maxSegs);
-      if (defer !== 0)
-        return (defer & CWND_LIMITED) !== 0
-          ? STOP_CWND
-          : (defer & RWND_LIMITED) !== 0
-            ? STOP_RWND
-            : STOP;
+      if ((defer & CWND_LIMITED) !== 0) return STOP_CWND;
+      if ((defer & RWND_LIMITED) !== 0) return STOP_RWND;
+      if (defer !== 0) return STOP;
     }
     if (!tcpUrgMode(sk)) limit = splitPoint(sk, seg, mss, push.quota, nonagle);
   }
   if (seg.len > limit) fragmentUnsent(sk, seg, limit, mss);
   return seg.endSeq === seg.seq ? STOP : SEND;
+}
+
+/** Segments of the next burst; 0: the congestion window is full. */
+function quotaOf(sk: TcpSock, push: Push): number {
+  const quota = cwndTest(sk);
+  // A loss probe goes out in any case.
+  if (quota === 0) return push.one === PUSH_PROBE ? 1 : 0;
+  return Math.min(quota, push.maxSegs);
 }
 
 /**
@@ -164,34 +173,40 @@ function mayTransmit(
  */
 export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, one: number): boolean {
   mstampRefresh(sk);
-  const maxSegs = tcpTsoSegs(sk, mss);
-  const push = { one, quota: 0, maxSegs };
   let sent = 0;
-  let cwndLimited = false;
-  let rwndLimited = false;
+  if (one === PUSH_ALL && sk.mtupEnabled) {
+    const probe = mtuProbe(sk);
+    if (probe === MTU_PROBE_WAIT) return false;
+    if (probe === MTU_PROBE_SENT) sent = 1;
+  }
+  const push = sk.net.tcp.push;
+  push.one = one;
+  push.nonagle = nonagle;
+  push.mss = mss;
+  push.maxSegs = tcpTsoSegs(sk, mss);
+  let verdict = SEND;
   for (let seg = sk.writeQueue.first(); seg !== null; seg = sk.writeQueue.first()) {
-    let quota = cwndTest(sk);
-    if (quota === 0) {
-      if (one !== PUSH_PROBE) break;
-      quota = 1;
-    }
-    push.quota = Math.min(quota, maxSegs);
-    const verdict = mayTransmit(sk, seg, mss, nonagle, push);
-    if (verdict !== SEND) {
-      if (verdict === STOP_CWND) cwndLimited = true;
-      rwndLimited = verdict === STOP_RWND;
-      break;
-    }
+    if (pacingCheck(sk)) break;
+    push.quota = quotaOf(sk, push);
+    if (push.quota === 0) break;
+    verdict = mayTransmit(sk, seg, push);
     // A local failure leaves the segment unsent; a probe will try again.
-    if (tcpTransmitSegment(sk, seg) < 0) break;
+    if (verdict !== SEND) break;
+    if (sk.repair) repairSent(sk, seg);
+    else if (tcpTransmitSegment(sk, seg) !== 0) break;
     newDataSent(sk, seg);
     if (seg.len < seg.pcount * mss) sk.sndSml = seg.endSeq;
     sent += seg.pcount;
     if (one !== PUSH_ALL) break;
   }
-  if (rwndLimited) chronoStart(sk, CHRONO_RWND_LIMITED);
+  if (verdict === STOP_RWND) chronoStart(sk, CHRONO_RWND_LIMITED);
   else chronoStop(sk, CHRONO_RWND_LIMITED);
-  if (tcpPacketsInFlight(sk) >= sk.sndCwnd) cwndLimited = true;
+  return afterXmit(sk, sent, verdict === STOP_CWND, one);
+}
+
+/** What was sent is accounted for. */
+function afterXmit(sk: TcpSock, sent: number, stoppedByCwnd: boolean, one: number): boolean {
+  const cwndLimited = stoppedByCwnd || tcpPacketsInFlight(sk) >= sk.sndCwnd;
   if (sent > 0 || cwndLimited) tcpCwndValidate(sk, cwndLimited);
   if (sent > 0) {
     if (tcpInCwndReduction(sk)) sk.prrOut += sent;
@@ -199,6 +214,12 @@ export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, one: num
     return false;
   }
   return sk.packetsOut === 0 && !sk.writeQueue.empty;
+}
+
+/** TCP_REPAIR: the other socket sent it. */
+function repairSent(sk: TcpSock, seg: TxSegment): void {
+  seg.sentUs = sk.mstamp;
+  timeMoveToTail(sk, seg);
 }
 
 /** Linux `__tcp_push_pending_frames` */

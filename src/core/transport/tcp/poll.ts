@@ -27,14 +27,17 @@ export function tcpPoll(sk: TcpSock): number {
   const down = sk.shutdownMask;
   if (down === (RCV_SHUTDOWN | SEND_SHUTDOWN) || sk.state === TCP_CLOSE) mask |= EPOLLHUP;
   if ((down & RCV_SHUTDOWN) !== 0) mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-  if (sk.state !== TCP_SYN_SENT && sk.state !== TCP_SYN_RECV) {
+  // The passive side of a fast open reads and writes before its handshake is over.
+  const open = sk.state !== TCP_SYN_RECV || sk.fastOpenRsk !== null;
+  if (sk.state !== TCP_SYN_SENT && open) {
     let target = sk.rcvlowat;
     if (!sk.oobInline && atMark(sk)) target++;
     if (isReadable(sk, target)) mask |= EPOLLIN | EPOLLRDNORM;
     if ((down & SEND_SHUTDOWN) !== 0 || streamIsWriteable(sk)) mask |= EPOLLOUT | EPOLLWRNORM;
     else sk.noSpace = true;
     if ((sk.urgData & TCP_URG_VALID) !== 0) mask |= EPOLLPRI;
-  }
+  } // The first write will send the SYN.
+  else if (sk.deferConnect) mask |= EPOLLOUT | EPOLLWRNORM;
   if (sk.err !== 0 || sk.errorQueue !== null) mask |= EPOLLERR;
   return mask;
 }

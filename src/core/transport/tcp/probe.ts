@@ -13,11 +13,12 @@ import {
 import { count } from './count.ts';
 import { tcpWndEnd } from './flight.ts';
 import { tcpCurrentMss } from './mss.ts';
-import { newDataSent, PUSH_PROBE, tcpWriteXmit } from './output.ts';
+import { newDataSent } from './new-data.ts';
+import { PUSH_PROBE, tcpWriteXmit } from './output.ts';
 import { retransmitOnly } from './retransmit.ts';
 import { fragmentSent, fragmentUnsent, setTsoSegs } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
-import { probe0When, resetXmitTimer, tcpRearmRto } from './timer-arm.ts';
+import { probe0When, resetXmitTimerPaced, tcpRearmRto } from './timer-arm.ts';
 import { tcpTransmitBare, tcpTransmitSegment } from './transmit.ts';
 
 /** Sends a segment that cannot be new: SND.UNA − 1 (`tcp_xmit_probe_skb`). */
@@ -47,7 +48,7 @@ export function writeWakeup(sk: TcpSock, counter: number): number {
   setTsoSegs(seg, mss);
   seg.flags |= TCP_PSH;
   const err = tcpTransmitSegment(sk, seg);
-  if (err >= 0) newDataSent(sk, seg);
+  if (err === 0) newDataSent(sk, seg);
   return err;
 }
 
@@ -66,7 +67,7 @@ export function sendProbe0(sk: TcpSock): void {
     if (sk.backoff < sk.net.sysctl.tcpRetries2) sk.backoff++;
     timeout = probe0When(sk, sk.rtoMaxUs);
   }
-  resetXmitTimer(sk, ICSK_TIME_PROBE0, clampProbe0(sk, timeout));
+  resetXmitTimerPaced(sk, ICSK_TIME_PROBE0, clampProbe0(sk, timeout));
 }
 
 /** Sends something new, or the last segment again, so that SACKs tell what was lost. */
@@ -101,7 +102,7 @@ function probeTail(sk: TcpSock): boolean {
   const pieces = seg.pcount;
   if (pieces > 1 && seg.len > (pieces - 1) * mss)
     seg = fragmentSent(sk, seg, (pieces - 1) * mss, mss);
-  if (retransmitOnly(sk, seg, 1) < 0) return false;
+  if (retransmitOnly(sk, seg, 1) !== 0) return false;
   sk.tlpRetrans = true;
   return true;
 }

@@ -30,8 +30,7 @@ function reoWnd(sk: TcpSock): number {
     if (sk.sackedOut >= sk.reordering && (sk.net.sysctl.tcpRecovery & TCP_RACK_NO_DUPTHRESH) === 0)
       return 0;
   }
-  const min = tcpMinRtt(sk);
-  const quarter = min === Number.POSITIVE_INFINITY ? min : min >> 2;
+  const quarter = Math.floor(tcpMinRtt(sk) / 4);
   return Math.min(quarter * sk.rackReoWndSteps, sk.srttUs >> 3);
 }
 
@@ -83,7 +82,8 @@ export function rackAdvance(sk: TcpSock, sacked: number, endSeq: number, sentUs:
 
 /** D-SACKs widen the window (RFC 8985 §6.2 step 4; `tcp_rack_update_reo_wnd`). */
 export function rackUpdateReoWnd(sk: TcpSock, st: AckState): void {
-  if ((sk.net.sysctl.tcpRecovery & TCP_RACK_STATIC_REO_WND) !== 0 || st.priorMstamp === 0) return;
+  if ((sk.net.sysctl.tcpRecovery & TCP_RACK_STATIC_REO_WND) !== 0 || st.priorDelivered === 0)
+    return;
   if (st.priorDelivered < sk.rackLastDelivered) sk.rackDsackSeen = false;
   if (sk.rackDsackSeen) {
     sk.rackReoWndSteps = Math.min(255, sk.rackReoWndSteps + 1);

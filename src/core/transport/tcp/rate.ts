@@ -15,8 +15,9 @@ export function sentAfter(t1: number, t2: number, seq1: number, seq2: number): b
 /** A segment was delivered: the most recently sent one makes the sample. */
 export function rateDelivered(sk: TcpSock, seg: TxSegment, st: AckState): void {
   if (seg.deliveredUs === 0) return;
-  if (st.priorMstamp === 0 || sentAfter(seg.sentUs, sk.firstTxUs, seg.endSeq, st.lastEndSeq)) {
+  if (st.priorDelivered === 0 || sentAfter(seg.sentUs, sk.firstTxUs, seg.endSeq, st.lastEndSeq)) {
     st.priorDelivered = seg.delivered;
+    st.priorDeliveredCe = seg.deliveredCe;
     st.priorMstamp = seg.deliveredUs;
     st.isAppLimited = seg.isAppLimited;
     st.isRetrans = (seg.sacked & (TCPCB_SACKED_RETRANS | TCPCB_EVER_RETRANS)) !== 0;
@@ -39,6 +40,7 @@ export function rateGen(sk: TcpSock, st: AckState, delivered: number, wasReneg: 
     return;
   }
   st.rateDelivered = sk.delivered - st.priorDelivered;
+  st.deliveredCe = sk.deliveredCe - st.priorDeliveredCe;
   st.rcvIntervalUs = sk.mstamp - st.priorMstamp;
   st.rateIntervalUs = Math.max(st.sndIntervalUs, st.rcvIntervalUs);
   if (st.rateIntervalUs < tcpMinRtt(sk)) {

@@ -1,11 +1,8 @@
 /**
  * How large the receive buffer and the window grow (Linux `tcp_init_buffer_space`, `tcp_grow_window`,
- * `tcp_rcv_space_adjust`: dynamic right-sizing, `tcp_measure_rcv_mss`), and what happens when it is full.
+ * `tcp_rcv_space_adjust`: dynamic right-sizing, `tcp_measure_rcv_mss`).
  */
-
-import { drop } from '../../drop.ts';
-import { MIB } from '../../mib.ts';
-import { seqGt, seqLt } from '../../util/seq.ts';
+import { seqLt } from '../../util/seq.ts';
 import { TCP_FIN, TCP_HLEN, TCP_PSH, TCP_SYN, TCP_URG } from '../../wire/tcp.ts';
 import { mstampRefresh } from './clock.ts';
 import {
@@ -15,12 +12,14 @@ import {
   TCP_MIN_MSS,
   TCP_MSS_DEFAULT,
 } from './constants.ts';
-import { count } from './count.ts';
 import { rttFromTsopt } from './rto.ts';
 import type { RxSegment } from './segment.ts';
 import { sndbufExpand } from './send-buffer.ts';
 import type { TcpSock } from './sock.ts';
 import { tcpFullSpace, tcpSpace, tcpSpaceFromWin, tcpWinFromSpace } from './window.ts';
+
+/** `SOCK_MIN_RCVBUF / 2` */
+const MIN_CLAMP = 1152;
 
 /** Sizes at the start of a connection. */
 export function initBufferSpace(sk: TcpSock): void {
@@ -42,6 +41,16 @@ export function initBufferSpace(sk: TcpSock): void {
   sk.rcvqSpace = Math.min(sk.rcvSsthresh, sk.rcvWnd, TCP_INIT_CWND * sk.advmss);
 }
 
+/** A new upper bound of the window (`tcp_set_window_clamp`). */
+export function tcpSetWindowClamp(sk: TcpSock, val: number): void {
+  const old = sk.windowClamp;
+  const clamp = Math.max(val, MIN_CLAMP);
+  if (clamp === old) return;
+  sk.windowClamp = clamp;
+  if (clamp < old) sk.rcvSsthresh = Math.min(sk.rcvSsthresh, clamp);
+  else sk.rcvSsthresh = Math.max(Math.min(sk.rcvWnd, clamp), sk.rcvSsthresh);
+}
+
 /** Learns the peer's segment size, and what share of the buffer is payload. */
 export function measureRcvMss(sk: TcpSock, seg: RxSegment): void {
   const last = sk.lastSegSize;
@@ -51,7 +60,10 @@ export function measureRcvMss(sk: TcpSock, seg: RxSegment): void {
     if (len !== sk.rcvMss) {
       const old = sk.scalingRatio;
       sk.scalingRatio = Math.max(1, Math.min(255, Math.floor((seg.len * 256) / seg.truesize)));
-      if (old !== sk.scalingRatio) sk.windowClamp = Math.max(tcpFullSpace(sk), 2 * TCP_MIN_MSS);
+      if (old !== sk.scalingRatio) {
+        tcpSetWindowClamp(sk, tcpFullSpace(sk));
+        sk.rcvqSpace = Math.min(sk.rcvqSpace, sk.windowClamp);
+      }
     }
     sk.rcvMss = Math.min(len, sk.advmss);
     if ((seg.flags & TCP_PSH) !== 0) sk.ackPending |= ICSK_ACK_PUSHED;
@@ -97,11 +109,14 @@ function growSlowly(sk: TcpSock, seg: RxSegment): number {
 }
 
 function rcvRttUpdate(sk: TcpSock, sample: number, byWindow: boolean): void {
-  let rtt = sk.rcvRttUs;
-  if (rtt === 0) rtt = sample * 8;
-  else if (!byWindow) rtt += sample - (rtt >> 3);
-  else if (sample * 8 < rtt) rtt = sample * 8;
-  sk.rcvRttUs = rtt;
+  const rtt = sk.rcvRttUs;
+  if (rtt === 0 || sample * 8 < rtt) {
+    sk.rcvRttUs = sample * 8;
+    return;
+  }
+  // Larger ones tell of the reader as much as of the path, unless it is waiting.
+  if (byWindow || sk.rcvNxt !== sk.copiedSeq) return;
+  sk.rcvRttUs = rtt - (rtt >> 3) + sample;
 }
 
 /** RTT from the time that a window's worth of data takes (`tcp_rcv_rtt_measure`). */
@@ -128,13 +143,16 @@ export function rcvSpaceAdjust(sk: TcpSock): void {
   mstampRefresh(sk);
   const time = sk.mstamp - sk.rcvqTime;
   if (time < sk.rcvRttUs >> 3 || sk.rcvRttUs === 0) return;
-  const copied = (sk.copiedSeq - sk.rcvqSeq) >>> 0;
+  // What waits to be read is no merit of the reader's.
+  const waiting = (sk.rcvNxt - sk.copiedSeq) >>> 0;
+  const copied = ((sk.copiedSeq - sk.rcvqSeq) >>> 0) - waiting;
   if (copied > sk.rcvqSpace) rcvbufGrow(sk, copied);
   sk.rcvqSeq = sk.copiedSeq;
   sk.rcvqTime = sk.mstamp;
 }
 
-function rcvbufGrow(sk: TcpSock, space: number): void {
+/** Room for `space` bytes per round-trip, with the sender's growth (`tcp_rcvbuf_grow`). */
+export function rcvbufGrow(sk: TcpSock, space: number): void {
   const old = sk.rcvqSpace;
   sk.rcvqSpace = space;
   const s = sk.net.sysctl;
@@ -150,44 +168,4 @@ function rcvbufGrow(sk: TcpSock, space: number): void {
     sk.rcvbuf = rcvbuf;
     sk.windowClamp = tcpWinFromSpace(sk, rcvbuf);
   }
-}
-
-/** Charges `seg` to the buffer; false: it does not fit, even after pruning (`tcp_try_rmem_schedule`). */
-export function rmemSchedule(sk: TcpSock, seg: RxSegment): boolean {
-  if (sk.rmemAlloc <= sk.rcvbuf) return true;
-  const net = sk.net;
-  count(net, MIB.TcpExtPruneCalled);
-  clampWindow(sk);
-  if (sk.rmemAlloc <= sk.rcvbuf) return true;
-  pruneOfoQueue(sk, seg);
-  if (sk.rmemAlloc <= sk.rcvbuf) return true;
-  count(net, MIB.TcpExtRcvPruned);
-  return false;
-}
-
-/** The reader is slow: let the buffer follow what is in it, and offer little (`tcp_clamp_window`). */
-function clampWindow(sk: TcpSock): void {
-  const max = sk.net.sysctl.tcpRmem[2];
-  sk.ackQuick = 0;
-  if (sk.rcvbuf < max && !sk.rcvbufLocked) sk.rcvbuf = Math.min(sk.rmemAlloc, max);
-  if (sk.rmemAlloc > sk.rcvbuf) sk.rcvSsthresh = Math.min(sk.windowClamp, 2 * sk.advmss);
-}
-
-/** Throws out-of-order segments away from the far end (`tcp_prune_ofo_queue`). */
-function pruneOfoQueue(sk: TcpSock, incoming: RxSegment): void {
-  const list = sk.receiveQueue.ofo;
-  let pruned = false;
-  while (list.length > 0) {
-    const last = list[list.length - 1] as RxSegment;
-    if (seqGt(incoming.seq, last.seq)) break;
-    list.pop();
-    pruned = true;
-    sk.rmemAlloc -= last.truesize;
-    drop(sk.net, last.pkt, 'TCP_OFO_QUEUE_PRUNE');
-    if (sk.rmemAlloc <= sk.rcvbuf) break;
-  }
-  if (!pruned) return;
-  count(sk.net, MIB.TcpExtOfoPruned);
-  sk.sackBlocks.length = 0;
-  sk.dsackPending = false;
 }

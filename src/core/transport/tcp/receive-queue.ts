@@ -32,6 +32,17 @@ export class ReceiveQueue {
     this.items.push(seg);
   }
 
+  /** Everything in order, the oldest first. */
+  toArray(): RxSegment[] {
+    return this.items.slice(this.head);
+  }
+
+  /** The same bytes in other segments. */
+  replace(items: RxSegment[]): void {
+    this.items = items;
+    this.head = 0;
+  }
+
   shift(): void {
     this.items[this.head] = undefined as unknown as RxSegment;
     this.head++;

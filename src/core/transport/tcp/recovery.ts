@@ -46,6 +46,8 @@ import {
 } from './cwr.ts';
 import { tcpCurrentSsthresh, tcpInCwndReduction, tcpPacketsInFlight, tcpWndEnd } from './flight.ts';
 import { addRenoSack, anyRetransDone, markLost, newrenoMarkLost } from './loss.ts';
+import { mtupProbeFailed } from './mtu-probe.ts';
+import { simpleRetransmit } from './pmtu.ts';
 import { rackDetectLoss, rackMarkLost, rackTimeout } from './rack.ts';
 import { xmitRetransmitQueue } from './retransmit.ts';
 import type { TcpSock } from './sock.ts';
@@ -89,7 +91,9 @@ export function enterLoss(sk: TcpSock): void {
   sk.highSeq = sk.sndNxt;
   sk.tlpHighSeq = 0;
   ecnQueueCwr(sk);
-  sk.frto = sk.net.sysctl.tcpFrto !== 0 && (newRecovery || sk.retransmits > 0);
+  // RFC 5682 §3.2; a probe of the path MTU that got lost says nothing about the rest.
+  sk.frto =
+    sk.net.sysctl.tcpFrto !== 0 && (newRecovery || sk.retransmits > 0) && sk.mtupProbeSize === 0;
 }
 
 /** Everything that is old enough is lost; a peer that took its SACKs back loses them (RFC 2018 §8). */
@@ -101,7 +105,6 @@ function timeoutMarkLost(sk: TcpSock): void {
     count(sk.net, MIB.TcpExtTCPSACKReneging);
     sk.sackedOut = 0;
     sk.isSackReneg = true;
-    sk.sackCache = [];
   } else if (sk.sackOk === 0) sk.sackedOut = 0;
   for (let i = 0; i < queue.length; i++) {
     const seg = queue.at(i);
@@ -121,7 +124,7 @@ export function rackReoTimeout(sk: TcpSock): void {
   if (prior !== tcpPacketsInFlight(sk)) {
     if (sk.caState !== TCP_CA_RECOVERY) {
       enterRecovery(sk, false);
-      cwndReduction(sk, 1, sk.lost - lost, 0);
+      if (sk.ca.congControl === null) cwndReduction(sk, 1, sk.lost - lost, 0);
     }
     xmitRetransmitQueue(sk);
   }
@@ -221,6 +224,13 @@ function processOpen(sk: TcpSock, st: AckState, ece: boolean): boolean {
     tryToOpen(sk, st.flag);
     return false;
   }
+  if (sk.caState < TCP_CA_CWR && sk.mtupProbeSize !== 0 && sk.sndUna === sk.mtupSeqStart) {
+    // What was lost is a probe of the path MTU: no congestion.
+    mtupProbeFailed(sk);
+    sk.sndCwnd++;
+    simpleRetransmit(sk);
+    return false;
+  }
   enterRecovery(sk, ece);
   return true;
 }
@@ -257,7 +267,6 @@ export function fastretransAlert(sk: TcpSock, st: AckState): void {
 /** Statistics of recovery by timeout (`tcp_update_rto_time`). */
 function noteRtoEnd(sk: TcpSock): void {
   if (sk.rtoStamp === 0) return;
-  sk.totalRtoRecoveries++;
   sk.totalRtoTimeUs += tcpClockUs(sk.net) - sk.rtoStamp;
   sk.rtoStamp = 0;
 }

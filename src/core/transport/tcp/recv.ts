@@ -15,74 +15,124 @@ import { SOL_TCP, TCP_INQ } from '../sockopt-names.ts';
 import { TCP_CLOSE, TCP_LISTEN } from './constants.ts';
 import { cleanupRbuf } from './delack.ts';
 import { rcvSpaceAdjust } from './receive-buffer.ts';
+import { repairRead } from './repair.ts';
 import { type RxSegment, sliceInto } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 import { recvUrg } from './urgent.ts';
 
 const NO_CONTROL: readonly ControlMessage[] = [];
 
+/** A read under way. */
+class Reader {
+  readonly out: Uint8Array[] = [];
+  readonly max: number;
+  readonly peek: boolean;
+  /** MSG_TRUNC: the bytes are thrown away. */
+  readonly discard: boolean;
+  /** Next byte. */
+  seq: number;
+  copied = 0;
+  /** The urgent byte was stepped over; the FIN was reached. */
+  hole = false;
+  end = false;
+  /** A read stops at the urgent byte, and does not begin with it and go on. */
+  stop = false;
+
+  constructor(seq: number, max: number, flags: number) {
+    this.seq = seq;
+    this.max = max;
+    this.peek = (flags & MSG_PEEK) !== 0;
+    this.discard = (flags & MSG_TRUNC) !== 0;
+  }
+}
+
 /** At most `max` bytes; at the end of the stream `len` is 0. */
 export function tcpRecvmsg(sk: TcpSock, max: number, flags: number): Received | number {
   if (sk.state === TCP_LISTEN) return -ENOTCONN;
   if ((flags & MSG_OOB) !== 0) return recvUrg(sk, max, flags);
   const peek = (flags & MSG_PEEK) !== 0;
-  const out: Uint8Array[] = [];
-  const discard = (flags & MSG_TRUNC) !== 0;
-  let seq = sk.copiedSeq;
-  let copied = 0;
-  let hole = false;
-  let end = false;
-  let i = 0;
-  for (let seg = sk.receiveQueue.first(); seg !== null && copied < max; ) {
-    let offset = (seq - seg.seq - ((seg.flags & TCP_SYN) !== 0 ? 1 : 0)) | 0;
-    let used = Math.min(seg.len - offset, max - copied);
-    if (used > 0) {
-      // Reading stops before the urgent byte, and steps over it next time.
-      const urg = sk.urgData !== 0 ? (sk.urgSeq - seq) | 0 : -1;
-      if (urg >= 0 && urg < used) {
-        if (urg > 0) used = urg;
-        else if (copied > 0) break;
-        else if (!sk.oobInline) {
-          seq = (seq + 1) | 0;
-          offset++;
-          used--;
-          hole = true;
-        }
-      }
-      if (used > 0) {
-        if (!discard) sliceInto(out, seg.data, offset, used);
-        seq = (seq + used) | 0;
-        copied += used;
-      }
-      if (!peek) afterBytes(sk, seq);
-      if (offset + used < seg.len) {
-        if (sk.urgData !== 0 && sk.urgSeq === seq && copied > 0) break;
-        continue;
-      }
-    }
-    if ((seg.flags & TCP_FIN) !== 0) {
-      seq = (seq + 1) | 0;
-      if (!peek) sk.copiedSeq = seq;
-      end = true;
-    }
-    if (!peek) eat(sk, seg);
-    else i++;
-    if (end) break;
-    seg = peek ? sk.receiveQueue.at(i) : sk.receiveQueue.first();
+  if (sk.repair) {
+    const found = repairRead(sk, max, peek);
+    if (typeof found !== 'number') return plain(found, NO_CONTROL);
+    if (found < 0) return found;
   }
-  if (copied === 0 && !end) {
-    const nothing = whyNothing(sk);
+  const r = new Reader(sk.copiedSeq, max, flags);
+  const offset = peek ? Math.max(0, sk.rare.peekOff) : 0;
+  r.seq = (r.seq + offset) | 0;
+  readQueue(sk, r);
+  if (r.copied === 0 && !r.end) {
+    const nothing = whyNothing(sk, max);
     if (nothing !== 0) return nothing;
-    if (hole && !peek) cleanupRbuf(sk, 0);
-    return NO_RECEIVED;
   }
-  if (!peek) {
-    rcvSpaceAdjust(sk);
-    cleanupRbuf(sk, copied);
-  }
-  const control = sk.recvmsgInq ? inqControl(sk) : NO_CONTROL;
+  if (sk.rareMaybe !== null && sk.rareMaybe.peekOff >= 0) movePeekOffset(sk, r);
+  if (r.copied > 0) rcvSpaceAdjust(sk);
+  if (!peek && (r.copied > 0 || r.end || r.hole)) cleanupRbuf(sk, r.copied);
+  return plain(r.out, sk.recvmsgInq ? inqControl(sk) : NO_CONTROL, r.copied);
+}
+
+function plain(
+  out: Uint8Array[],
+  control: readonly ControlMessage[],
+  copied = out.reduce((n, slice) => n + slice.length, 0),
+): Received {
+  if (copied === 0 && control.length === 0) return NO_RECEIVED;
   const data = out.length === 0 ? NO_PAYLOAD : out;
   return { data, len: copied, fullLen: copied, from: null, flags: 0, control };
+}
+
+/** SO_PEEK_OFF follows what is peeked at, and what is read (`sk_peek_offset_fwd`, `_bwd`). */
+function movePeekOffset(sk: TcpSock, r: Reader): void {
+  const rare = sk.ownRare();
+  rare.peekOff = Math.max(0, rare.peekOff + (r.peek ? r.copied : -r.copied));
+}
+
+function readQueue(sk: TcpSock, r: Reader): void {
+  const queue = sk.receiveQueue;
+  let i = 0;
+  for (let seg = queue.first(); seg !== null && !r.stop && !r.end; ) {
+    if (r.copied > 0 && r.copied >= r.max) return;
+    if (!readSegment(sk, r, seg)) return;
+    if ((seg.flags & TCP_FIN) !== 0) {
+      r.seq = (r.seq + 1) | 0;
+      r.end = true;
+      if (!r.peek) sk.copiedSeq = r.seq;
+    }
+    if (r.peek) i++;
+    else eat(sk, seg);
+    seg = queue.at(i);
+  }
+}
+
+/** Takes what is wanted of one segment; true: all of it was taken. */
+function readSegment(sk: TcpSock, r: Reader, seg: RxSegment): boolean {
+  for (;;) {
+    let offset = (r.seq - seg.seq - ((seg.flags & TCP_SYN) !== 0 ? 1 : 0)) | 0;
+    if (offset >= seg.len) return true;
+    let used = Math.min(seg.len - offset, r.max - r.copied);
+    // Reading stops before the urgent byte, and steps over it next time.
+    const urg = sk.urgData !== 0 ? (sk.urgSeq - r.seq) | 0 : -1;
+    if (urg === 0 && r.copied > 0) {
+      r.stop = true;
+      return false;
+    }
+    if (urg >= 0 && urg < used) {
+      if (urg > 0) used = urg;
+      else if (!sk.oobInline) {
+        r.seq = (r.seq + 1) | 0;
+        offset++;
+        used--;
+        r.hole = true;
+      }
+    }
+    if (used > 0) {
+      if (!r.discard) sliceInto(r.out, seg.data, offset, used);
+      r.seq = (r.seq + used) | 0;
+      r.copied += used;
+    }
+    if (!r.peek) afterBytes(sk, r.seq);
+    if (offset + used >= seg.len) return true;
+    if (r.copied >= r.max) return false;
+  }
 }
 
 /** COPIED moved; the urgent byte may have been passed. */
@@ -96,8 +146,10 @@ function eat(sk: TcpSock, seg: RxSegment): void {
   sk.rmemAlloc -= seg.truesize;
 }
 
-/** No byte was there: the reason as `-errno`, or 0 at the end of the stream. */
-function whyNothing(sk: TcpSock): number {
+/** No byte was taken: the reason as `-errno`, or 0 at the end of the stream. */
+function whyNothing(sk: TcpSock, max: number): number {
+  // A read of nothing succeeds where bytes are.
+  if (max === 0 && sk.receiveQueue.length > 0) return 0;
   if (sk.doneReceiving) return 0;
   if (sk.err !== 0) return -sk.takeError();
   if ((sk.shutdownMask & RCV_SHUTDOWN) !== 0) return 0;

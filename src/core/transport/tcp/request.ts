@@ -43,6 +43,11 @@ export class RequestSock {
   numTimeout = 0;
   /** The third segment came, but was not accepted (TCP_DEFER_ACCEPT, full accept queue). */
   acked = false;
+  /** Fast open: the handshake goes on, and the socket was made already; null: it was accepted, too. */
+  tfo = false;
+  child: TcpSock | null = null;
+  /** TCP_SAVE_SYN */
+  savedSyn: Uint8Array | null = null;
   lastOowAckUs = 0;
   timeoutUs = 0;
   timer: Timer | null = null;

@@ -16,6 +16,7 @@ import {
 import { count, countBy } from './count.ts';
 import { tcpInCwndReduction, tcpPacketsInFlight, tcpWndEnd } from './flight.ts';
 import { tcpCurrentMss, tcpTsoSegs } from './mss.ts';
+import { pacingCheck } from './pacing.ts';
 import { rebuildRoute } from './route-cache.ts';
 import type { TxSegment } from './segment.ts';
 import {
@@ -27,12 +28,14 @@ import {
   tryCollapse,
 } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
-import { resetXmitTimer } from './timer-arm.ts';
+import { resetXmitTimerPaced } from './timer-arm.ts';
 import { tcpTransmitSegment } from './transmit.ts';
 
 /** Sends at most `segs` segments of `seg` again; 0 or `-errno` (`__tcp_retransmit_skb`). */
 export function retransmitOnly(sk: TcpSock, seg: TxSegment, segs: number): number {
   const net = sk.net;
+  // A probe of the path MTU proves nothing when something else was lost.
+  sk.mtupProbeSize = 0;
   if (seqLt(seg.seq, sk.sndUna)) {
     const gone = (sk.sndUna - seg.seq) | 0;
     if ((seg.flags & TCP_SYN) !== 0) {
@@ -75,8 +78,9 @@ export function retransmitOnly(sk: TcpSock, seg: TxSegment, segs: number): numbe
   sk.totalRetrans += n;
   sk.bytesRetrans += seg.len;
   const err = tcpTransmitSegment(sk, seg);
-  if (err < 0) countBy(net, MIB.TcpExtTCPRetransFail, n);
-  else seg.sacked |= TCPCB_EVER_RETRANS;
+  if (err !== 0) countBy(net, MIB.TcpExtTCPRetransFail, n);
+  // Even if it failed: a round-trip from it would be measured from a packet that never was.
+  seg.sacked |= TCPCB_EVER_RETRANS;
   return err;
 }
 
@@ -84,7 +88,7 @@ export function retransmitOnly(sk: TcpSock, seg: TxSegment, segs: number): numbe
 export function tcpRetransmit(sk: TcpSock, seg: TxSegment, segs: number): number {
   const err = retransmitOnly(sk, seg, segs);
   // After an undo a retransmission may still be under way: it counts once.
-  if (err >= 0 && (seg.sacked & TCPCB_SACKED_RETRANS) === 0) {
+  if (err === 0 && (seg.sacked & TCPCB_SACKED_RETRANS) === 0) {
     seg.sacked |= TCPCB_SACKED_RETRANS;
     sk.retransOut += seg.pcount;
   }
@@ -107,6 +111,7 @@ export function xmitRetransmitQueue(sk: TcpSock): void {
   let rearm = false;
   let i = sk.retransmitHint === null ? 0 : Math.max(0, queue.indexOf(sk.retransmitHint));
   for (let seg = queue.at(i); seg !== null; seg = queue.at(++i)) {
+    if (pacingCheck(sk)) break;
     if (!hole) sk.retransmitHint = seg;
     const segs = sk.sndCwnd - tcpPacketsInFlight(sk);
     if (segs <= 0 || sk.retransOut >= sk.lostOut) break;
@@ -116,10 +121,10 @@ export function xmitRetransmitQueue(sk: TcpSock): void {
       continue;
     }
     if ((marks & (TCPCB_SACKED_ACKED | TCPCB_SACKED_RETRANS)) !== 0) continue;
-    if (tcpRetransmit(sk, seg, Math.min(segs, maxSegs)) < 0) break;
+    if (tcpRetransmit(sk, seg, Math.min(segs, maxSegs)) !== 0) break;
     countBy(sk.net, counter, seg.pcount);
     if (tcpInCwndReduction(sk)) sk.prrOut += seg.pcount;
     if (seg === head && sk.pending !== ICSK_TIME_REO_TIMEOUT) rearm = true;
   }
-  if (rearm) resetXmitTimer(sk, ICSK_TIME_RETRANS, sk.rtoUs);
+  if (rearm) resetXmitTimerPaced(sk, ICSK_TIME_RETRANS, sk.rtoUs);
 }

@@ -7,7 +7,7 @@ import type { TcpSock } from './sock.ts';
 
 /** Smallest RTT of late, microseconds; Infinity: none was measured (`tcp_min_rtt`). */
 export function tcpMinRtt(sk: TcpSock): number {
-  return sk.rttMinUs < 0 ? Number.POSITIVE_INFINITY : sk.rttMinUs;
+  return sk.rttMin.value;
 }
 
 /**
@@ -45,20 +45,21 @@ export function rttEstimator(sk: TcpSock, mrttUs: number): void {
   sk.srttUs = Math.max(1, srtt);
 }
 
+/** RFC 6298 §2.3: the timeout as measured, in whole milliseconds (`__tcp_set_rto`; LINUX: in ticks). */
+export function computedRto(sk: TcpSock): number {
+  return Math.ceil(((sk.srttUs >> 3) + sk.rttvarUs) / 1000) * 1000;
+}
+
 /** RFC 6298 §2.3, §2.4, §2.5 (`tcp_set_rto`) */
 export function setRto(sk: TcpSock): void {
-  sk.rtoUs = Math.min((sk.srttUs >> 3) + sk.rttvarUs, sk.rtoMaxUs);
+  sk.rtoUs = Math.min(computedRto(sk), sk.rtoMaxUs);
 }
 
 /** Keeps the minimum of the last net.ipv4.tcp_min_rtt_wlen seconds (`tcp_update_rtt_min`). */
 function updateRttMin(sk: TcpSock, rttUs: number, flag: number): void {
   if ((flag & FLAG_ACK_MAYBE_DELAYED) !== 0 && rttUs > tcpMinRtt(sk)) return;
-  const rtt = rttUs === 0 ? 1000 : rttUs;
   const window = sk.net.sysctl.tcpMinRttWlen * 1_000_000;
-  if (sk.rttMinUs < 0 || rtt <= sk.rttMinUs || sk.mstamp - sk.rttMinAt > window) {
-    sk.rttMinUs = rtt;
-    sk.rttMinAt = sk.mstamp;
-  }
+  sk.rttMin.update(window, sk.mstamp, rttUs === 0 ? 1000 : rttUs);
 }
 
 /** RTT from the echoed timestamp in microseconds, at least `minTicks` ms; -1: senseless. */

@@ -3,32 +3,20 @@
  * `tcp_sacktag_write_queue`).
  */
 import { MIB } from '../../mib.ts';
-import { seqGe, seqGt, seqLe, seqLt, seqMax } from '../../util/seq.ts';
-import {
-  FLAG_DATA_SACKED,
-  FLAG_DSACK_TLP,
-  FLAG_DSACKING_ACK,
-  FLAG_ORIG_SACK_ACKED,
-} from './ack-flags.ts';
+import { seqGe, seqGt, seqLe, seqLt } from '../../util/seq.ts';
+import { FLAG_DSACK_TLP, FLAG_DSACKING_ACK } from './ack-flags.ts';
 import type { AckState } from './ack-state.ts';
-import {
-  TCP_CA_LOSS,
-  TCP_DSACK_SEEN,
-  TCPCB_EVER_RETRANS,
-  TCPCB_LOST,
-  TCPCB_SACKED_ACKED,
-  TCPCB_SACKED_RETRANS,
-} from './constants.ts';
+import { TCP_CA_LOSS, TCP_DSACK_SEEN, TCPCB_SACKED_ACKED } from './constants.ts';
 import { count, countBy } from './count.ts';
 import { tcpHighestSackSeq } from './flight.ts';
 import { checkSackReordering } from './loss.ts';
-import { rackAdvance } from './rack.ts';
 import { rateDelivered } from './rate.ts';
+import { SHIFT_NOOP, SHIFTED, shiftSacked } from './sack-shift.ts';
+import { tagRange } from './sack-tag.ts';
 import type { RxSegment, TxSegment } from './segment.ts';
 import { fragmentSent, mayFragment, timeRemove } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 
-const RETRANS: number = TCPCB_SACKED_RETRANS | TCPCB_EVER_RETRANS;
 /** `TCP_NUM_SACKS` */
 const MAX_BLOCKS = 4;
 
@@ -103,108 +91,155 @@ function countInvalid(sk: TcpSock, isDsack: boolean, ack: number, end: number): 
   count(sk.net, counter);
 }
 
-/** One segment is covered by a block (`tcp_sacktag_one`). */
-function tagOne(sk: TcpSock, seg: TxSegment, dup: boolean, st: AckState): void {
-  let marks = seg.sacked;
-  const n = seg.pcount;
-  if (dup && (marks & RETRANS) !== 0) {
-    if (sk.undoMarker !== 0 && sk.undoRetrans > 0 && seqGt(seg.endSeq, sk.undoMarker))
-      sk.undoRetrans = Math.max(0, sk.undoRetrans - n);
-    if ((marks & TCPCB_SACKED_ACKED) !== 0 && seqLt(seg.seq, st.reord)) st.reord = seg.seq;
+/** Edge of `seg` at which [start, end) cuts it, in whole segments from its front; -1: nowhere. */
+function cutAt(seg: TxSegment, start: number, end: number, inSack: boolean): number {
+  const mss = seg.gsoSize;
+  let len = inSack ? (end - seg.seq) | 0 : (start - seg.seq) | 0;
+  if (len < mss) {
+    if (inSack) return -1;
+    len = mss;
   }
-  if (!seqGt(seg.endSeq, sk.sndUna)) return;
-  if ((marks & TCPCB_SACKED_ACKED) === 0) {
-    rackAdvance(sk, marks, seg.endSeq, seg.sentUs);
-    if ((marks & TCPCB_SACKED_RETRANS) !== 0) {
-      if ((marks & TCPCB_LOST) !== 0) {
-        marks &= ~(TCPCB_LOST | TCPCB_SACKED_RETRANS);
-        sk.lostOut -= n;
-        sk.retransOut -= n;
-      }
-    } else {
-      if ((marks & RETRANS) === 0) noteOriginalSacked(sk, seg, st);
-      if ((marks & TCPCB_LOST) !== 0) {
-        marks &= ~TCPCB_LOST;
-        sk.lostOut -= n;
-      }
-    }
-    marks |= TCPCB_SACKED_ACKED;
-    st.flag |= FLAG_DATA_SACKED;
-    sk.sackedOut += n;
-    st.sackDelivered += n;
+  if (len > mss) {
+    let whole = Math.floor(len / mss) * mss;
+    if (!inSack && whole < len) whole += mss;
+    len = whole;
   }
-  if (dup && (marks & TCPCB_SACKED_RETRANS) !== 0) {
-    marks &= ~TCPCB_SACKED_RETRANS;
-    sk.retransOut -= n;
-  }
-  seg.sacked = marks;
+  return len;
 }
 
-/** Never sent again, now sacked: its RTT counts, and it may show reordering. */
-function noteOriginalSacked(sk: TcpSock, seg: TxSegment, st: AckState): void {
-  if (seqLt(seg.seq, tcpHighestSackSeq(sk)) && seqLt(seg.seq, st.reord)) st.reord = seg.seq;
-  if (!seqGt(seg.endSeq, sk.highSeq)) st.flag |= FLAG_ORIG_SACK_ACKED;
-  if (st.firstSackt === 0) st.firstSackt = seg.sentUs;
-  st.lastSackt = seg.sentUs;
-}
-
-/** Whether all of `seg` is in [start, end); cuts it at an edge if part is (`tcp_match_skb_to_sack`). */
-function matchSegment(sk: TcpSock, seg: TxSegment, start: number, end: number): boolean {
+/**
+ * Whether all of `seg` is in [start, end): 1, or 0; it is cut at an edge if part is. -1: that cannot be
+ * done (`tcp_match_skb_to_sack`).
+ */
+function matchSegment(sk: TcpSock, seg: TxSegment, start: number, end: number): number {
   let inSack = seqLe(start, seg.seq) && seqGe(end, seg.endSeq);
   if (seg.pcount > 1 && !inSack && seqGt(seg.endSeq, start)) {
-    const mss = seg.gsoSize;
     inSack = seqLe(start, seg.seq);
-    let len = inSack ? (end - seg.seq) | 0 : (start - seg.seq) | 0;
-    if (len < mss) {
-      if (inSack) return false;
-      len = mss;
-    }
-    if (len > mss) {
-      let whole = Math.floor(len / mss) * mss;
-      if (!inSack && whole < len) whole += mss;
-      len = whole;
-    }
-    if (len >= seg.len && !inSack) return false;
+    const len = cutAt(seg, start, end, inSack);
+    if (len < 0) return -1;
+    if (len >= seg.len && !inSack) return 0;
     if (len < seg.len) {
-      if (!mayFragment(sk, seg)) return false;
-      fragmentSent(sk, seg, len, mss);
+      if (!mayFragment(sk, seg)) return -1;
+      fragmentSent(sk, seg, len, seg.gsoSize);
     }
   }
-  return inSack;
+  return inSack ? 1 : 0;
 }
 
-/** Tags all segments in [start, end) (`tcp_sacktag_walk`). */
-function walk(sk: TcpSock, start: number, end: number, dup: boolean, st: AckState): void {
+/** Tags the block in hand from segment `from` on; returns where it ended (`tcp_sacktag_walk`). */
+function walk(sk: TcpSock, from: number, st: AckState): number {
   const queue = sk.rtxQueue;
-  let i = queue.find(start);
-  for (let seg = queue.at(i); seg !== null; seg = queue.at(++i)) {
-    if (!seqLt(seg.seq, end)) break;
-    if (!matchSegment(sk, seg, start, end)) continue;
-    tagOne(sk, seg, dup, st);
-    rateDelivered(sk, seg, st);
-    if ((seg.sacked & TCPCB_SACKED_ACKED) !== 0) timeRemove(sk, seg);
-    if (seqGe(seg.seq, tcpHighestSackSeq(sk))) sk.highestSack = queue.at(i + 1);
+  let i = from;
+  for (let seg = queue.at(i); seg !== null; seg = queue.at(i)) {
+    if (!seqLt(seg.seq, st.tagEnd)) break;
+    let inSack = 0;
+    let dup = st.tagDup;
+    if (st.nextDupStart !== st.nextDupEnd && seqLt(seg.seq, st.nextDupEnd)) {
+      inSack = matchSegment(sk, seg, st.nextDupStart, st.nextDupEnd);
+      if (inSack > 0) dup = true;
+    }
+    if (inSack <= 0) {
+      const shifted = shiftSacked(sk, i, seg, dup, st);
+      // Part of it, or all, joined the segment before: what is left, or the next, is at `i`.
+      if (shifted === SHIFTED) continue;
+      inSack = shifted === SHIFT_NOOP ? 0 : matchSegment(sk, seg, st.tagStart, st.tagEnd);
+    }
+    if (inSack < 0) break;
+    if (inSack > 0) {
+      tagSegment(sk, seg, dup, st);
+      if ((seg.sacked & TCPCB_SACKED_ACKED) !== 0) timeRemove(sk, seg);
+      if (seqGe(seg.seq, tcpHighestSackSeq(sk))) sk.highestSack = queue.at(i + 1);
+    }
+    i++;
   }
+  return i;
 }
 
-/** Tags a block, except what the previous ACK's blocks covered already (`recv_sack_cache`). */
-function walkNew(
+function tagSegment(sk: TcpSock, seg: TxSegment, dup: boolean, st: AckState): void {
+  seg.sacked = tagRange(sk, seg, seg.endSeq, seg.pcount, dup, st);
+  rateDelivered(sk, seg, st);
+}
+
+/** The option's blocks that can be and are news, sorted; notes where the first went. */
+function readBlocks(
   sk: TcpSock,
-  start: number,
-  end: number,
-  cache: readonly number[],
+  seg: RxSegment,
+  wire: readonly number[],
+  priorUna: number,
   st: AckState,
-): void {
-  let at = start;
-  for (let c = 0; c < cache.length && seqLt(at, end); c += 2) {
+): number[] {
+  const blocks: number[] = [];
+  const dsack = st.tagDup;
+  st.firstBlock = 0;
+  const n = Math.min(wire.length, 2 * MAX_BLOCKS);
+  for (let i = 0; i < n; i += 2) {
+    const start = wire[i] as number;
+    const end = wire[i + 1] as number;
+    const isDup = dsack && i === 0;
+    if (isValidBlock(sk, isDup, start, end)) {
+      if (seqGt(end, priorUna)) {
+        insertSorted(blocks, start, end, st);
+        continue;
+      }
+    } else countInvalid(sk, isDup, seg.ack, end);
+    if (i === 0) st.firstBlock = -1;
+  }
+  return blocks;
+}
+
+function insertSorted(blocks: number[], start: number, end: number, st: AckState): void {
+  let i = blocks.length;
+  while (i > 0 && seqLt(start, blocks[i - 2] as number)) i -= 2;
+  if (blocks.length > 0 && i <= st.firstBlock) st.firstBlock += 2;
+  blocks.splice(i, 0, start, end);
+}
+
+/** Tags one block, except what the previous ACK's blocks covered already (`recv_sack_cache`). */
+function tagBlock(sk: TcpSock, at: number, cached: number, st: AckState): number {
+  const cache = sk.sackCache;
+  let c = cached;
+  let i = at;
+  let start = st.tagStart;
+  const end = st.tagEnd;
+  for (;;) {
+    while (c < cache.length && !seqLt(start, cache[c + 1] as number)) c += 2;
+    if (c >= cache.length || st.tagDup || !seqGt(end, cache[c] as number)) break;
     const from = cache[c] as number;
     const to = cache[c + 1] as number;
-    if (!seqGt(to, at)) continue;
-    if (!seqLt(from, end)) break;
-    if (seqLt(at, from)) walk(sk, at, from, false, st);
-    at = seqMax(at, to);
+    if (seqLt(start, from)) {
+      st.tagEnd = from;
+      i = walk(sk, skip(sk, i, start), st);
+      st.tagEnd = end;
+    }
+    if (!seqGt(end, to)) return i;
+    if (st.nextDupStart !== st.nextDupEnd && seqLt(st.nextDupStart, to)) i = walkDup(sk, i, st);
+    // Only what lies behind the cached block is new.
+    start = to;
+    c += 2;
   }
-  if (seqLt(at, end)) walk(sk, at, end, false, st);
+  return walk(sk, skip(sk, i, start), st);
+}
+
+/** A D-SACK that lies in a part which is skipped (`tcp_maybe_skipping_dsack`). */
+function walkDup(sk: TcpSock, at: number, st: AckState): number {
+  const { tagStart, tagEnd, nextDupStart, nextDupEnd } = st;
+  st.tagStart = nextDupStart;
+  st.tagEnd = nextDupEnd;
+  st.tagDup = true;
+  st.nextDupStart = nextDupEnd;
+  const i = walk(sk, skip(sk, at, nextDupStart), st);
+  st.tagStart = tagStart;
+  st.tagEnd = tagEnd;
+  st.tagDup = false;
+  st.nextDupStart = nextDupStart;
+  return i;
+}
+
+/** The segment with `seq`, not before `at` (`tcp_sacktag_skip`). */
+function skip(sk: TcpSock, at: number, seq: number): number {
+  const here = sk.rtxQueue.at(at);
+  if (at > 0 && here !== null && seqGt(here.seq, seq)) return at;
+  return sk.rtxQueue.find(seq);
 }
 
 /** Takes the SACK option of a segment in; adds to `st.flag`. */
@@ -216,36 +251,26 @@ export function sacktagWriteQueue(
   st: AckState,
 ): void {
   st.reord = sk.sndNxt;
-  if (sk.sackedOut === 0) sk.highestSack = sk.rtxQueue.first();
+  if (sk.sackedOut === 0) {
+    sk.highestSack = sk.rtxQueue.first();
+    // Whatever was known before is acknowledged.
+    sk.sackCache = [];
+  }
   const dsack = checkDsack(sk, wire, seg.ack, priorUna, st);
   if (seqLt(seg.ack, (priorUna - sk.maxWindow) | 0) || sk.packetsOut === 0) return;
-  const blocks: number[] = [];
-  let dupStart = 0;
-  let dupEnd = 0;
-  const n = Math.min(wire.length, 2 * MAX_BLOCKS);
-  for (let i = 0; i < n; i += 2) {
-    const isDup = dsack && i === 0;
-    const start = wire[i] as number;
-    const end = wire[i + 1] as number;
-    if (!isValidBlock(sk, isDup, start, end)) {
-      countInvalid(sk, isDup, seg.ack, end);
-      continue;
-    }
-    if (!seqGt(end, priorUna)) continue;
-    if (isDup) {
-      dupStart = start;
-      dupEnd = end;
-    } else insertSorted(blocks, start, end);
+  st.tagDup = dsack;
+  const blocks = readBlocks(sk, seg, wire, priorUna, st);
+  const first = dsack ? st.firstBlock : -1;
+  let at = 0;
+  for (let i = 0; i < blocks.length; i += 2) {
+    st.tagStart = blocks[i] as number;
+    st.tagEnd = blocks[i + 1] as number;
+    st.tagDup = i === first;
+    const dupNext = i + 2 === first;
+    st.nextDupStart = dupNext ? (blocks[i + 2] as number) : 0;
+    st.nextDupEnd = dupNext ? (blocks[i + 3] as number) : 0;
+    at = tagBlock(sk, at, 0, st);
   }
-  if (dupStart !== dupEnd) walk(sk, dupStart, dupEnd, true, st);
-  for (let i = 0; i < blocks.length; i += 2)
-    walkNew(sk, blocks[i] as number, blocks[i + 1] as number, sk.sackCache, st);
   sk.sackCache = blocks;
   if (sk.caState !== TCP_CA_LOSS || sk.undoMarker !== 0) checkSackReordering(sk, st.reord, false);
-}
-
-function insertSorted(blocks: number[], start: number, end: number): void {
-  let i = blocks.length;
-  while (i > 0 && seqLt(start, blocks[i - 2] as number)) i -= 2;
-  blocks.splice(i, 0, start, end);
 }

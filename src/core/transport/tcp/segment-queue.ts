@@ -50,6 +50,13 @@ export class SegmentQueue {
     return seg;
   }
 
+  unshift(seg: TxSegment): void {
+    if (this.head > 0) {
+      this.head--;
+      this.items[this.head] = seg;
+    } else this.items.unshift(seg);
+  }
+
   pop(): TxSegment | null {
     if (this.empty) return null;
     const seg = this.items.pop() ?? null;

@@ -29,6 +29,7 @@ export class TxSegment {
   firstTxUs = 0;
   deliveredUs = 0;
   delivered = 0;
+  deliveredCe = 0;
   isAppLimited = false;
   /** In the order of sending, for RACK (`tcp_tsorted_anchor`). */
   timePrev: TxSegment | null = null;
@@ -50,7 +51,7 @@ export class RxSegment {
   endSeq: number;
   readonly ack: number;
   /** `TCP_*` flags */
-  readonly flags: number;
+  flags: number;
   readonly hdr: TcpHeader;
   readonly pkt: Packet;
   data: Payload;
@@ -58,7 +59,7 @@ export class RxSegment {
   /** The IP header's ECN bits were CE / ECT(0) / ECT(1) / none (RFC 3168 §5). */
   readonly ecn: number;
   /** Charged to the receive buffer. */
-  readonly truesize: number;
+  truesize: number;
   /** Segments on the wire that this one stands for. */
   readonly segs: number;
   /** A queue holds it: whoever handled it may not drop it. */

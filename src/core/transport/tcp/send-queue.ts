@@ -3,7 +3,7 @@
  * `tcp_fragment`, `tso_fragment`, `tcp_trim_head`, `tcp_collapse_retrans`, `tcp_adjust_pcount`).
  */
 import { MIB } from '../../mib.ts';
-import { seqLt } from '../../util/seq.ts';
+import { seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_FIN, TCP_PSH, TCP_SYN } from '../../wire/tcp.ts';
 import {
   TCPCB_EVER_RETRANS,
@@ -13,6 +13,7 @@ import {
   TX_OVERHEAD,
 } from './constants.ts';
 import { count } from './count.ts';
+import { tcpWndEnd } from './flight.ts';
 import { sliceInto, TxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 
@@ -85,6 +86,7 @@ export function fragmentSent(sk: TcpSock, seg: TxSegment, len: number, mss: numb
   rest.firstTxUs = seg.firstTxUs;
   rest.deliveredUs = seg.deliveredUs;
   rest.delivered = seg.delivered;
+  rest.deliveredCe = seg.deliveredCe;
   rest.isAppLimited = seg.isAppLimited;
   setTsoSegs(seg, mss);
   setTsoSegs(rest, mss);
@@ -120,17 +122,59 @@ export function trimHead(sk: TcpSock, seg: TxSegment, len: number): void {
   if (seg.pcount > 1) setTsoSegs(seg, seg.gsoSize);
 }
 
-/** Appends all of `next`, which follows `seg` directly, to it; the marks stay (`tcp_skb_shift`-like). */
-export function absorb(sk: TcpSock, seg: TxSegment, next: TxSegment): void {
-  // A packet on its way may share the old array.
-  seg.data = seg.data.concat(next.data);
-  seg.len += next.len;
+/** Slices that one segment may hold (`MAX_SKB_FRAGS`). */
+export const MAX_FRAGS = 17;
+
+/**
+ * Moves the first `len` bytes of `next`, which follows `seg` directly, to the end of `seg`; the marks and
+ * what `next` stands for stay. False: too many slices (`tcp_skb_shift`).
+ */
+export function shiftData(seg: TxSegment, next: TxSegment, len: number): boolean {
+  // A packet on its way may share the old arrays.
+  const data = seg.data.slice();
+  sliceInto(data, next.data, 0, len);
+  joinSlices(data, seg.data.length);
+  if (data.length > MAX_FRAGS) return false;
+  seg.data = data;
+  const rest: Uint8Array[] = [];
+  if (len < next.len) sliceInto(rest, next.data, len, next.len - len);
+  next.data = rest;
+  seg.len += len;
+  next.len -= len;
+  seg.truesize += len;
+  next.truesize -= len;
+  return true;
+}
+
+/** Makes one slice of the two at `i` if they lie side by side (`skb_frag_can_coalesce`). */
+function joinSlices(data: Uint8Array[], i: number): void {
+  if (i < 1 || i >= data.length) return;
+  const a = data[i - 1] as Uint8Array;
+  const b = data[i] as Uint8Array;
+  if (a.buffer !== b.buffer || a.byteOffset + a.length !== b.byteOffset) return;
+  data[i - 1] = new Uint8Array(a.buffer, a.byteOffset, a.length + b.length);
+  data.splice(i, 1);
+}
+
+/** All of `next` went to `seg`: its flags do, too, and it is freed. */
+export function absorbRest(sk: TcpSock, seg: TxSegment, next: TxSegment): void {
   seg.endSeq = next.endSeq;
   seg.flags |= next.flags;
   seg.eor = next.eor;
-  seg.truesize += next.len;
-  next.truesize -= next.len;
   chargeSend(sk, -next.truesize);
+}
+
+/** Fills the first unsent segment up to what may go, from the next (`tcp_grow_skb`). */
+export function growUnsent(sk: TcpSock, seg: TxSegment, room: number): void {
+  const next = sk.writeQueue.at(1);
+  if (next === null || seg.eor) return;
+  const len = Math.min(room, next.len);
+  if (len <= 0 || !shiftData(seg, next, len)) return;
+  seg.endSeq = (seg.endSeq + len) | 0;
+  next.seq = (next.seq + len) | 0;
+  if (next.len > 0) return;
+  absorbRest(sk, seg, next);
+  sk.writeQueue.removeAt(1);
 }
 
 /** Frees a segment that left the queues (`tcp_wmem_free_skb`). */
@@ -145,30 +189,32 @@ export function tryCollapse(sk: TcpSock, seg: TxSegment, room: number): void {
   if ((seg.flags & TCP_SYN) !== 0) return;
   let space = room - seg.len;
   const index = sk.rtxQueue.indexOf(seg);
+  if (!canCollapse(seg)) return;
   for (;;) {
     const next = sk.rtxQueue.at(index + 1);
     if (next === null || !canCollapse(next) || seg.eor) return;
     space -= next.len;
-    if (space < 0) return;
-    collapse(sk, seg, next, index);
+    if (space < 0 || seqGt(next.endSeq, tcpWndEnd(sk))) return;
+    if (!collapse(sk, seg, next, index)) return;
   }
 }
 
 /** `tcp_can_collapse` */
 function canCollapse(seg: TxSegment): boolean {
-  if (seg.pcount > 1 || seg.len === 0) return false;
-  if ((seg.flags & (TCP_SYN | TCP_FIN)) !== 0) return false;
-  return (seg.sacked & TCPCB_SACKED_ACKED) === 0;
+  return seg.pcount <= 1 && (seg.sacked & TCPCB_SACKED_ACKED) === 0;
 }
 
-function collapse(sk: TcpSock, seg: TxSegment, next: TxSegment, index: number): void {
+/** Joins `next` to `seg`, a FIN as well. False: too many slices. */
+function collapse(sk: TcpSock, seg: TxSegment, next: TxSegment, index: number): boolean {
+  if (next.len > 0 && !shiftData(seg, next, next.len)) return false;
   if (sk.highestSack === next) sk.highestSack = seg;
   if (sk.retransmitHint === next) sk.retransmitHint = seg;
   adjustPcount(sk, next, next.pcount);
   seg.sacked |= next.sacked & TCPCB_EVER_RETRANS;
-  absorb(sk, seg, next);
+  absorbRest(sk, seg, next);
   timeRemove(sk, next);
   sk.rtxQueue.removeAt(index + 1);
+  return true;
 }
 
 /** Puts `seg` at the end of the list in order of sending. */

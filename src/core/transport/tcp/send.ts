@@ -1,7 +1,14 @@
 /** Writing (RFC 9293 §3.10.2; Linux `tcp_sendmsg_locked`). */
 import { EAGAIN, EPIPE } from '../../errno.ts';
 import { TCP_ACK, TCP_PSH } from '../../wire/tcp.ts';
-import { MSG_EOR, MSG_MORE, MSG_OOB, SEND_SHUTDOWN } from '../sock.ts';
+import {
+  MSG_EOR,
+  MSG_FASTOPEN,
+  MSG_MORE,
+  MSG_OOB,
+  SEND_SHUTDOWN,
+  type SockAddrIn,
+} from '../sock.ts';
 import { CHRONO_BUSY, chronoStart } from './chrono.ts';
 import { tcpClockUs } from './clock.ts';
 import {
@@ -24,9 +31,11 @@ import {
   tcpPushOne,
 } from './output.ts';
 import { rateCheckAppLimited } from './rate.ts';
+import { repairWrite, TCP_SEND_QUEUE } from './repair.ts';
 import { TxSegment } from './segment.ts';
 import { streamMemoryFree } from './send-buffer.ts';
 import type { TcpSock } from './sock.ts';
+import { sendFastOpen } from './stream-connect.ts';
 
 /** Slices that one segment may hold (`MAX_SKB_FRAGS`). */
 const MAX_FRAGS = 17;
@@ -71,11 +80,32 @@ function append(sk: TcpSock, seg: TxSegment, len: number): void {
 }
 
 /**
- * Takes bytes; returns how many, or `-errno`. @param owned `data` will never change: no copy is made
+ * Takes bytes; returns how many, or `-errno`. @param to with MSG_FASTOPEN: where to connect
+ * @param owned `data` will never change: no copy is made
  */
-export function tcpSendmsg(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean): number {
+export function tcpSendmsg(
+  sk: TcpSock,
+  data: Uint8Array,
+  flags: number,
+  to: SockAddrIn | null,
+  owned: boolean,
+): number {
+  if (sk.repair) {
+    const done = repairWrite(sk, data);
+    return done !== 1 || sk.repairQueue !== TCP_SEND_QUEUE
+      ? done
+      : sendBytes(sk, data, flags & ~MSG_FASTOPEN, owned);
+  }
+  if ((flags & MSG_FASTOPEN) === 0 && !sk.deferConnect) return sendBytes(sk, data, flags, owned);
+  const taken = sendFastOpen(sk, data, to);
+  return taken !== 0 ? taken : sendBytes(sk, data, flags, owned);
+}
+
+/** Takes bytes on a connection that is, or is being, set up. */
+function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean): number {
   rateCheckAppLimited(sk);
-  const early = checkWritable(sk);
+  // Before the handshake of a fast open is over, its passive side may write.
+  const early = sk.fastOpenRsk !== null ? 0 : checkWritable(sk);
   if (early < 0) return early;
   const frag = sk.net.tcp.frag;
   let mss = tcpCurrentMss(sk);

@@ -25,6 +25,7 @@ import { compressedAckTimer, delackTimer } from './delack.ts';
 import { destroySock } from './done.ts';
 import { acceptSock, listenSock } from './listen.ts';
 import { unlisten } from './listen-stop.ts';
+import { pacingKick } from './pacing-timer.ts';
 import { tcpIoctl, tcpPoll } from './poll.ts';
 import { tcpRecvmsg } from './recv.ts';
 import { routeOf } from './route-cache.ts';
@@ -74,15 +75,15 @@ export class TcpSock extends TcpControlBlock {
   sendmsg(
     data: Uint8Array,
     flags: number,
-    _to: SockAddrIn | null,
+    to: SockAddrIn | null,
     _control?: readonly ControlMessage[],
   ): number {
-    return tcpSendmsg(this, data, flags, false);
+    return tcpSendmsg(this, data, flags, to, false);
   }
 
   /** Like `sendmsg`, but `data` is never changed by its owner from now on, and so is not copied. */
   sendOwned(data: Uint8Array, flags: number): number {
-    return tcpSendmsg(this, data, flags, true);
+    return tcpSendmsg(this, data, flags, null, true);
   }
 
   recvmsg(max: number, flags: number): Received | number {
@@ -168,7 +169,12 @@ export class TcpSock extends TcpControlBlock {
   }
 
   private copyTcpOptions(child: TcpSock): void {
-    child.ca = this.ca;
+    if (this.caSetsockopt) {
+      child.ca = this.ca;
+      child.caSetsockopt = true;
+    }
+    child.maxPacingRate = this.maxPacingRate;
+    child.pacingNeeded = this.pacingNeeded;
     child.userMss = this.userMss;
     child.nonagle = this.nonagle;
     child.notsentLowat = this.notsentLowat;
@@ -179,6 +185,11 @@ export class TcpSock extends TcpControlBlock {
     child.synRetries = this.synRetries;
     child.linger2Us = this.linger2Us;
     child.rtoMaxUs = this.rtoMaxUs;
+    child.rtoMinUs = this.rtoMinUs;
+    child.delackMaxUs = this.delackMaxUs;
+    child.thinLto = this.thinLto;
+    child.txDelay = this.txDelay;
+    child.saveSyn = this.saveSyn;
     child.recvmsgInq = this.recvmsgInq;
     child.pingpong = this.pingpong;
   }
@@ -189,7 +200,7 @@ export class TcpSock extends TcpControlBlock {
     this.doneReceiving = false;
     this.srttUs = 0;
     this.mdevUs = TCP_TIMEOUT_INIT;
-    this.rttMinUs = -1;
+    this.rttMin.clear();
     this.rcvRttUs = 0;
     this.rcvRttLastTsecr = 0;
     this.rcvRttTime = 0;
@@ -207,6 +218,7 @@ export class TcpSock extends TcpControlBlock {
     this.windowClamp = 0;
     this.delivered = 0;
     this.deliveredCe = 0;
+    this.ca.release(this);
     this.caPriv = null;
     this.caState = TCP_CA_OPEN;
     this.isSackReneg = false;
@@ -219,6 +231,11 @@ export class TcpSock extends TcpControlBlock {
     this.retransmits = 0;
     this.totalRetrans = 0;
     this.totalRto = 0;
+    this.totalRtoRecoveries = 0;
+    this.totalRtoTimeUs = 0;
+    this.timeoutRehash = 0;
+    this.wstampUs = 0;
+    this.mtupProbeSize = 0;
     this.tlpHighSeq = 0;
     this.lastOowAckUs = 0;
     this.atoUs = 0;
@@ -226,6 +243,13 @@ export class TcpSock extends TcpControlBlock {
     this.rcvMss = TCP_MSS_DEFAULT;
     this.mssCache = TCP_MSS_DEFAULT;
     this.route = null;
+    this.fastOpenReq = null;
+    this.deferConnect = false;
+    this.fastOpenClientFail = 0;
+    this.synFastOpen = false;
+    this.synFastOpenCh = false;
+    this.synData = false;
+    this.synDataAcked = false;
     this.resetOptions();
     this.resetStatistics();
   }
@@ -289,5 +313,10 @@ export class TcpSock extends TcpControlBlock {
   get compressedAckTimer(): Timer {
     this.compressedAckTimerMaybe ??= this.net.kernel.timer(() => compressedAckTimer(this));
     return this.compressedAckTimerMaybe;
+  }
+
+  get pacingTimer(): Timer {
+    this.pacingTimerMaybe ??= this.net.kernel.timer(() => pacingKick(this));
+    return this.pacingTimerMaybe;
   }
 }

@@ -1,14 +1,14 @@
 /** Options of level SOL_TCP with Linux's ranges (`do_tcp_setsockopt`, `do_tcp_getsockopt`). */
-import { EINVAL, ENOENT, ENOPROTOOPT, EPERM } from '../../errno.ts';
+import { EINVAL, ENOENT } from '../../errno.ts';
 import type { OptionValue } from '../sock.ts';
 import * as opt from '../sockopt-names.ts';
-import { tcpClockMs } from './clock.ts';
 import { findCongestionControl } from './congestion-table.ts';
 import {
   ICSK_ACK_PUSHED,
   ICSK_ACK_SCHED,
   TCP_CLOSE,
   TCP_CLOSE_WAIT,
+  TCP_DELACK_MAX,
   TCP_ESTABLISHED,
   TCP_LISTEN,
   TCP_MIN_MSS,
@@ -16,13 +16,17 @@ import {
   TCP_NAGLE_OFF,
   TCP_NAGLE_PUSH,
   TCP_TIMEOUT_INIT,
+  TCP_TIMEOUT_MIN,
 } from './constants.ts';
 import { cleanupRbuf } from './delack.ts';
 import { EVENTS_WRITE } from './done.ts';
 import { tcpInfo } from './info.ts';
 import { tcpPushPending } from './output.ts';
 import { inPingpongMode, pingpongEnter, pingpongExit } from './pingpong.ts';
+import { tcpSetWindowClamp } from './receive-buffer.ts';
+import { setRepairOptions, setRepairWindow } from './repair.ts';
 import type { TcpSock } from './sock.ts';
+import { getRareOption, setFastOpenKey, setRareOption } from './sockopt-rare.ts';
 import { resetKeepaliveTimer } from './timer-arm.ts';
 import { keepaliveElapsed, keepaliveIntvl, keepaliveProbes, keepaliveTime } from './timers.ts';
 
@@ -30,9 +34,9 @@ const MAX_TCP_KEEP = 32767;
 const MAX_TCP_KEEPCNT = 127;
 const MAX_TCP_SYNCNT = 127;
 const MAX_TCP_WINDOW = 32767;
-/** `SOCK_MIN_RCVBUF / 2` */
-const MIN_CLAMP = 1152;
 const RTO_MAX_S = 120;
+/** `TCP_RTO_MIN` */
+const RTO_MIN_US = 200_000;
 const SECOND = 1_000_000;
 
 function toInt(value: OptionValue): number | undefined {
@@ -46,8 +50,11 @@ function toInt(value: OptionValue): number | undefined {
 export function setTcpOption(sk: TcpSock, name: number, value: OptionValue): number {
   if (name === opt.TCP_CONGESTION) return setCongestion(sk, value);
   if (name === opt.TCP_ULP) return -ENOENT;
+  if (name === opt.TCP_FASTOPEN_KEY) return setFastOpenKey(sk, value);
   const val = toInt(value);
   if (val === undefined) return -EINVAL;
+  if (name === opt.TCP_REPAIR_OPTIONS) return setRepairOptions(sk, value);
+  if (name === opt.TCP_REPAIR_WINDOW) return setRepairWindow(sk, value);
   switch (name) {
     case opt.TCP_NODELAY:
       setNodelay(sk, val !== 0);
@@ -72,16 +79,6 @@ export function setTcpOption(sk: TcpSock, name: number, value: OptionValue): num
       sk.notsentLowat = val;
       sk.wake(EVENTS_WRITE);
       return 0;
-    case opt.TCP_FASTOPEN:
-      if (val < 0 || (sk.state !== TCP_CLOSE && sk.state !== TCP_LISTEN)) return -EINVAL;
-      sk.fastOpenQueue = Math.min(val, sk.net.sysctl.somaxconn);
-      return 0;
-    case opt.TCP_FASTOPEN_CONNECT:
-      if (val < 0 || val > 1 || sk.state !== TCP_CLOSE) return -EINVAL;
-      sk.fastOpenConnect = val;
-      return 0;
-    case opt.TCP_TIMESTAMP:
-      return -EPERM;
     default:
       return setTiming(sk, name, val);
   }
@@ -120,8 +117,16 @@ function setTiming(sk: TcpSock, name: number, val: number): number {
       if (val < 1000 || val > 120_000) return -EINVAL;
       sk.rtoMaxUs = val * 1000;
       return 0;
+    case opt.TCP_RTO_MIN_US:
+      if (val > RTO_MIN_US || val < TCP_TIMEOUT_MIN) return -EINVAL;
+      sk.rtoMinUs = val;
+      return 0;
+    case opt.TCP_DELACK_MAX_US:
+      if (val > TCP_DELACK_MAX || val < TCP_TIMEOUT_MIN) return -EINVAL;
+      sk.delackMaxUs = val;
+      return 0;
     default:
-      return -ENOPROTOOPT;
+      return setRareOption(sk, name, val);
   }
 }
 
@@ -164,12 +169,7 @@ function setWindowClamp(sk: TcpSock, val: number): number {
     sk.windowClamp = 0;
     return 0;
   }
-  const old = sk.windowClamp;
-  const clamp = Math.max(val, MIN_CLAMP);
-  if (clamp === old) return 0;
-  sk.windowClamp = clamp;
-  if (clamp < old) sk.rcvSsthresh = Math.min(sk.rcvSsthresh, clamp);
-  else sk.rcvSsthresh = Math.max(Math.min(sk.rcvWnd, clamp), sk.rcvSsthresh);
+  tcpSetWindowClamp(sk, val);
   return 0;
 }
 
@@ -231,6 +231,7 @@ export function getTcpOption(sk: TcpSock, name: number): OptionValue {
   const s = sk.net.sysctl;
   switch (name) {
     case opt.TCP_MAXSEG:
+      if (sk.repair) return sk.mssClamp;
       if (sk.userMss !== 0 && (sk.state === TCP_CLOSE || sk.state === TCP_LISTEN))
         return sk.userMss;
       return sk.mssCache;
@@ -261,28 +262,5 @@ export function getTcpOption(sk: TcpSock, name: number): OptionValue {
       return sk.ca.name;
     default:
       return getRareOption(sk, name);
-  }
-}
-
-function getRareOption(sk: TcpSock, name: number): OptionValue {
-  switch (name) {
-    case opt.TCP_ULP:
-      return '';
-    case opt.TCP_USER_TIMEOUT:
-      return sk.userTimeoutUs / 1000;
-    case opt.TCP_FASTOPEN:
-      return sk.fastOpenQueue;
-    case opt.TCP_FASTOPEN_CONNECT:
-      return sk.fastOpenConnect;
-    case opt.TCP_NOTSENT_LOWAT:
-      return sk.notsentLowat;
-    case opt.TCP_TIMESTAMP:
-      return (tcpClockMs(sk.net) + sk.tsOffset) | 0;
-    case opt.TCP_INQ:
-      return sk.recvmsgInq ? 1 : 0;
-    case opt.TCP_RTO_MAX_MS:
-      return sk.rtoMaxUs / 1000;
-    default:
-      return -ENOPROTOOPT;
   }
 }

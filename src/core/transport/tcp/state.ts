@@ -3,11 +3,14 @@
  * connections, listeners, ports, secrets. Made at the first use, so that an idle namespace pays little.
  */
 import type { NetNs } from '../../net.ts';
+import type { SipKey } from '../../util/siphash.ts';
 import { AckState } from './ack-state.ts';
 import { BindTable } from './bind-table.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from './constants.ts';
+import { MetricsTable } from './metrics.ts';
 import { PageFrag } from './page-frag.ts';
+import { Push } from './push.ts';
 import type { RequestSock } from './request.ts';
 import { Secrets } from './secrets.ts';
 import type { TcpSock } from './sock.ts';
@@ -26,10 +29,17 @@ export class TcpState {
   /** Per-namespace limit of challenge ACKs in the present second (RFC 5961 §7). */
   challengeTimestamp = -1;
   challengeCount = 0;
+  /** net.ipv4.tcp_fastopen_key; null: no listener needed one yet. */
+  fastOpenKeys: readonly SipKey[] | null = null;
+  /** When fast open failed suspiciously last, TCP clock, and how often (`tfo_active_disable_*`). */
+  fastOpenDisabledUs = 0;
+  fastOpenDisabledTimes = 0;
+  metricsMaybe: MetricsTable | null = null;
   private tableMade: ConnectionTable | null = null;
   private secretsMade: Secrets | null = null;
   private fragMade: PageFrag | null = null;
   private ackMade: AckState | null = null;
+  private pushMade: Push | null = null;
 
   constructor(net: NetNs) {
     this.net = net;
@@ -39,6 +49,12 @@ export class TcpState {
   get connections(): ConnectionTable {
     this.tableMade ??= new ConnectionTable(this.net.kernel.random('tcp-hash').i32());
     return this.tableMade;
+  }
+
+  /** What is remembered of destinations. */
+  get metrics(): MetricsTable {
+    this.metricsMaybe ??= new MetricsTable();
+    return this.metricsMaybe;
   }
 
   get secrets(): Secrets {
@@ -56,6 +72,12 @@ export class TcpState {
   get ackState(): AckState {
     this.ackMade ??= new AckState();
     return this.ackMade;
+  }
+
+  /** Scratch of the transmission in hand. */
+  get push(): Push {
+    this.pushMade ??= new Push();
+    return this.pushMade;
   }
 
   /** Somebody listens on `port`. */

@@ -17,7 +17,9 @@ import { count } from './count.ts';
 import { scheduleAck } from './delack.ts';
 import { setState, stateChange } from './done.ts';
 import { ecnRcvSyn, ecnRcvSynack, ecnSendSynack } from './ecn.ts';
+import { rcvFastOpenSynack } from './fast-open-client.ts';
 import { tcpSyncMss } from './mss.ts';
+import { mtupInit } from './mtu-probe.ts';
 import {
   parseSynOptions,
   type SynOptions,
@@ -119,12 +121,15 @@ function established(sk: TcpSock, seg: RxSegment, o: SynOptions): boolean {
   }
   takeTimestamps(sk);
   if (o.sawTstamp) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
+  mtupInit(sk);
   tcpSyncMss(sk, sk.pmtuCookie);
   initializeRcvMss(sk);
   sk.copiedSeq = sk.rcvNxt;
   sk.irs = seg.seq;
   finishConnect(sk);
+  const failed = (sk.synFastOpen || sk.synData) && rcvFastOpenSynack(sk, seg);
   stateChange(sk);
+  if (failed) return true;
   if (sk.deferAccept > 0 || inPingpongMode(sk)) {
     // Save one ACK: data is about to carry it.
     scheduleAck(sk);

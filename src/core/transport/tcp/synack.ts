@@ -4,13 +4,21 @@ import { ipLocalOut } from '../../network/ipv4/output.ts';
 import { routeOutput } from '../../network/route/output.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
 import { IP_DF, IPPROTO_TCP, Ipv4Header } from '../../wire/ipv4.ts';
-import { TCP_ACK, TCP_ECE, TCP_SYN, TcpHeader, tcpOptionsLen } from '../../wire/tcp.ts';
+import {
+  TCP_ACK,
+  TCP_ECE,
+  TCP_SYN,
+  TcpHeader,
+  type TcpOptions,
+  tcpOptionsLen,
+} from '../../wire/tcp.ts';
 import { tcpClockUs } from './clock.ts';
 import { TCP_LISTEN } from './constants.ts';
 import { count } from './count.ts';
+import type { FastOpenCookie } from './fast-open.ts';
 import { dropRequest } from './listen-stop.ts';
 import { defaultAdvmss } from './mss.ts';
-import { tcpSynackOptions } from './options.ts';
+import { MAX_OPTION_SPACE, tcpSynackOptions } from './options.ts';
 import type { RequestSock } from './request.ts';
 import type { TcpSock } from './sock.ts';
 
@@ -35,12 +43,21 @@ export function routeRequest(sk: TcpSock, req: RequestSock): boolean {
   return true;
 }
 
-/** Sends the SYN-ACK. @param cookieTs TSval that carries a cookie's options; null: the clock */
-export function sendSynack(sk: TcpSock, req: RequestSock, cookieTs: number | null): boolean {
+/**
+ * Sends the SYN-ACK. @param cookieTs TSval that carries a SYN cookie's options; null: the clock
+ * @param foc fast-open option; null: none
+ */
+export function sendSynack(
+  sk: TcpSock,
+  req: RequestSock,
+  cookieTs: number | null,
+  foc: FastOpenCookie | null,
+): boolean {
   const net = sk.net;
   if (!routeRequest(sk, req)) return false;
   if (req.sntSynack === 0) req.sntSynack = tcpClockUs(net);
   const options = tcpSynackOptions(req, synackMss(sk, req));
+  if (foc !== null) addCookie(options, foc);
   if (req.tstampOk && cookieTs !== null) options.tsVal = (cookieTs + req.tsOffset) | 0;
   if (req.tstampOk) {
     if (!req.tsvalSent) req.tsvalFirst = options.tsVal;
@@ -71,11 +88,22 @@ export function sendSynack(sk: TcpSock, req: RequestSock, cookieTs: number | nul
   return ipLocalOut(net, pkt) >= 0;
 }
 
+/** Puts a fast-open cookie in, if there is room for it. */
+function addCookie(o: TcpOptions, foc: FastOpenCookie): void {
+  const { bytes, exp } = foc;
+  if (bytes === null) return;
+  const need = (bytes.length + (exp ? 4 : 2) + 3) & ~3;
+  if (MAX_OPTION_SPACE - tcpOptionsLen(o) < need) return;
+  o.fastOpenCookie = bytes;
+  o.fastOpenExp = exp;
+}
+
 /** Sends it again (`tcp_rtx_synack`). */
 export function rtxSynack(sk: TcpSock, req: RequestSock): boolean {
-  if (!sendSynack(sk, req, null)) return false;
+  if (!sendSynack(sk, req, null, null)) return false;
   count(sk.net, MIB.TcpRetransSegs);
   count(sk.net, MIB.TcpExtTCPSynRetrans);
+  if (sk.fastOpenRsk !== null) sk.totalRetrans++;
   req.numRetrans++;
   return true;
 }
@@ -103,6 +131,7 @@ export function requestTimer(req: RequestSock): void {
       young *= 2;
     }
   }
+  count(sk.net, MIB.TcpExtTCPTimeouts);
   let expire = req.numTimeout >= max;
   let resend = true;
   const defer = sk.deferAccept;

@@ -13,12 +13,13 @@ import { tcpClockMs, tcpClockSec, tcpClockUs } from './clock.ts';
 import {
   TCP_FIN_WAIT2,
   TCP_PAWS_24DAYS,
-  TCP_PAWS_WINDOW,
+  TCP_PAWS_MSL,
   TCP_TIME_WAIT,
   TCP_TIMEWAIT_LEN,
 } from './constants.ts';
 import { count } from './count.ts';
 import { tcpDone } from './done.ts';
+import { updateMetrics } from './metrics.ts';
 import { sendReply, sendReset } from './reply.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
@@ -38,6 +39,7 @@ export const TW_SYN = 3;
 export function enterTimeWait(sk: TcpSock, state: number, timeoUs: number): void {
   const net = sk.net;
   const tcp = net.tcp;
+  updateMetrics(sk);
   if (tcp.twCount >= net.sysctl.tcpMaxTwBuckets) {
     count(net, MIB.TcpExtTCPTimeWaitOverflow);
     tcpDone(sk);
@@ -86,15 +88,15 @@ function reschedule(net: NetNs, tw: TimeWaitSock): void {
   tw.timer?.set(net.kernel.nowUs + TCP_TIMEWAIT_LEN);
 }
 
-/** RFC 7323 §5.3 for a socket that is gone. */
+/** RFC 7323 §5.3 for a socket that is gone (`tcp_paws_reject`). */
 function pawsReject(net: NetNs, tw: TimeWaitSock, seg: RxSegment): boolean {
   const o = seg.hdr.options;
   if (o === null || !o.timestamps || tw.tsRecentStamp === 0) return false;
-  if (((tw.tsRecent - o.tsVal) | 0) <= TCP_PAWS_WINDOW) return false;
-  if (tcpClockSec(net) - tw.tsRecentStamp >= TCP_PAWS_24DAYS) return false;
-  if (o.tsVal === 0) return false;
+  if (((tw.tsRecent - o.tsVal) | 0) <= 0 || tw.tsRecent === 0) return false;
+  const age = tcpClockSec(net) - tw.tsRecentStamp;
+  if (age >= TCP_PAWS_24DAYS) return false;
   // A RST that late comes from a rebooted peer.
-  return !((seg.flags & TCP_RST) !== 0 && tcpClockSec(net) - tw.tsRecentStamp >= 60);
+  return !((seg.flags & TCP_RST) !== 0 && age >= TCP_PAWS_MSL);
 }
 
 function storeTs(net: NetNs, tw: TimeWaitSock, seg: RxSegment): void {
@@ -160,7 +162,7 @@ export function timeWaitProcess(net: NetNs, tw: TimeWaitSock, seg: RxSegment): n
     (seqGt(seg.seq, tw.rcvNxt) || newer)
   )
     return TW_SYN;
-  if (paws) count(net, MIB.TcpExtPAWSEstab);
+  if (paws) count(net, MIB.TcpExtPAWSTimewait);
   if (rst) return TW_SUCCESS;
   // LINUX: an ACK in the window starts the minute again.
   if (paws || (seg.flags & TCP_ACK) !== 0) reschedule(net, tw);
@@ -216,5 +218,6 @@ export function timeWaitReusable(net: NetNs, tw: TimeWaitSock, explicitPort: boo
     reuse = 0;
   if (tw.tsRecentStamp === 0) return false;
   if (explicitPort) return true;
-  return reuse !== 0 && tcpClockUs(net) - tw.entryUs >= net.sysctl.tcpTwReuseDelay * 1000;
+  const age = Math.floor(tcpClockUs(net) / 1000) - Math.floor(tw.entryUs / 1000);
+  return reuse !== 0 && age > net.sysctl.tcpTwReuseDelay;
 }

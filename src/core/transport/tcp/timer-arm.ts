@@ -13,6 +13,7 @@ import {
   ICSK_TIME_RETRANS,
   TCP_CA_CWR,
   TCP_CA_OPEN,
+  TCP_RTO_MIN,
   TCP_TIMEOUT_INIT,
   TCP_TIMEOUT_MIN,
 } from './constants.ts';
@@ -23,6 +24,12 @@ export function resetXmitTimer(sk: TcpSock, what: number, whenUs: number): void 
   const when = Math.min(whenUs, sk.rtoMaxUs);
   sk.pending = what;
   sk.retransmitTimer.set(sk.net.kernel.nowUs + when);
+}
+
+/** The same, counted from when the next packet may leave (`tcp_reset_xmit_timer` with `pace_delay`). */
+export function resetXmitTimerPaced(sk: TcpSock, what: number, whenUs: number): void {
+  const delay = sk.pacingNeeded ? sk.wstampUs - sk.mstamp : 0;
+  resetXmitTimer(sk, what, delay > 0 ? whenUs + Math.floor(delay) : whenUs);
 }
 
 /** Nothing to retransmit or probe. The timer itself is left to run out, which costs less. */
@@ -39,6 +46,8 @@ export function rtoDeltaUs(sk: TcpSock): number {
 
 /** RFC 6298 §5.2, §5.3 */
 export function tcpRearmRto(sk: TcpSock): void {
+  // The timer is the SYN-ACK's.
+  if (sk.fastOpenRsk !== null) return;
   if (sk.packetsOut === 0) {
     clearXmitTimer(sk);
     return;
@@ -46,14 +55,14 @@ export function tcpRearmRto(sk: TcpSock): void {
   let rto = sk.rtoUs;
   if (sk.pending === ICSK_TIME_REO_TIMEOUT || sk.pending === ICSK_TIME_LOSS_PROBE)
     rto = Math.max(rtoDeltaUs(sk), 1);
-  resetXmitTimer(sk, ICSK_TIME_RETRANS, rto);
+  resetXmitTimerPaced(sk, ICSK_TIME_RETRANS, rto);
 }
 
 /** Arms a tail loss probe if one is allowed (RFC 8985 §7.2); false: not allowed. */
 export function tcpScheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolean {
   const early = sk.net.sysctl.tcpEarlyRetrans;
   if (early !== 3 && early !== 4) return false;
-  if (sk.packetsOut === 0 || sk.sackOk === 0) return false;
+  if (sk.packetsOut === 0 || sk.sackOk === 0 || sk.fastOpenRsk !== null) return false;
   if (sk.caState !== TCP_CA_OPEN && sk.caState !== TCP_CA_CWR) return false;
   let timeout = TCP_TIMEOUT_INIT;
   if (sk.srttUs !== 0) {
@@ -63,25 +72,26 @@ export function tcpScheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolea
   }
   const rto = advancingRto ? sk.rtoUs : rtoDeltaUs(sk);
   if (rto > 0) timeout = Math.min(timeout, rto);
-  resetXmitTimer(sk, ICSK_TIME_LOSS_PROBE, timeout);
+  resetXmitTimerPaced(sk, ICSK_TIME_LOSS_PROBE, timeout);
   return true;
 }
 
 /** First interval of zero-window probes (`tcp_probe0_base`). */
 export function probe0Base(sk: TcpSock): number {
-  return Math.max(sk.rtoUs, sk.rtoMinUs);
+  return Math.max(sk.rtoUs, TCP_RTO_MIN);
 }
 
 /** Interval of the next probe, limited by `maxUs` (`tcp_probe0_when`). */
 export function probe0When(sk: TcpSock, maxUs: number): number {
-  const backoff = Math.min(sk.backoff, 30);
+  const most = 31 - Math.clz32(Math.floor(sk.rtoMaxUs / TCP_RTO_MIN)) + 1;
+  const backoff = Math.min(sk.backoff, most);
   return Math.min(probe0Base(sk) * 2 ** backoff, maxUs);
 }
 
 /** Unsent data and nothing in flight: something must make the peer speak (`tcp_check_probe_timer`). */
 export function checkProbeTimer(sk: TcpSock): void {
   if (sk.packetsOut === 0 && sk.pending === ICSK_TIME_NONE)
-    resetXmitTimer(sk, ICSK_TIME_PROBE0, probe0Base(sk));
+    resetXmitTimerPaced(sk, ICSK_TIME_PROBE0, probe0Base(sk));
 }
 
 /** Arms the delayed-ACK timer (`inet_csk_reset_xmit_timer` with ICSK_TIME_DACK). */
@@ -114,4 +124,5 @@ export function clearAllTimers(sk: TcpSock): void {
   sk.delackTimerMaybe?.clear();
   sk.keepaliveTimerMaybe?.clear();
   sk.compressedAckTimerMaybe?.clear();
+  sk.pacingTimerMaybe?.clear();
 }

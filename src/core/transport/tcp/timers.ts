@@ -15,6 +15,7 @@ import {
   TCP_FIN_WAIT2,
   TCP_LISTEN,
   TCP_RESOURCE_PROBE_INTERVAL,
+  TCP_RTO_MIN,
   TCP_SYN_RECV,
   TCP_SYN_SENT,
   TCP_TIMEOUT_INIT,
@@ -22,13 +23,18 @@ import {
 } from './constants.ts';
 import { count } from './count.ts';
 import { tcpDone, writeError } from './done.ts';
+import { detectBlackhole } from './fast-open-blackhole.ts';
 import { tcpInInitialSlowstart } from './flight.ts';
 import { mtuProbing } from './mtu-probe.ts';
+import { outOfResources } from './orphan.ts';
 import { sendLossProbe, sendProbe0, writeWakeup } from './probe.ts';
 import { enterLoss, rackReoTimeout } from './recovery.ts';
+import type { RequestSock } from './request.ts';
 import { sendActiveReset } from './reset.ts';
 import { tcpRetransmit } from './retransmit.ts';
+import { computedRto } from './rto.ts';
 import type { TcpSock } from './sock.ts';
+import { rtxSynack } from './synack.ts';
 import { enterTimeWait } from './time-wait.ts';
 import { resetKeepaliveTimer, resetXmitTimer } from './timer-arm.ts';
 
@@ -60,6 +66,11 @@ export function writeTimer(sk: TcpSock): void {
 
 /** RFC 6298 §5.4 to §5.7 */
 function retransmitTimer(sk: TcpSock): void {
+  const req = sk.fastOpenRsk;
+  if (req !== null) {
+    fastOpenSynackTimer(sk, req);
+    return;
+  }
   if (sk.packetsOut === 0) return;
   const head = sk.rtxQueue.first();
   if (head === null) return;
@@ -80,16 +91,39 @@ function retransmitTimer(sk: TcpSock): void {
   if (writeTimeout(sk)) return;
   if (sk.retransmits === 0) countFailure(sk);
   enterLoss(sk);
-  if (sk.retransmits === 0) sk.rtoStamp = tcpClockUs(sk.net);
-  sk.retransmits++;
-  sk.totalRto++;
+  updateRtoStats(sk);
   const first = sk.rtxQueue.first() ?? head;
   if (tcpRetransmit(sk, first, 1) > 0) {
     resetXmitTimer(sk, ICSK_TIME_RETRANS, TCP_RESOURCE_PROBE_INTERVAL);
     return;
   }
-  sk.backoff++;
   backOff(sk);
+}
+
+/** The SYN-ACK of a fast open was not acknowledged; nothing else is sent before (`tcp_fastopen_synack_timer`). */
+function fastOpenSynackTimer(sk: TcpSock, req: RequestSock): void {
+  count(sk.net, MIB.TcpExtTCPTimeouts);
+  const max = sk.synRetries !== 0 ? sk.synRetries : sk.net.sysctl.tcpSynackRetries + 1;
+  if (req.numTimeout >= max) {
+    writeError(sk);
+    return;
+  }
+  if (sk.retransmits === 1) enterLoss(sk);
+  rtxSynack(sk, req);
+  req.numTimeout++;
+  updateRtoStats(sk);
+  if (sk.retransStamp === 0) sk.retransStamp = sk.mstamp;
+  resetXmitTimer(sk, ICSK_TIME_RETRANS, req.timeoutUs * 2 ** req.numTimeout);
+}
+
+/** Linux `tcp_update_rto_stats` */
+function updateRtoStats(sk: TcpSock): void {
+  if (sk.retransmits === 0) {
+    sk.totalRtoRecoveries++;
+    sk.rtoStamp = tcpClockUs(sk.net);
+  }
+  sk.retransmits++;
+  sk.totalRto++;
 }
 
 /** Which kind of recovery the timeout interrupted. */
@@ -109,14 +143,15 @@ function backOff(sk: TcpSock): void {
   const s = sk.net.sysctl;
   const thin =
     sk.state === TCP_ESTABLISHED &&
-    s.tcpThinLinearTimeouts !== 0 &&
+    (sk.thinLto || s.tcpThinLinearTimeouts !== 0) &&
     sk.packetsOut < 4 &&
     !tcpInInitialSlowstart(sk) &&
     sk.retransmits <= THIN_LINEAR_RETRIES;
   if (thin) {
     sk.backoff = 0;
-    sk.rtoUs = Math.min(Math.max((sk.srttUs >> 3) + sk.rttvarUs, sk.rtoMinUs), sk.rtoMaxUs);
+    sk.rtoUs = Math.min(Math.max(computedRto(sk), sk.rtoMinUs), sk.rtoMaxUs);
   } else if (sk.state !== TCP_SYN_SENT || sk.totalRto > s.tcpSynLinearTimeouts) {
+    sk.backoff++;
     sk.rtoUs = Math.min(sk.rtoUs * 2, sk.rtoMaxUs);
   }
   resetXmitTimer(sk, ICSK_TIME_RETRANS, clampRto(sk));
@@ -126,7 +161,8 @@ function backOff(sk: TcpSock): void {
 /** TCP_USER_TIMEOUT bounds the wait (`tcp_clamp_rto_to_user_timeout`; RFC 5482). */
 function clampRto(sk: TcpSock): number {
   if (sk.userTimeoutUs === 0) return sk.rtoUs;
-  const left = sk.userTimeoutUs - (sk.mstamp - sk.retransStamp);
+  const elapsed = ((ticksOf(sk.mstamp) - ticksOf(sk.retransStamp)) | 0) * 1000;
+  const left = sk.userTimeoutUs - elapsed;
   return left <= 0 ? 1000 : Math.min(sk.rtoUs, left);
 }
 
@@ -143,7 +179,7 @@ function timedOut(sk: TcpSock, boundary: number, timeoutUs: number): boolean {
   let limit = timeoutUs;
   if (limit === 0) {
     const opening = sk.state === TCP_SYN_SENT || sk.state === TCP_SYN_RECV;
-    limit = modelTimeout(sk, boundary, opening ? TCP_TIMEOUT_INIT : sk.rtoMinUs);
+    limit = modelTimeout(sk, boundary, opening ? TCP_TIMEOUT_INIT : TCP_RTO_MIN);
   }
   // LINUX compares in timestamp ticks.
   return ((ticksOf(sk.mstamp) - ticksOf(sk.retransStamp) - Math.floor(limit / 1000)) | 0) >= 0;
@@ -165,11 +201,24 @@ function writeTimeout(sk: TcpSock): boolean {
       sk.route = null;
     }
     retryUntil = s.tcpRetries2;
-    if (sk.orphan) retryUntil = orphanRetries(sk, sk.rtoUs < sk.rtoMaxUs);
+    if (sk.orphan) {
+      const alive = sk.rtoUs < sk.rtoMaxUs;
+      retryUntil = orphanRetries(sk, alive);
+      if (outOfResources(sk, alive || !timedOut(sk, retryUntil, 0))) return true;
+    }
   }
   if (!expired) expired = timedOut(sk, retryUntil, sk.userTimeoutUs);
-  if (expired) writeError(sk);
-  return expired;
+  detectBlackhole(sk, expired);
+  if (expired) {
+    writeError(sk);
+    return true;
+  }
+  // Another path may do better (SO_TXREHASH; `sk_rethink_txhash`).
+  if (sk.rare.txRehash) {
+    sk.timeoutRehash++;
+    count(sk.net, MIB.TcpExtTcpTimeoutRehash);
+  }
+  return false;
 }
 
 /** net.ipv4.tcp_orphan_retries; 0 means 8, or none for a peer that is known to be gone. */
@@ -182,10 +231,13 @@ function orphanRetries(sk: TcpSock, alive: boolean): number {
 
 /** A peer whose window stays closed while it does not acknowledge (`tcp_rtx_probe0_timed_out`). */
 function probe0TimedOut(sk: TcpSock): boolean {
-  const max = 2 * sk.rtoMaxUs;
+  let max = 2 * sk.rtoMaxUs;
   const start = sk.retransStamp !== 0 ? sk.retransStamp : (sk.rtxQueue.first()?.sentUs ?? 0);
   const since = sk.mstamp - start;
-  if (sk.userTimeoutUs !== 0 && since > sk.userTimeoutUs) return true;
+  if (sk.userTimeoutUs !== 0) {
+    if (since > sk.userTimeoutUs) return true;
+    max = Math.min(max, sk.userTimeoutUs);
+  }
   return since > max && sk.mstamp - sk.rcvTstamp > max;
 }
 
@@ -210,6 +262,7 @@ function probeTimer(sk: TcpSock): void {
       writeError(sk);
       return;
     }
+    if (outOfResources(sk, true)) return;
   }
   if (sk.probesOut >= max) writeError(sk);
   else sendProbe0(sk);

@@ -9,6 +9,7 @@ import {
 import { updatePacingRate } from './cwnd.ts';
 import { setState } from './done.ts';
 import { tcpInitCwnd } from './flight.ts';
+import { mtupInit } from './mtu-probe.ts';
 import { initBufferSpace } from './receive-buffer.ts';
 import { rebuildRoute } from './route-cache.ts';
 import type { TcpSock } from './sock.ts';
@@ -28,6 +29,7 @@ export function initializeRcvMss(sk: TcpSock): void {
 /** Congestion window, algorithm and buffers. */
 export function initTransfer(sk: TcpSock): void {
   rebuildRoute(sk);
+  mtupInit(sk);
   if (sk.srttUs === 0) {
     // The handshake gave no sample: be careful.
     sk.rttvarUs = TCP_TIMEOUT_FALLBACK;

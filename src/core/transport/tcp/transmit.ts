@@ -32,9 +32,11 @@ import {
 } from './constants.ts';
 import { count, countBy } from './count.ts';
 import { enterCwr } from './cwr.ts';
+import { addFastOpenOption } from './fast-open-option.ts';
 import { tcpPacketsInFlight, tcpUrgMode, tcpWndEnd } from './flight.ts';
 import { tcpAdvertiseMss } from './mss.ts';
 import { tcpEstablishedOptions, tcpSynOptions } from './options.ts';
+import { pacingSent } from './pacing.ts';
 import { pingpongInc } from './pingpong.ts';
 import { rebuildRoute } from './route-cache.ts';
 import type { TxSegment } from './segment.ts';
@@ -48,7 +50,10 @@ const INET_ECN_ECT_0 = 2;
 /** `IP_PMTUDISC_DO`, `_WANT`, `_PROBE`: values of `Sock.pmtudisc` that set DF. */
 const DF_OF_PMTUDISC: readonly boolean[] = [false, true, true, true, false, false];
 
-/** Builds the packet of a header and hands it to IP. 0 or `-errno`. */
+/** Not sent, because a queue of our own was full (`NET_XMIT_DROP`). */
+export const LOCAL_CONGESTION = 1;
+
+/** Builds the packet of a header and hands it to IP. 0, `-errno`, or `LOCAL_CONGESTION`. */
 function queueXmit(
   sk: TcpSock,
   hdr: TcpHeader,
@@ -77,7 +82,11 @@ function queueXmit(
   pkt.mark = sk.mark;
   pkt.priority = sk.priority;
   pkt.timeUs = net.kernel.nowUs;
-  return ipLocalOut(net, pkt);
+  const sent = ipLocalOut(net, pkt);
+  if (sent !== -ENOBUFS) return sent;
+  // The device's queue was full: that is congestion, too.
+  enterCwr(sk);
+  return LOCAL_CONGESTION;
 }
 
 /** What every segment is made with; one object per call site keeps V8 from making closures. */
@@ -87,12 +96,17 @@ const NO_GSO: Readonly<{ gsoSize: number; pcount: number; ecn: number }> = {
   ecn: 0,
 };
 
-/** Sends a segment of the send queue; `seg` keeps the time. 0 or `-errno`. */
+/**
+ * Sends a segment of the send queue; `seg` keeps the time. 0, `-errno`, or `LOCAL_CONGESTION`.
+ */
 export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
   const net = sk.net;
   mstampRefresh(sk);
   const isSyn = (seg.flags & TCP_SYN) !== 0;
-  seg.sentUs = sk.mstamp;
+  const priorWstamp = sk.wstampUs;
+  if (sk.wstampUs < sk.mstamp) sk.wstampUs = sk.mstamp;
+  // A paced packet leaves when the rate allows, and its round-trip begins then.
+  seg.sentUs = Math.floor(sk.wstampUs);
   const options = isSyn ? synOptions(sk) : tcpEstablishedOptions(sk);
   // A burst must not wait for the receiver's delayed ACK.
   if (seg.pcount > 1) seg.flags |= TCP_PSH;
@@ -128,18 +142,17 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
     pcount: seg.pcount,
     ecn,
   });
-  // The payload array now belongs to the packet as well: a later split makes new ones.
-  // The device's queue was full: that is congestion, too.
-  if (err === -ENOBUFS) enterCwr(sk);
-  if (err >= 0) {
-    timeMoveToTail(sk, seg);
-    rateSegmentSent(sk, seg);
-  }
-  return err;
+  if (err !== 0) return err;
+  pacingSent(sk, seg.len, priorWstamp);
+  timeMoveToTail(sk, seg);
+  rateSegmentSent(sk, seg);
+  return 0;
 }
 
 function synOptions(sk: TcpSock): TcpOptions {
-  return tcpSynOptions(sk, tcpAdvertiseMss(sk));
+  const o = tcpSynOptions(sk, tcpAdvertiseMss(sk));
+  if (sk.fastOpenReq !== null) addFastOpenOption(sk, o);
+  return o;
 }
 
 // biome-ignore lint/complexity/useMaxParams: the header's own fields
@@ -169,6 +182,7 @@ function urgentPointer(sk: TcpSock, seq: number, flags: number): number {
 /** A segment without data that is not kept: ACK, RST, probe. */
 export function tcpTransmitBare(sk: TcpSock, seq: number, flags: number): number {
   mstampRefresh(sk);
+  if (sk.wstampUs < sk.mstamp) sk.wstampUs = sk.mstamp;
   let out = flags;
   if ((sk.ecnFlags & (TCP_ECN_OK | TCP_ECN_DEMAND_CWR)) === (TCP_ECN_OK | TCP_ECN_DEMAND_CWR))
     out |= TCP_ECE;
@@ -216,6 +230,7 @@ function rateSegmentSent(sk: TcpSock, seg: TxSegment): void {
   seg.firstTxUs = sk.firstTxUs;
   seg.deliveredUs = sk.deliveredUs;
   seg.delivered = sk.delivered;
+  seg.deliveredCe = sk.deliveredCe;
   seg.isAppLimited = sk.appLimited !== 0;
 }
 

@@ -4,7 +4,7 @@
  */
 import { MIB } from '../../mib.ts';
 import { seqGt } from '../../util/seq.ts';
-import { MAX_TCP_WINDOW, TCP_MAX_WSCALE } from './constants.ts';
+import { ICSK_ACK_NOMEM, MAX_TCP_WINDOW, TCP_MAX_WSCALE } from './constants.ts';
 import { count } from './count.ts';
 import type { TcpSock } from './sock.ts';
 
@@ -129,6 +129,12 @@ function roundUp(n: number, unit: number): number {
 export function tcpSelectWindow(sk: TcpSock): number {
   const net = sk.net;
   const oldWin = sk.rcvWnd;
+  if ((sk.ackPending & ICSK_ACK_NOMEM) !== 0) {
+    // Data could not be queued: say so, whatever was offered.
+    sk.rcvWnd = 0;
+    sk.rcvWup = sk.rcvNxt;
+    return 0;
+  }
   const curWin = tcpReceiveWindow(sk);
   let newWin = selectWindow(sk);
   if (newWin < curWin) {

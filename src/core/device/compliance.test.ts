@@ -1,0 +1,276 @@
+/**
+ * What every kind of device has to do alike: up and down, MTU, carrier, counters, deletion with traffic in
+ * flight, moves, what packets may not carry from one namespace to another.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { VirtualClock } from '../../sim/virtual-clock.ts';
+import { Kernel } from '../control/kernel.ts';
+import type { Namespace } from '../control/namespace.ts';
+import { NetError } from '../errno.ts';
+import { maxMtu, minMtu } from '../link/device-state.ts';
+import { devMove } from '../link/move.ts';
+import { IFF_LOWER_UP, IFF_RUNNING, type NetDevice, UNLIMITED_MTU } from '../link/net-device.ts';
+import { devQueueXmit } from '../link/output.ts';
+import type { Packet } from '../packet.ts';
+import { MAC_BROADCAST } from '../util/address.ts';
+import { ETH_P_IP, EthHeader } from '../wire/ethernet.ts';
+import { Ipv4Header } from '../wire/ipv4.ts';
+import { UdpHeader } from '../wire/udp.ts';
+import { tunAdd, tunAttach } from './tun.ts';
+
+/** A device in a world of its own, and how to see what it sends. */
+interface Case {
+  readonly kernel: Kernel;
+  readonly clock: VirtualClock;
+  readonly ns: Namespace;
+  readonly dev: NetDevice;
+  /** Takes the way out of the device away, or gives it back; absent: it has none that can go. */
+  readonly cut?: (on: boolean) => void;
+  /** The device receives what it is sent by this one. */
+  readonly remote?: NetDevice;
+  readonly movable: boolean;
+  readonly deletable: boolean;
+}
+
+const KINDS: Readonly<Record<string, () => Case>> = {
+  lo: () => {
+    const w = world();
+    return { ...w, dev: w.ns.net.loopback, movable: false, deletable: false };
+  },
+  veth: () => {
+    const w = world();
+    wire(w.kernel, w.ns, 'd', w.far);
+    return { ...w, ...ends(w), cut: cutter(w.far), movable: true, deletable: true };
+  },
+  bridge: () => {
+    const w = world();
+    wire(w.kernel, w.ns, 'port', w.far);
+    w.ns.link.add({ kind: 'bridge', name: 'd' });
+    w.ns.link.set('port', { master: 'd', up: true });
+    return { ...w, ...ends(w), cut: cutter(w.far), movable: false, deletable: true };
+  },
+  tun: () => portCase('tun'),
+  tap: () => portCase('tap'),
+  dummy: () => {
+    const w = world();
+    w.ns.link.add({ kind: 'dummy', name: 'd' });
+    return { ...w, dev: device(w.ns, 'd'), movable: true, deletable: true };
+  },
+  vlan: () => {
+    const w = world();
+    wire(w.kernel, w.ns, 'lower', w.far);
+    w.ns.link.set('lower', { up: true });
+    w.ns.link.add({ kind: 'vlan', name: 'd', link: 'lower', vlan: { id: 5 } });
+    w.far.link.add({ kind: 'vlan', name: 'f5', link: 'far', vlan: { id: 5 }, up: true });
+    const remote = device(w.far, 'f5');
+    return { ...w, ...ends(w), remote, cut: cutter(w.far), movable: true, deletable: true };
+  },
+  macvlan: () => {
+    const w = world();
+    wire(w.kernel, w.ns, 'lower', w.far);
+    w.ns.link.set('lower', { up: true });
+    w.ns.link.add({ kind: 'macvlan', name: 'd', link: 'lower' });
+    return { ...w, ...ends(w), cut: cutter(w.far), movable: true, deletable: true };
+  },
+};
+
+interface TestWorld {
+  readonly kernel: Kernel;
+  readonly clock: VirtualClock;
+  readonly ns: Namespace;
+  readonly far: Namespace;
+}
+
+function world(): TestWorld {
+  const clock = new VirtualClock();
+  const kernel = new Kernel({ env: clock, seed: 1 });
+  return { clock, kernel, ns: kernel.netns.add('near'), far: kernel.netns.add('far') };
+}
+
+function wire(kernel: Kernel, ns: Namespace, name: string, far: Namespace): void {
+  kernel.veth({ netns: ns, name }, { netns: far, name: 'far', up: true });
+}
+
+function device(ns: Namespace, name: string): NetDevice {
+  const dev = ns.net.devs.find(name);
+  assert.ok(dev !== undefined);
+  return dev;
+}
+
+function ends(w: TestWorld): { dev: NetDevice; remote: NetDevice } {
+  return { dev: device(w.ns, 'd'), remote: device(w.far, 'far') };
+}
+
+function cutter(far: Namespace): (on: boolean) => void {
+  return (on) => far.link.set('far', { up: on });
+}
+
+function portCase(mode: 'tun' | 'tap'): Case {
+  const w = world();
+  const dev = tunAdd(w.ns.net, 'd', { mode });
+  assert.ok(typeof dev !== 'number');
+  let port = tunAttach(dev);
+  const cut = (on: boolean): void => {
+    if (typeof port !== 'number' && !on) port.close();
+    if (on) port = tunAttach(dev);
+  };
+  return { ...w, dev, cut, movable: true, deletable: true };
+}
+
+function frame(c: Case, dev: NetDevice, dst: number): Packet {
+  const pkt = c.kernel.core.newPacket(ETH_P_IP, dev);
+  pkt.ip = new Ipv4Header(1, 2, 17, 64, 0);
+  pkt.udp = new UdpHeader(1, 2);
+  if (dev.hardHeaderLen > 0) pkt.eth = new EthHeader(dst, dev.mac, ETH_P_IP);
+  pkt.mark = 7;
+  return pkt;
+}
+
+/** Runs `check` for each kind. */
+function each(title: string, check: (c: Case) => void): void {
+  for (const [kind, make] of Object.entries(KINDS)) test(`${kind}: ${title}`, () => check(make()));
+}
+
+each('is made down, goes up and down, and its flags say so', (c) => {
+  const { ns, dev } = c;
+  assert.equal(dev.up, false);
+  assert.equal(dev.flags & (IFF_RUNNING | IFF_LOWER_UP), 0);
+  assert.equal(ns.link.show(dev.name).qdisc, 'noop');
+  ns.link.set(dev.name, { up: true });
+  assert.equal(dev.flags & IFF_LOWER_UP, dev.carrier ? IFF_LOWER_UP : 0);
+  assert.equal(dev.carrier, true);
+  assert.equal(ns.link.show(dev.name).qdisc, 'noqueue');
+  assert.match(ns.link.show(dev.name).operState, /^(UP|UNKNOWN)$/);
+  ns.link.set(dev.name, { up: false });
+  assert.equal(dev.flags & (IFF_RUNNING | IFF_LOWER_UP), 0);
+  assert.equal(ns.link.show(dev.name).operState, 'DOWN');
+});
+
+each('has an MTU within its limits, and no other', ({ ns, dev }) => {
+  const { name, mtu } = dev;
+  const low = minMtu(dev);
+  const high = maxMtu(dev);
+  ns.link.set(name, { mtu: Math.max(low, 68) });
+  assert.equal(dev.mtu, Math.max(low, 68));
+  ns.link.set(name, { mtu });
+  if (low > 0) assert.throws(() => ns.link.set(name, { mtu: low - 1 }), NetError);
+  if (high !== UNLIMITED_MTU) assert.throws(() => ns.link.set(name, { mtu: high + 1 }), NetError);
+  assert.equal(dev.mtu, mtu);
+});
+
+each('loses its carrier with its way out, and gets it back', ({ ns, dev, cut }) => {
+  ns.link.set(dev.name, { up: true });
+  if (cut === undefined) return;
+  const { carrierChanges } = dev;
+  cut(false);
+  assert.equal(dev.carrier, false);
+  assert.equal(dev.flags & (IFF_RUNNING | IFF_LOWER_UP), 0);
+  assert.match(ns.link.show(dev.name).operState, /DOWN$/);
+  cut(true);
+  assert.equal(dev.carrier, true);
+  assert.ok(dev.carrierChanges >= carrierChanges + 2);
+});
+
+each('counts what it sends; down, it sends nothing and says so', (c) => {
+  const { ns, dev } = c;
+  ns.link.set(dev.name, { up: true });
+  devQueueXmit(frame(c, dev, MAC_BROADCAST));
+  c.kernel.core.run();
+  const len = 28 + dev.hardHeaderLen - (dev === ns.net.loopback ? 14 : 0);
+  const read = dev.stats.txPackets;
+  // A tun device counts when the host reads.
+  if (dev.ops.kind !== 'tun') assert.deepEqual([read, dev.stats.txBytes], [1, len]);
+  ns.link.set(dev.name, { up: false });
+  const drops = ns.net.drops.get('QDISC_DROP') ?? 0;
+  devQueueXmit(frame(c, dev, MAC_BROADCAST));
+  assert.equal(ns.net.drops.get('QDISC_DROP'), drops + 1);
+  assert.equal(dev.stats.txPackets, read);
+});
+
+each('receives what comes, without what must not cross', (c) => {
+  const { ns, dev, remote } = c;
+  ns.link.set(dev.name, { up: true });
+  if (remote === undefined) return;
+  let got: Packet | null = null;
+  dev.rxHandler = (pkt) => {
+    got = pkt.clone();
+    return true;
+  };
+  devQueueXmit(frame(c, remote, dev.mac));
+  c.clock.runFor(c.kernel.core, 1000);
+  assert.notEqual(got, null);
+  assert.equal((got as unknown as Packet).mark, 0);
+  assert.equal(dev.stats.rxPackets, 1);
+});
+
+each('S6: moves or refuses, and works where it arrived', (c) => {
+  const { ns, dev, movable, kernel } = c;
+  const to = kernel.netns.add('to');
+  ns.link.set(dev.name, { up: true });
+  if (dev.hardHeaderLen > 0 || dev.ops.kind === 'tun')
+    ns.addr.add({ local: '10.1.0.1/24', dev: dev.name });
+  if (!movable) {
+    assert.throws(() => ns.link.set(dev.name, { netns: to }), {
+      message: /The interface netns is immutable/,
+    });
+    assert.ok(ns.link.show(dev.name).up);
+    return;
+  }
+  devQueueXmit(frame(c, dev, MAC_BROADCAST));
+  const { mac, mtu, stats } = dev;
+  const sent = stats.txPackets;
+  ns.link.set(dev.name, { netns: to, newIfindex: 42 });
+  assert.equal(ns.link.has('d'), false);
+  assert.equal(kernel.core.backlogLength, c.remote === undefined ? 0 : 1);
+  const { name, ifindex, net, up } = dev;
+  assert.deepEqual([name, ifindex, net, up], ['d', 42, to.net, false]);
+  assert.deepEqual([dev.mac, dev.mtu, dev.stats.txPackets], [mac, mtu, sent]);
+  assert.deepEqual([to.addr.list(), to.route.list(), ns.addr.list()], [[], [], []]);
+  to.link.set('d', { up: true });
+  assert.equal(dev.carrier, true);
+  devQueueXmit(frame(c, dev, MAC_BROADCAST));
+  c.clock.runFor(kernel.core, 1000);
+  if (dev.ops.kind !== 'tun') assert.equal(dev.stats.txPackets, sent + 1);
+  assert.equal(devMove(dev, { net: ns.net }), 0);
+  assert.deepEqual([dev.net, dev.ifindex], [ns.net, 42]);
+});
+
+each('dies with packets in flight, and leaves nothing behind', (c) => {
+  const { ns, dev, deletable, kernel, clock } = c;
+  ns.link.set(dev.name, { up: true });
+  ns.addr.add({ local: '10.1.0.1/24', dev: dev.name });
+  for (let i = 0; i < 10; i++) {
+    devQueueXmit(frame(c, dev, MAC_BROADCAST));
+    if (c.remote !== undefined) devQueueXmit(frame(c, c.remote, dev.mac));
+  }
+  if (!deletable) {
+    assert.throws(() => ns.link.del(dev.name), { code: 'EOPNOTSUPP' });
+    return;
+  }
+  ns.link.del(dev.name);
+  assert.equal(dev.dead, true);
+  assert.equal(ns.link.has('d'), false);
+  clock.runFor(kernel.core, 1000);
+  assert.equal(kernel.core.backlogLength, 0);
+  assert.deepEqual([ns.addr.list(), ns.route.list()], [[], []]);
+  for (const net of kernel.core.namespaces.values())
+    for (const other of net.devs) {
+      assert.ok(other.uppers?.includes(dev) !== true);
+      assert.notEqual(other.master, dev);
+    }
+  for (const each of [...kernel.netns.list()]) each.destroy();
+  assert.equal(kernel.core.timers.count, 0);
+});
+
+each('dies with its namespace, and with the devices below', (c) => {
+  const { ns, dev, kernel, movable } = c;
+  ns.link.set(dev.name, { up: true });
+  const to = kernel.netns.add('to');
+  if (movable) ns.link.set(dev.name, { netns: to });
+  for (const gone of [ns, to]) gone.destroy();
+  assert.equal(dev.dead, true);
+  kernel.netns.get('far').destroy();
+  assert.equal(kernel.core.timers.count, 0);
+  assert.equal(kernel.core.namespaces.size, 0);
+});

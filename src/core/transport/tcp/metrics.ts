@@ -1,0 +1,127 @@
+/**
+ * What is remembered of destinations from one connection to the next (Linux `tcp_metrics.c`): whether they
+ * are alive, and their fast-open cookie with the MSS that goes with it (RFC 7413 §4.1.3). Bounded.
+ */
+import type { NetNs } from '../../net.ts';
+import { tcpClockUs } from './clock.ts';
+import type { TcpSock } from './sock.ts';
+
+/** Destinations that a namespace remembers; the one unused for longest makes room. */
+const MAX_DESTINATIONS = 4096;
+/** Entries older than this start anew (`TCP_METRICS_TIMEOUT`). */
+const TIMEOUT_US = 3_600_000_000;
+
+export class TcpMetrics {
+  readonly saddr: number;
+  readonly daddr: number;
+  /** Last change, TCP clock. */
+  stampUs = 0;
+  /** 8 × SRTT in µs; 0: none. */
+  rtt = 0;
+  /** MSS of the peer for data in a SYN; 0: unknown. */
+  mss = 0;
+  /** Length 0: none. */
+  cookie: Uint8Array = NO_COOKIE;
+  /** The cookie came in the experimental option. */
+  cookieExp = false;
+  /** 1: ask with the experimental option next; 2: that failed, too. */
+  tryExp = 0;
+  /** SYNs with data that were lost in a row, and when the last was, TCP clock. */
+  synLoss = 0;
+  lastSynLossUs = 0;
+
+  constructor(saddr: number, daddr: number) {
+    this.saddr = saddr;
+    this.daddr = daddr;
+  }
+}
+
+const NO_COOKIE: Uint8Array = new Uint8Array(0); // tidy: constant
+
+export class MetricsTable {
+  /** By destination; few have more than one source address. In the order of their last use. */
+  private readonly entries: Map<number, TcpMetrics[]> = new Map();
+  private size = 0;
+
+  get(saddr: number, daddr: number): TcpMetrics | null {
+    for (const m of this.entries.get(daddr) ?? []) if (m.saddr === saddr) return m;
+    return null;
+  }
+
+  obtain(saddr: number, daddr: number): TcpMetrics {
+    let list = this.entries.get(daddr);
+    if (list !== undefined) {
+      this.entries.delete(daddr);
+      this.entries.set(daddr, list);
+      for (const m of list) if (m.saddr === saddr) return m;
+    }
+    while (this.size >= MAX_DESTINATIONS) this.evict();
+    const made = new TcpMetrics(saddr, daddr);
+    list = this.entries.get(daddr);
+    if (list === undefined) this.entries.set(daddr, [made]);
+    else list.push(made);
+    this.size++;
+    return made;
+  }
+
+  private evict(): void {
+    for (const [daddr, list] of this.entries) {
+      this.entries.delete(daddr);
+      this.size -= list.length;
+      return;
+    }
+  }
+
+  /** All entries (`ip tcp_metrics show`). */
+  values(): TcpMetrics[] {
+    return [...this.entries.values()].flat();
+  }
+
+  /** Forgets one destination, or all (`ip tcp_metrics flush`); the number of entries that went. */
+  flush(daddr?: number): number {
+    const before = this.size;
+    if (daddr === undefined) {
+      this.entries.clear();
+      this.size = 0;
+    } else {
+      this.size -= this.entries.get(daddr)?.length ?? 0;
+      this.entries.delete(daddr);
+    }
+    return before - this.size;
+  }
+}
+
+/** What is known of the peer of `sk`; null: nothing that is young enough. */
+export function metricsOf(sk: TcpSock): TcpMetrics | null {
+  const m = sk.net.tcp.metricsMaybe?.get(sk.saddr, sk.daddr) ?? null;
+  if (m !== null && tcpClockUs(sk.net) - m.stampUs > TIMEOUT_US) m.rtt = 0;
+  return m;
+}
+
+/** The same, to be written to. */
+export function ownMetrics(sk: TcpSock): TcpMetrics {
+  const m = sk.net.tcp.metrics.obtain(sk.saddr, sk.daddr);
+  m.stampUs = tcpClockUs(sk.net);
+  return m;
+}
+
+/** A connection with the peer succeeded within the hour (`tcp_peer_is_proven`). */
+export function peerIsProven(net: NetNs, saddr: number, daddr: number): boolean {
+  const m = net.tcp.metricsMaybe?.get(saddr, daddr) ?? null;
+  return m !== null && m.rtt !== 0 && tcpClockUs(net) - m.stampUs <= TIMEOUT_US;
+}
+
+/** A connection ends: its round-trip time is worth remembering (`tcp_update_metrics`). */
+export function updateMetrics(sk: TcpSock): void {
+  if (sk.net.sysctl.tcpNoMetricsSave !== 0) return;
+  if (sk.backoff > 0 || sk.srttUs === 0) {
+    // Backed off: what was known is not true any more.
+    const old = metricsOf(sk);
+    if (old !== null) old.rtt = 0;
+    return;
+  }
+  const m = ownMetrics(sk);
+  // An average that falls slowly and rises at once (`tcp_update_metrics`).
+  const less = m.rtt - sk.srttUs;
+  m.rtt = less <= 0 || m.rtt === 0 ? sk.srttUs : m.rtt - (less >> 3);
+}

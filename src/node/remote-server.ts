@@ -1,0 +1,222 @@
+/**
+ * The process that holds a namespace serves a program of another process in it (`remote-client.ts`): each
+ * call of the program's sockets is made here, on sockets of this stack, and answered at once. When the
+ * program dies its connections go, and its sockets are closed, as a kernel closes those of a process.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { type Socket as Connection, createServer, type Server } from 'node:net';
+import { EBADF, EINVAL, ENFILE } from '../core/errno.ts';
+import type { NetNs } from '../core/net.ts';
+import { Socket } from '../core/socket/socket.ts';
+import type { OptionValue, Received, SockAddr } from '../core/transport/sock.ts';
+import { ByteQueue } from './byte-queue.ts';
+import { type CallMessage, encodeCall, MAX_DATA, takeCall } from './call-message.ts';
+import { hostsOf } from './hosts.ts';
+import { interfacesOf } from './interfaces.ts';
+import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
+import type { RemoteHello } from './remote-client.ts';
+import { runOutside } from './run.ts';
+import { touchClock } from './touch-clock.ts';
+
+const { setTimeout } = globalThis;
+
+/** Sockets of one program; more give ENFILE. */
+const MAX_SOCKETS = 16_384;
+/** Milliseconds that a program may live on without its namespace. */
+const KILL_AFTER_MS = 3000;
+
+/** A place in a namespace for one program. */
+export interface Offer {
+  /** Takes the place away: the program's sockets are closed, and it is told to end. */
+  close(): void;
+}
+
+/** Lets one program into `net`, which connects to the unix domain socket `path`. The file goes when it has. */
+export async function offerPlace(net: NetNs, path: string): Promise<Offer> {
+  const place = new Place(net);
+  const server = runOutside(() => createServer((connection) => place.accept(connection)));
+  place.onFull = () => endListening(server, path);
+  rmSync(path, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  chmodSync(path, 0o600);
+  server.unref();
+  return {
+    close: () => {
+      endListening(server, path);
+      place.close();
+    },
+  };
+}
+
+function endListening(server: Server, path: string): void {
+  server.close();
+  rmSync(path, { force: true });
+}
+
+class Place {
+  readonly net: NetNs;
+  /** Both connections are there. */
+  onFull: (() => void) | undefined = undefined;
+  private readonly sockets: Map<number, Socket> = new Map();
+  private lastId = 0;
+  private readonly connections: Set<Connection> = new Set();
+  private calls: Connection | undefined = undefined;
+  private events: Connection | undefined = undefined;
+  private readonly ready: Map<number, number> = new Map();
+  private pid = 0;
+  private closed = false;
+
+  constructor(net: NetNs) {
+    this.net = net;
+    addOpenHandle(this);
+  }
+
+  accept(connection: Connection): void {
+    this.connections.add(connection);
+    // A program that ends by itself does not wait for those in its namespace.
+    connection.unref();
+    const queue = new ByteQueue();
+    connection.on('error', () => {});
+    connection.on('data', (chunk: Buffer) => {
+      queue.push(chunk);
+      try {
+        for (let m = takeCall(queue); m !== undefined; m = takeCall(queue))
+          this.serve(connection, m);
+        queue.settle();
+      } catch {
+        // The other end is not trusted: what is no call ends it.
+        connection.destroy();
+      }
+    });
+    connection.once('close', () => {
+      this.connections.delete(connection);
+      if (connection === this.calls || connection === this.events) this.close();
+    });
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    removeOpenHandle(this);
+    touchClock(this.net);
+    for (const socket of this.sockets.values()) socket.close();
+    this.sockets.clear();
+    for (const connection of this.connections) connection.end();
+    if (this.connections.size === 0 || this.pid === 0) return;
+    // Who still holds a connection after that is alive, and does not listen.
+    setTimeout(() => this.kill(), KILL_AFTER_MS).unref();
+  }
+
+  private kill(): void {
+    if (this.connections.size === 0) return;
+    for (const connection of this.connections) connection.destroy();
+    try {
+      process.kill(this.pid, 'SIGKILL');
+    } catch {
+      // It ended in this very moment.
+    }
+  }
+
+  private serve(connection: Connection, message: CallMessage): void {
+    const [name, id, ...args] = message.head;
+    if (this.calls !== connection) {
+      this.take(connection, name);
+      if (name === 'events') return;
+    }
+    touchClock(this.net);
+    const result = this.answer(String(name), id, args, message.data);
+    if (typeof result === 'object' && result !== null && 'fullLen' in result) {
+      const { fullLen, from, flags, data } = result as Received;
+      connection.write(encodeCall([{ fullLen, from, flags }], data));
+    } else connection.write(encodeCall([result]));
+  }
+
+  /** A connection says first which of the two it is. */
+  private take(connection: Connection, name: unknown): void {
+    if (name === 'events' && this.events === undefined) this.events = connection;
+    else if (name === 'hello' && this.calls === undefined) this.calls = connection;
+    else throw new Error('the place is taken');
+    if (this.events !== undefined && this.calls !== undefined) this.onFull?.();
+    this.tellEvents();
+  }
+
+  private answer(name: string, id: unknown, args: readonly unknown[], data: Buffer): unknown {
+    if (name === 'hello') return this.hello(Number(id));
+    if (name === 'interfaces') return interfacesOf(this.net);
+    if (name === 'socket') return this.create(Number(id), Number(args[0]));
+    const socket = this.sockets.get(Number(id));
+    if (socket === undefined) return -EBADF;
+    if (name === 'close') this.sockets.delete(Number(id));
+    if (name === 'accept') {
+      if (this.sockets.size >= MAX_SOCKETS) return -ENFILE;
+      const child = socket.accept();
+      return typeof child === 'number' ? child : this.adopt(child);
+    }
+    const call = Object.hasOwn(CALLS, name) ? CALLS[name] : undefined;
+    if (call === undefined) throw new Error(`no such call: ${name}`);
+    return call(socket, args, data);
+  }
+
+  private hello(pid: number): RemoteHello {
+    this.pid = pid;
+    const hosts = Object.fromEntries(hostsOf(this.net));
+    return { name: this.net.hostname, hosts };
+  }
+
+  private create(family: number, type: number): number {
+    if (this.closed || this.sockets.size >= MAX_SOCKETS) return -ENFILE;
+    const socket = Socket.create(this.net, family, type);
+    return typeof socket === 'number' ? socket : this.adopt(socket);
+  }
+
+  private adopt(socket: Socket): number {
+    const id = ++this.lastId;
+    this.sockets.set(id, socket);
+    // Inside the stack: only noted, and told when it has come to rest.
+    socket.onEvent = (events) => {
+      if (this.ready.size === 0) queueMicrotask(() => this.tellEvents());
+      this.ready.set(id, (this.ready.get(id) ?? 0) | events);
+    };
+    return id;
+  }
+
+  private tellEvents(): void {
+    if (this.events === undefined || this.ready.size === 0) return;
+    const head = [...this.ready];
+    this.ready.clear();
+    if (!this.closed) this.events.write(encodeCall(head));
+  }
+}
+
+type Call = (socket: Socket, args: readonly unknown[], data: Buffer) => unknown;
+
+/** The calls on a socket. What comes from outside is brought into shape first. */
+const CALLS: Readonly<Record<string, Call>> = {
+  bind: (s, [to]) => s.bind(addressOf(to)),
+  connect: (s, [to]) => s.connect(addressOf(to)),
+  listen: (s, [backlog]) => s.listen(Number(backlog) | 0),
+  send: (s, [flags], data) => s.send(data, Number(flags) | 0),
+  sendto: (s, [flags, to], data) =>
+    s.sendto(data, Number(flags) | 0, to === null ? null : addressOf(to)),
+  recv: (s, [max, flags]) =>
+    s.recv(Math.max(0, Math.min(MAX_DATA, Number(max) | 0)), Number(flags) | 0),
+  shutdown: (s, [how]) => s.shutdown(Number(how) | 0),
+  close: (s) => s.close(),
+  setsockopt: (s, [level, name, value]) =>
+    value === null || value === undefined
+      ? -EINVAL
+      : s.setsockopt(Number(level), Number(name), value as OptionValue),
+  getsockopt: (s, [level, name]) => s.getsockopt(Number(level), Number(name)),
+  getsockname: (s) => s.getsockname(),
+  getpeername: (s) => s.getpeername(),
+  poll: (s) => s.poll(),
+};
+
+function addressOf(value: unknown): SockAddr {
+  const { family, addr, port } = (value ?? {}) as Record<string, unknown>;
+  const to = { family: Number(family) | 0, addr: Number(addr) | 0, port: Number(port) & 0xffff };
+  return to;
+}
