@@ -7,6 +7,7 @@ import type { CommandIo } from '../lab/command-io.ts';
 import { LabError, parseLab } from '../lab/file.ts';
 import { Lab } from '../lab/lab.ts';
 import { type LabPlan, planLab } from '../lab/plan.ts';
+import { rehearse } from '../lab/rehearse.ts';
 import { socketPath } from '../lab/run-dir.ts';
 import { serveCommands } from '../lab/server.ts';
 import { listNodes, runVerb } from '../lab/verbs.ts';
@@ -32,7 +33,9 @@ export async function up(args: readonly string[]): Promise<number> {
   if (more !== undefined)
     throw new LabError(`up takes one file or folder, and "${more}" is a second one`);
   const file = labFile(target);
-  const plan = planLab(parseLab(read(file), file));
+  const source = parseLab(read(file), file);
+  const plan = planLab(source);
+  rehearse(plan, source, dirname(file));
   const seed = values.seed === undefined ? plan.seed : Number(values.seed);
   if (seed !== 'random' && !Number.isSafeInteger(seed))
     throw new LabError(`--seed takes a whole number, not "${values.seed}"`);

@@ -55,6 +55,9 @@ export class LabError extends Error {
   }
 }
 
+/** Longest quotation of a file in a complaint. */
+const MAX_QUOTE = 60;
+
 /** A lab file's content together with the lines on which its parts stand. */
 export interface LabSource {
   readonly spec: LabSpec;
@@ -71,16 +74,28 @@ export function parseLab(text: string, file = 'lab'): LabSource {
   const problem = doc.errors[0];
   if (problem !== undefined) {
     const line = problem.linePos?.[0].line ?? 1;
-    const sentence = problem.message.split('\n')[0]?.replace(/ at line \d+.*$/, '') ?? '';
+    const sentence =
+      problem.code === 'MULTIPLE_DOCS'
+        ? 'a second document begins here, and a file has one lab'
+        : (problem.message.split('\n')[0]?.replace(/ at line \d+.*$/, '') ?? '');
     throw new LabError(`${file}:${line}: ${sentence}`, line);
   }
   const fail = (path: Path, message: string): never => {
     const line = lineOf(doc, lines, path);
     throw new LabError(`${file}:${line}: ${message}`, line);
   };
-  const spec: unknown = doc.toJS({ maxAliasCount: 100 });
+  const spec = contentOf(doc, fail);
   validate(spec, fail);
   return { spec: spec as LabSpec, fail };
+}
+
+/** Anchors and aliases resolved, as far as that is reasonable. */
+function contentOf(doc: Document, fail: LabSource['fail']): unknown {
+  try {
+    return doc.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    return fail([], (error as Error).message);
+  }
 }
 
 /** The same for a lab that is given as an object. */
@@ -121,7 +136,9 @@ function mostTelling(errors: readonly ErrorObject[]): ErrorObject | undefined {
   const depth = (e: ErrorObject): number =>
     e.instancePath.split('/').length * 2 +
     (e.keyword === 'additionalProperties' ? 1 : 0) -
-    (e.keyword === 'anyOf' || e.keyword === 'type' ? 1 : 0);
+    (e.keyword === 'anyOf' || e.keyword === 'type' ? 1 : 0) +
+    // Who says what it takes says more.
+    (typeof e.parentSchema?.['description'] === 'string' ? 2 : 0);
   return [...errors].sort((a, b) => depth(b) - depth(a))[0];
 }
 
@@ -154,11 +171,15 @@ function sentenceFor(error: ErrorObject, path: Path): string {
     }
     default: {
       const about = parent['description'];
-      const data = JSON.stringify(error.propertyName ?? error.data);
+      const data = shortened(JSON.stringify(error.propertyName ?? error.data));
       const told = typeof about === 'string' ? `: ${about}` : ` (${error.message ?? 'invalid'})`;
       return `${where}: ${data} does not fit here${told}`;
     }
   }
+}
+
+function shortened(text: string): string {
+  return text.length <= MAX_QUOTE ? text : `${text.slice(0, MAX_QUOTE)}…`;
 }
 
 function lineOf(doc: Document, lines: LineCounter, path: Path): number {

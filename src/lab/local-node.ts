@@ -4,7 +4,8 @@ import { pathToFileURL } from 'node:url';
 import type { Kernel } from '../core/control/kernel.ts';
 import type { Namespace } from '../core/control/namespace.ts';
 import { formatIpv4 } from '../core/util/address.ts';
-import { runIn, setHosts } from '../node/index.ts';
+import { shareHosts } from '../node/hosts.ts';
+import { runIn } from '../node/index.ts';
 import { type Offer, offerPlace } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
 import { runCommand } from './commands.ts';
@@ -21,7 +22,7 @@ export interface NodeContext {
   readonly kernel: Kernel;
   /** The wire of each interface, in order. */
   readonly wires: readonly Switch[];
-  readonly hosts: Map<string, string[]>;
+  readonly hosts: ReadonlyMap<string, readonly string[]>;
   /** Folder of the lab file. */
   readonly dir: string;
 }
@@ -46,7 +47,7 @@ export class LocalNode implements LabNode {
 
   async attach(): Promise<void> {
     const { ns, plan } = this;
-    setHosts(ns.net, this.context.hosts);
+    shareHosts(ns.net, this.context.hosts);
     if (plan.router) ns.sysctl.set('net.ipv4.ip_forward', '1');
     for (const [name, value] of Object.entries(plan.spec.sysctl ?? {}))
       ns.sysctl.set(name, `${value}`);

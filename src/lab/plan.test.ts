@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { formatIpv4 } from '../core/util/address.ts';
 import { LabError, parseLab } from './file.ts';
 import { type LabPlan, planLab } from './plan.ts';
+import { rehearse } from './rehearse.ts';
 
 const plan = (text: string): LabPlan => planLab(parseLab(text, 'warren.yaml'));
 const refused = (text: string): string => {
@@ -107,6 +108,42 @@ test('each complaint has its line, its field and the nearest word', () => {
       'name: x\nlinks:\n  - a <-> a\n',
       'warren.yaml:3: a link joins two nodes, and both ends are a',
     ],
+    [
+      'name: x\nnodes:\n  a: { run: python3 x.py }\n',
+      'warren.yaml:3: run starts Node programs, as in "node server.js"; "python3 x.py" is none',
+    ],
+    [
+      'name: x\nlinks:\n  - a <-> b\n  - b <-> a\n',
+      'warren.yaml:4: b and a have a link already; a network takes more wires',
+    ],
+    [
+      'name: x\nnodes: { a: {} }\nnetworks:\n  n: { subnet: 127.0.0.0/8, join: [a] }\n',
+      'warren.yaml:4: 127.0.0.0/8 is not for hosts (RFC 6890); take one of 10.0.0.0/8',
+    ],
+    [
+      'name: x\nnodes: { a: {} }\nnetworks:\n  n: { join: a }\n',
+      'warren.yaml:4: networks.n.join: "a" does not fit here: Nodes on this network: a list, or a map from node to address.',
+    ],
+    [
+      'name: x\nseed: abc\nnodes: { a: {} }\n',
+      'warren.yaml:2: seed: "abc" does not fit here: A whole number, or random (the default). Same seed, same packets.',
+    ],
+    [
+      'name: x\nnodes:\n  a: router\n',
+      'warren.yaml:3: nodes.a: "router" does not fit here: A map of words such as kind, module, run, env, sysctl, routes, ready, after; it may be empty.',
+    ],
+    [
+      'name: x\nnodes: *b\n',
+      'warren.yaml:1: Unresolved alias (the anchor must be set before the alias): b',
+    ],
+    [
+      'name: x\n---\nname: y\n',
+      'warren.yaml:2: a second document begins here, and a file has one lab',
+    ],
+    [
+      'name: x\nclock: virtual\nnodes: { a: {} }\n',
+      'warren.yaml:2: clock: virtual is not there yet for lab files; use clock: real',
+    ],
     ['links: [a <-> b]\n', 'warren.yaml:1: the lab: "name" is missing'],
     ['name: x\n', 'warren.yaml:1: a lab needs at least one node: name some under nodes or links'],
     ['', 'warren.yaml:1: a lab is a map with at least a name, such as: name: two-hosts'],
@@ -117,4 +154,53 @@ test('each complaint has its line, its field and the nearest word', () => {
 test('broken YAML is one sentence with its line', () => {
   assert.match(refused('name: x\nnodes: {a: [}\n'), /^warren\.yaml:2: /);
   assert.match(refused('name: x\nname: y\n'), /^warren\.yaml:2: .*unique/);
+});
+
+test('what the stack refuses is refused before anything starts, with its line', () => {
+  const rehearsed = (text: string): string => {
+    const source = parseLab(text, 'warren.yaml');
+    try {
+      rehearse(planLab(source), source, 'examples/shop');
+      return '';
+    } catch (error) {
+      assert.ok(error instanceof LabError, String(error));
+      return error.message;
+    }
+  };
+  const node = (words: string): string =>
+    rehearsed(`name: x\nnodes:\n  b: {}\n  a1..a2:\n    ${words}\nlinks: [a1 <-> b]\n`);
+  assert.match(
+    node('sysctl: { net.ipv4.ip_forwrd: 1 }'),
+    /^warren\.yaml:5: nodes\.a1\.\.a2\.sysctl\.net\.ipv4\.ip_forwrd: .*No such file/,
+  );
+  assert.match(
+    node('sysctl: { net.ipv4.ip_default_ttl: 999 }'),
+    /^warren\.yaml:5: .*Invalid argument$/,
+  );
+  assert.match(
+    node('routes: default vai 10.0.0.1'),
+    /^warren\.yaml:5: .*"default vai 10\.0\.0\.1": .*Did you mean "via"\?$/,
+  );
+  assert.match(node('routes: [10.9.0.0/16 via 10.9.0.1]'), /^warren\.yaml:5: .*invalid gateway$/);
+  assert.equal(
+    node('module: clint.js'),
+    'warren.yaml:5: there is no file "clint.js" beside the lab file',
+  );
+  assert.equal(
+    node('run: node wbe.js'),
+    'warren.yaml:5: there is no file "wbe.js" beside the lab file',
+  );
+  assert.equal(node('run: node web.js'), '');
+  assert.equal(
+    rehearsed(
+      'name: x\nnodes:\n  b: {}\n  a: { sysctl: { net.ipv4.ip_forward: 1 }, routes: 10.9.0.0/16 via 10.0.0.1 }\nlinks: [b <-> a]\n',
+    ),
+    '',
+  );
+});
+
+test('ten thousand nodes share one table of names', () => {
+  const p = plan('name: x\nnodes: { n1..n10000: {} }\nnetworks:\n  n: { join: [n1..n10000] }\n');
+  assert.equal(p.hostsOf('n1').size, 10_000);
+  assert.equal(p.hostsOf('n1'), p.hostsOf('n10000'));
 });

@@ -7,7 +7,8 @@ import { parseNetem } from '../core/control/netem-words.ts';
 import { formatIpv4, maskOf, parseIpv4 } from '../core/util/address.ts';
 import { nearest } from '../core/util/nearest.ts';
 import type { LabSource, LinkSpec, NetworkSpec, NodeSpec } from './file.ts';
-import { expandRange } from './range.ts';
+import { programOf } from './program-words.ts';
+import { expandRange, MAX_RANGE } from './range.ts';
 import { deriveRoutes } from './routes.ts';
 
 /** One interface of a node. */
@@ -25,6 +26,8 @@ export interface PlannedInterface {
 
 export interface PlannedNode {
   readonly name: string;
+  /** Its key in the file: a range stands for several nodes. */
+  readonly key: string;
   readonly router: boolean;
   readonly spec: NodeSpec;
   readonly interfaces: PlannedInterface[];
@@ -59,7 +62,7 @@ export interface LabPlan {
   /** Commands to show, as the file has them. */
   readonly tour: readonly string[];
   /** For each node the addresses of all names, those on a shared wire first. */
-  hostsOf(node: string): Map<string, string[]>;
+  hostsOf(node: string): ReadonlyMap<string, readonly string[]>;
 }
 
 type Path = readonly (string | number)[];
@@ -81,6 +84,8 @@ interface WireDraft {
 class Planner {
   private readonly source: LabSource;
   private readonly nodes: Map<string, PlannedNode> = new Map();
+  /** Links so far, ends in the order of the alphabet. */
+  private readonly linked: Set<string> = new Set();
   private readonly taken: { base: number; prefixLen: number; wire: string }[] = [];
 
   constructor(source: LabSource) {
@@ -104,10 +109,12 @@ class Planner {
     deriveRoutes(nodes, wires);
     for (const node of nodes) node.routes.push(...listOf(node.spec.routes));
     const runs = nodes.find((n) => n.spec.run !== undefined);
-    if (spec.clock === 'virtual' && runs !== undefined)
+    if (spec.clock === 'virtual')
       this.source.fail(
         ['clock'],
-        `virtual time cannot hold for ${runs.name}, which is a process of its own (run:); use clock: real, or module:`,
+        runs === undefined
+          ? 'clock: virtual is not there yet for lab files; use clock: real'
+          : `virtual time cannot hold for ${runs.name}, which is a process of its own (run:); use clock: real, or module:`,
       );
     return {
       name: spec.name,
@@ -116,14 +123,17 @@ class Planner {
       nodes,
       wires,
       tour: spec.tour ?? [],
-      hostsOf: (node) => hostsOf(node, nodes),
+      hostsOf: hostTables(nodes),
     };
   }
 
   private names(text: string, path: Path): readonly string[] {
     const names = expandRange(text);
     if (names === undefined)
-      return this.source.fail(path, `"${text}" is no range; a range is written n1..n5`);
+      return this.source.fail(
+        path,
+        `"${text}" is no range; a range is written n1..n5, and stands for at most ${MAX_RANGE} nodes`,
+      );
     return names;
   }
 
@@ -135,8 +145,16 @@ class Planner {
         [...path, 'run'],
         `${name} has both module: and run:; a node has one program`,
       );
+    if (spec.run !== undefined && programOf(spec.run) === undefined) {
+      const text = typeof spec.run === 'string' ? spec.run : spec.run.join(' ');
+      this.source.fail(
+        [...path, 'run'],
+        `run starts Node programs, as in "node server.js"; "${text}" is none`,
+      );
+    }
     const node: PlannedNode = {
       name,
+      key,
       router: spec.kind === 'router',
       spec,
       interfaces: [],
@@ -169,14 +187,15 @@ class Planner {
           [...path, 'join', n],
         ]);
     const members: WireDraft['members'] = [];
+    const joined = new Set<string>();
     for (const [text, address, where] of entries) {
       const names = this.names(text, where);
       if (address !== null && names.length > 1)
         this.source.fail(where, `${text} are ${names.length} nodes; one address cannot serve them`);
       for (const node of names) {
         this.known(node, where);
-        if (members.some((m) => m.node === node))
-          this.source.fail(where, `${node} joins ${name} twice`);
+        if (joined.has(node)) this.source.fail(where, `${node} joins ${name} twice`);
+        joined.add(node);
         members.push({ node, address: this.address(address, where), netem, path: where });
       }
     }
@@ -188,6 +207,10 @@ class Planner {
     const spec: LinkSpec = typeof link === 'string' ? { between: link } : link;
     const [a = '', b = ''] = spec.between.split('<->').map((s) => s.trim());
     if (a === b) this.source.fail(path, `a link joins two nodes, and both ends are ${a}`);
+    const ends = [a, b].sort().join(' <-> ');
+    if (this.linked.has(ends))
+      this.source.fail(path, `${a} and ${b} have a link already; a network takes more wires`);
+    this.linked.add(ends);
     for (const node of [a, b]) if (!this.nodes.has(node)) this.addNode(node, {}, node);
     const netem = new Map<string, string>();
     if (typeof spec.netem === 'string') {
@@ -270,6 +293,11 @@ class Planner {
         `${draft.subnetText} has host bits; the subnet is ${base}/${prefixLen}`,
       );
     }
+    if (isUnusable(addr))
+      this.source.fail(
+        path,
+        `${draft.subnetText} is not for hosts (RFC 6890); take one of 10.0.0.0/8`,
+      );
     const other = this.taken.find((t) => overlaps(t, { base: addr, prefixLen }));
     if (other !== undefined)
       this.source.fail(path, `${draft.subnetText} overlaps the subnet of ${other.wire}`);
@@ -351,7 +379,7 @@ class Planner {
   }
 }
 
-function listOf(words: string | readonly string[] | undefined): readonly string[] {
+export function listOf(words: string | readonly string[] | undefined): readonly string[] {
   if (words === undefined) return [];
   return typeof words === 'string' ? [words] : words;
 }
@@ -364,9 +392,28 @@ function overlaps(
   return (a.base & mask) === (b.base & mask);
 }
 
-function hostsOf(node: string, nodes: readonly PlannedNode[]): Map<string, string[]> {
-  const own = nodes.find((n) => n.name === node);
-  const near = new Set(own?.interfaces.map((i) => i.wire));
+/** "This network", loopback, multicast and what is reserved. */
+function isUnusable(addr: number): boolean {
+  const first = addr >>> 24;
+  return first === 0 || first === 127 || first >= 224;
+}
+
+type HostTable = ReadonlyMap<string, readonly string[]>;
+
+/** One table for all nodes on the same wires: thousands of nodes may know thousands of names. */
+function hostTables(nodes: readonly PlannedNode[]): (node: string) => HostTable {
+  const byName = new Map(nodes.map((n) => [n.name, n]));
+  const tables = new Map<string, HostTable>();
+  return (name) => {
+    const wires = byName.get(name)?.interfaces.map((i) => i.wire) ?? [];
+    const key = [...wires].sort().join('\n');
+    const table = tables.get(key) ?? hostsFrom(new Set(wires), nodes);
+    tables.set(key, table);
+    return table;
+  };
+}
+
+function hostsFrom(near: ReadonlySet<string>, nodes: readonly PlannedNode[]): HostTable {
   const hosts = new Map<string, string[]>();
   for (const other of nodes) {
     const sorted = [...other.interfaces].sort(

@@ -6,7 +6,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { splitWords } from '../core/control/split-words.ts';
 import type { TunPort } from '../core/device/tun.ts';
 import { formatIpv4, formatMac } from '../core/util/address.ts';
 import { type FrameStream, FrameStreamServer, type NodeConfig } from '../node/index.ts';
@@ -17,7 +16,7 @@ import type { NodeContext } from './local-node.ts';
 import type { LabNode, NodeState } from './node.ts';
 import { NodeLog } from './node-log.ts';
 import type { PlannedNode } from './plan.ts';
-import { nodeArguments } from './program-words.ts';
+import { programOf } from './program-words.ts';
 import { runDir } from './run-dir.ts';
 import type { Switch } from './switch.ts';
 import { waitFor, waitForLog } from './wait-ready.ts';
@@ -48,7 +47,7 @@ export class ProcessNode implements LabNode {
   constructor(plan: PlannedNode, context: NodeContext) {
     this.plan = plan;
     this.context = context;
-    this.argv = programOf(plan);
+    this.argv = programOf(plan.spec.run ?? '') ?? [];
   }
 
   get program(): string {
@@ -241,15 +240,4 @@ export class ProcessNode implements LabNode {
   private socketPath(): string {
     return join(runDir(), `${process.pid}.node.${this.plan.name}.sock`);
   }
-}
-
-/** The program and its arguments, without `node`; other programs have no stack of ours inside. */
-function programOf(plan: PlannedNode): readonly string[] {
-  const { run = '' } = plan.spec;
-  const words = typeof run === 'string' ? splitWords(run) : run;
-  const args = nodeArguments(words);
-  if (args !== undefined && args.length > 0) return args;
-  throw new LabError(
-    `${plan.name}: run: starts Node programs, as in "node server.js"; "${words[0] ?? ''}" is none`,
-  );
 }

@@ -1,7 +1,7 @@
 /** Ranges of names: `n1..n5` stands for n1, n2, n3, n4, n5. */
 
 /** Most names that one range may stand for. */
-const MAX_RANGE = 10_000;
+export const MAX_RANGE = 10_000;
 
 /** The names that `text` stands for; undefined when it is a range that makes no sense. */
 export function expandRange(text: string): readonly string[] | undefined {

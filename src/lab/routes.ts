@@ -10,8 +10,9 @@ import type { PlannedNode, PlannedWire } from './plan.ts';
 export function deriveRoutes(nodes: readonly PlannedNode[], wires: readonly PlannedWire[]): void {
   const byName = new Map(nodes.map((n) => [n.name, n]));
   const wireOf = new Map(wires.map((w) => [w.name, w]));
+  const routersOf = new Map(wires.map((w) => [w.name, routersOn(w, byName)]));
   for (const node of nodes) {
-    const firstHops = shortestWays(node, byName, wireOf);
+    const firstHops = shortestWays(node, routersOf);
     const gateways = new Set(firstHops.values());
     const [only] = gateways;
     if (!node.router && gateways.size === 1 && only !== undefined) {
@@ -28,8 +29,7 @@ export function deriveRoutes(nodes: readonly PlannedNode[], wires: readonly Plan
 /** For each wire that the node is not on: the address of the router at which the shortest way begins. */
 function shortestWays(
   start: PlannedNode,
-  nodes: ReadonlyMap<string, PlannedNode>,
-  wires: ReadonlyMap<string, PlannedWire>,
+  routersOf: ReadonlyMap<string, readonly Entry[]>,
 ): Map<string, number> {
   const ways = new Map<string, number>();
   const seen = new Set(start.interfaces.map((i) => i.wire));
@@ -40,7 +40,7 @@ function shortestWays(
   while (frontier.length > 0) {
     const next: typeof frontier = [];
     for (const { wire, gateway } of frontier) {
-      for (const { router, entry } of routersOn(wires.get(wire), nodes)) {
+      for (const { router, entry } of routersOf.get(wire) ?? []) {
         const via = gateway ?? entry;
         if (router === start) continue;
         for (const exit of router.interfaces) {
@@ -56,12 +56,14 @@ function shortestWays(
   return ways;
 }
 
-/** The routers on a wire, with their addresses there. */
-function routersOn(
-  wire: PlannedWire | undefined,
-  nodes: ReadonlyMap<string, PlannedNode>,
-): { router: PlannedNode; entry: number }[] {
-  return (wire?.ends ?? []).flatMap((end) => {
+/** A router on a wire, and its address there. */
+interface Entry {
+  readonly router: PlannedNode;
+  readonly entry: number;
+}
+
+function routersOn(wire: PlannedWire, nodes: ReadonlyMap<string, PlannedNode>): Entry[] {
+  return wire.ends.flatMap((end) => {
     const router = nodes.get(end.node);
     const entry = router?.interfaces.find((i) => i.name === end.interface)?.address;
     return router?.router === true && entry !== undefined ? [{ router, entry }] : [];

@@ -32,22 +32,26 @@ export function sendMessage(stream: Duplex, message: RpcMessage): boolean {
 
 /** Calls `onMessage` for each line; destroys the stream on what is no message. */
 export function readMessages(stream: Duplex, onMessage: (message: RpcMessage) => void): void {
-  let pending = '';
+  // Pieces of a line that has not ended yet: each is looked at once, however small they are.
+  let pieces: string[] = [];
+  let length = 0;
   stream.setEncoding('utf8');
   stream.on('data', (text: string) => {
-    pending += text;
-    let end = pending.indexOf('\n');
-    while (end >= 0) {
-      const message = parse(pending.slice(0, end));
+    let from = 0;
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', from)) {
+      const message = parse(pieces.join('') + text.slice(from, end));
       if (message === undefined) {
         stream.destroy(new Error('a line that is no message'));
         return;
       }
-      pending = pending.slice(end + 1);
+      pieces = [];
+      length = 0;
+      from = end + 1;
       onMessage(message);
-      end = pending.indexOf('\n');
     }
-    if (pending.length > MAX_LINE) stream.destroy(new Error('a line that is too long'));
+    pieces.push(text.slice(from));
+    length += text.length - from;
+    if (length > MAX_LINE) stream.destroy(new Error('a line that is too long'));
   });
 }
 

@@ -2,8 +2,8 @@
  * Messages between a program and the process that holds its namespace: a 32-bit length of what follows,
  * a 32-bit length of the head, the head as JSON, and the bytes of a socket. Numbers are big-endian.
  *
- * On the program's first connection, the calls, a request is answered by a reply before the next one
- * comes. On its second, the events, the holder tells what sockets are ready for: `[[socket, EPOLL…], …]`.
+ * On the program's first connection, the calls, a request `[call, socket, …]` is answered by a reply
+ * `[result, EPOLL…]`, which tells what the socket is ready for, before the next one comes. On its second, the events, the holder tells what sockets are ready for: `[[socket, EPOLL…], …]`.
  */
 import { Buffer } from 'node:buffer';
 import type { ByteQueue } from './byte-queue.ts';

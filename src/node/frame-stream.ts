@@ -10,6 +10,7 @@
  * the connection: the other end is not trusted.
  */
 import type { Socket } from 'node:net';
+import { ByteQueue } from './byte-queue.ts';
 
 const FRAME = 1;
 const REQUEST = 2;
@@ -53,7 +54,7 @@ export class FrameStream {
   private batch: Uint8Array[] = [];
   private batchBytes = 0;
   private flushing = false;
-  private rest: Buffer = Buffer.alloc(0);
+  private readonly incoming: ByteQueue = new ByteQueue();
   private lastId = 0;
   private readonly waiting: Map<number, Waiting> = new Map();
   private failure: Error | undefined = undefined;
@@ -145,21 +146,20 @@ export class FrameStream {
   }
 
   private receive(chunk: Buffer): void {
-    const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
-    let offset = 0;
-    while (bytes.length - offset >= HEADER && !this.closed && this.failure === undefined) {
-      const length = bytes.readUInt32BE(offset);
-      const type = bytes[offset + 4] as number;
+    const { incoming } = this;
+    incoming.push(chunk);
+    while (incoming.length >= HEADER && !this.closed && this.failure === undefined) {
+      const length = incoming.uint32At(0);
+      const type = incoming.byteAt(4);
       const problem = lengthProblem(type, length);
       if (problem !== undefined) {
         this.destroy(new Error(`the other end of the wire broke the protocol: ${problem}`));
         return;
       }
-      if (bytes.length - offset < 4 + length) break;
-      this.handle(type, bytes.subarray(offset + HEADER, offset + 4 + length));
-      offset += 4 + length;
+      if (incoming.length < 4 + length) break;
+      this.handle(type, incoming.take(4 + length).subarray(HEADER));
     }
-    this.rest = Buffer.from(bytes.subarray(offset));
+    incoming.settle();
   }
 
   private handle(type: number, body: Buffer): void {

@@ -9,6 +9,14 @@ export function setHosts(net: NetNs, hosts: ReadonlyMap<string, readonly string[
   tables.set(net, new Map([...hosts].map(([name, list]) => [name.toLowerCase(), [...list]])));
 }
 
+/**
+ * The same with a table that many namespaces share: it is not copied, its names are in lower case, and nobody
+ * changes it any more.
+ */
+export function shareHosts(net: NetNs, hosts: ReadonlyMap<string, readonly string[]>): void {
+  tables.set(net, hosts);
+}
+
 /** What `setHosts` set. */
 export function hostsOf(net: NetNs): ReadonlyMap<string, readonly string[]> {
   return tables.get(net) ?? new Map<string, readonly string[]>();

@@ -12,13 +12,18 @@ import { readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { NetworkInterfaceInfo } from 'node:os';
 import { Kernel } from '../core/control/kernel.ts';
-import { EMSGSIZE, ENETDOWN } from '../core/errno.ts';
-import type {
-  ControlMessage,
-  OptionValue,
-  Received,
-  SockAddr,
-  SockAddrIn,
+import { EAGAIN, EMSGSIZE, ENETDOWN } from '../core/errno.ts';
+import {
+  AF_INET,
+  type ControlMessage,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLRDHUP,
+  type OptionValue,
+  type Received,
+  type SockAddr,
+  type SockAddrIn,
 } from '../core/transport/sock.ts';
 import { ByteQueue } from './byte-queue.ts';
 import {
@@ -116,7 +121,7 @@ class CallChannel {
     return this.exchange([name, ...args]).head;
   }
 
-  /** The reply, whose data the next call overwrites; `[-ENETDOWN]` once the holder is gone. */
+  /** The reply, whose data the next call overwrites; `-ENETDOWN` once the holder is gone. */
   exchange(head: readonly unknown[], data?: Uint8Array): CallMessage {
     try {
       const request = encodeCall(head, data === undefined ? undefined : [data]);
@@ -137,7 +142,7 @@ class CallChannel {
   }
 }
 
-const GONE: CallMessage = { head: [-ENETDOWN], data: Buffer.alloc(0) };
+const GONE: CallMessage = { head: [-ENETDOWN, EPOLLERR], data: Buffer.alloc(0) };
 
 interface NativeHandle {
   readonly fd: number;
@@ -178,9 +183,12 @@ class RemoteSockets implements RemoteCalls {
   }
 
   tell(id: number, events: number): void {
-    this.open.get(id)?.onEvent?.(events);
+    this.open.get(id)?.tell(events);
   }
 }
+
+/** What makes a read give something: data, their end, or an error. */
+const READABLE: number = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 /** The calls of `core/socket/socket.ts`, made in another process. */
 class RemoteSocket implements ProgramSocket {
@@ -188,11 +196,18 @@ class RemoteSocket implements ProgramSocket {
   private readonly all: RemoteSockets;
   private readonly channel: CallChannel;
   private readonly id: number;
+  /** The last reply said so, and no event came since: a read would find nothing. */
+  private drained = false;
 
   constructor(all: RemoteSockets, channel: CallChannel, id: number) {
     this.all = all;
     this.channel = channel;
     this.id = id;
+  }
+
+  tell(events: number): void {
+    this.drained = false;
+    this.onEvent?.(events);
   }
 
   bind(addr: SockAddr): number {
@@ -208,13 +223,14 @@ class RemoteSocket implements ProgramSocket {
   }
 
   accept(): ProgramSocket | number {
+    if (this.drained) return -EAGAIN;
     return this.all.adopt(this.number('accept'));
   }
 
   /** A stream's: takes what fits into one message, as if the send buffer were full. */
   send(data: Uint8Array, flags = 0): number {
     const part = data.length > MAX_DATA ? data.subarray(0, MAX_DATA) : data;
-    return Number(this.channel.exchange(['send', this.id, flags], part).head[0]);
+    return Number(this.ask(['send', this.id, flags], part).head[0]);
   }
 
   sendto(
@@ -224,24 +240,19 @@ class RemoteSocket implements ProgramSocket {
     _control?: readonly ControlMessage[],
   ): number {
     if (data.length > MAX_DATA) return -EMSGSIZE;
-    return Number(this.channel.exchange(['sendto', this.id, flags, to], data).head[0]);
+    return Number(this.ask(['sendto', this.id, flags, to], data).head[0]);
   }
 
   recv(max: number, flags = 0): Received | number {
-    const { head, data } = this.channel.exchange(['recv', this.id, Math.min(max, MAX_DATA), flags]);
+    if (this.drained) return -EAGAIN;
+    const { head, data } = this.ask(['recv', this.id, Math.min(max, MAX_DATA), flags]);
     const [got] = head;
     if (typeof got === 'number') return got;
     const { fullLen, from, flags: told } = got as Received;
     const own = Uint8Array.prototype.slice.call(data);
     // No slices: the end of a stream.
-    return {
-      data: own.length === 0 ? [] : [own],
-      len: own.length,
-      fullLen,
-      from,
-      flags: told,
-      control: [],
-    };
+    const slices = own.length === 0 ? [] : [own];
+    return { data: slices, len: own.length, fullLen, from, flags: told, control: [] };
   }
 
   shutdown(how: number): number {
@@ -259,16 +270,16 @@ class RemoteSocket implements ProgramSocket {
   }
 
   getsockopt(level: number, name: number): OptionValue {
-    return this.channel.call('getsockopt', this.id, level, name)[0] as OptionValue;
+    return this.ask(['getsockopt', this.id, level, name]).head[0] as OptionValue;
   }
 
   getsockname(): SockAddrIn {
-    const [name] = this.channel.call('getsockname', this.id);
-    return typeof name === 'number' ? { family: 2, addr: 0, port: 0 } : (name as SockAddrIn);
+    const [name] = this.ask(['getsockname', this.id]).head;
+    return typeof name === 'number' ? { family: AF_INET, addr: 0, port: 0 } : (name as SockAddrIn);
   }
 
   getpeername(): SockAddrIn | number {
-    return this.channel.call('getpeername', this.id)[0] as SockAddrIn | number;
+    return this.ask(['getpeername', this.id]).head[0] as SockAddrIn | number;
   }
 
   poll(): number {
@@ -276,6 +287,12 @@ class RemoteSocket implements ProgramSocket {
   }
 
   private number(call: string, ...args: readonly unknown[]): number {
-    return Number(this.channel.call(call, this.id, ...args)[0]);
+    return Number(this.ask([call, this.id, ...args]).head[0]);
+  }
+
+  private ask(head: readonly unknown[], data?: Uint8Array): CallMessage {
+    const reply = this.channel.exchange(head, data);
+    this.drained = (Number(reply.head[1]) & READABLE) === 0;
+    return reply;
   }
 }

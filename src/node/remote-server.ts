@@ -128,10 +128,11 @@ class Place {
     }
     touchClock(this.net);
     const result = this.answer(String(name), id, args, message.data);
+    const ready = this.sockets.get(Number(id))?.poll() ?? 0;
     if (typeof result === 'object' && result !== null && 'fullLen' in result) {
       const { fullLen, from, flags, data } = result as Received;
-      connection.write(encodeCall([{ fullLen, from, flags }], data));
-    } else connection.write(encodeCall([result]));
+      connection.write(encodeCall([{ fullLen, from, flags }, ready], data));
+    } else connection.write(encodeCall([result, ready]));
   }
 
   /** A connection says first which of the two it is. */
