@@ -33,6 +33,8 @@ const MAX_PACKET = 65535;
 const CONTROL_BYTES = 128;
 const RCVBUF_BYTES = 32 << 20;
 const CLOCK_REALTIME = 0;
+const SAME_MOMENT_US = 20;
+const CLOCK_TRIES = 5;
 const SIOCGIFINDEX = 0x8933;
 
 /** `struct sock_filter` each: keeps what left, drops what was injected. */
@@ -89,9 +91,7 @@ export class PacketTap {
       value = syscall(nr.recvmsg, this.fd, this.message.address, MSG_DONTWAIT);
     }
     if (value < VNET_HDR_BYTES) return null;
-    const beforeUs = monotonicUs();
-    syscall(nr.clock_gettime, CLOCK_REALTIME, this.clock.address);
-    const nowUs = (beforeUs + monotonicUs()) / 2;
+    const nowUs = this.readClocks();
     const atUs = nowUs - this.ageUs();
     const bytes = this.room.bytes.slice(VNET_HDR_BYTES, value);
     if (this.room.view.getUint8(0) & VIRTIO_NET_HDR_F_NEEDS_CSUM)
@@ -101,6 +101,19 @@ export class PacketTap {
 
   close(): void {
     this.ffi.syscall(this.ffi.nr.close, this.fd);
+  }
+
+  /** Reads the clock of the stamps into `clock`, and gives the same moment on the target's. */
+  private readClocks(): number {
+    const { syscall, nr } = this.ffi;
+    for (let tries = 1; ; tries++) {
+      const beforeUs = monotonicUs();
+      syscall(nr.clock_gettime, CLOCK_REALTIME, this.clock.address);
+      const afterUs = monotonicUs();
+      // Interrupted in between, the two are not of the same moment.
+      if (afterUs - beforeUs < SAME_MOMENT_US || tries === CLOCK_TRIES)
+        return (beforeUs + afterUs) / 2;
+    }
   }
 
   /** How long before the time in `clock` the packet left that `message` holds. */
