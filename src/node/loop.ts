@@ -16,11 +16,17 @@ export interface Ready {
   dispatch(): void;
 }
 
+/** Something that was closed, and whose application is told of it behind all events of the same turn. */
+export interface Closing {
+  finishClose(): void;
+}
+
 /** Longest interval of Node's timers, milliseconds. */
 const FOREVER = 2 ** 31 - 1;
 
 let queue: Ready[] = [];
 let head = 0;
+let closing: Closing[] = [];
 let draining = false;
 let scheduled = false;
 let refs = 0;
@@ -35,10 +41,19 @@ export function markReady(handle: Ready): void {
   if (handle.queued) return;
   handle.queued = true;
   queue.push(handle);
-  if (!draining && !scheduled) {
-    scheduled = true;
-    setImmediate(drainLater);
-  }
+  if (!draining) schedule();
+}
+
+/** Notes that `handle` was closed: libuv, too, runs close callbacks when all else of a turn is done. */
+export function markClosing(handle: Closing): void {
+  closing.push(handle);
+  if (!draining) schedule();
+}
+
+function schedule(): void {
+  if (scheduled) return;
+  scheduled = true;
+  setImmediate(drainLater);
 }
 
 /** True while application callbacks are being dispatched: the kernels' clocks are fresh then. */
@@ -53,8 +68,8 @@ function drainLater(): void {
 
 /**
  * Dispatches every handle that was ready when it began, and those that become ready meanwhile up to
- * as many again; true if some are left. An exception leaves through it, as from any callback of
- * Node's, and the rest is dispatched later.
+ * as many again; then what was closed. True if some are left. An exception leaves through it, as from any
+ * callback of Node's, and the rest is dispatched later.
  */
 export function dispatchReady(): boolean {
   if (draining) return queue.length > 0;
@@ -66,6 +81,7 @@ export function dispatchReady(): boolean {
       handle.queued = false;
       handle.dispatch();
     }
+    if (closing.length > 0) finishClosing();
   } finally {
     draining = false;
     if (head === queue.length) {
@@ -74,13 +90,24 @@ export function dispatchReady(): boolean {
     } else {
       queue = queue.slice(head);
       head = 0;
-      if (!scheduled) {
-        scheduled = true;
-        setImmediate(drainLater);
-      }
     }
+    if (queue.length > 0 || closing.length > 0) schedule();
   }
   return queue.length > 0;
+}
+
+function finishClosing(): void {
+  const list = closing;
+  closing = [];
+  let done = 0;
+  try {
+    for (const handle of list) {
+      done++;
+      handle.finishClose();
+    }
+  } finally {
+    if (done < list.length) closing = [...list.slice(done), ...closing];
+  }
 }
 
 /** Calls an application's callback in the asynchronous context of `resource`; then drains the ticks. */

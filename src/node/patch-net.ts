@@ -217,12 +217,12 @@ function bindServer(
   flags: number,
 ): BoundServer {
   if (!address) {
-    const handle = new TcpHandle(ns);
+    const handle = new TcpHandle(ns, undefined, 'TCPSERVERWRAP');
     if (handle.bind6('::', port, flags) === 0) return { handle, address: '::', addressType: 6 };
     handle.close();
     return bindServer(ns, '0.0.0.0', port, 4, flags);
   }
-  const handle = new TcpHandle(ns);
+  const handle = new TcpHandle(ns, undefined, 'TCPSERVERWRAP');
   const err =
     addressType === 6 ? handle.bind6(address, port, flags) : handle.bind(address, port, flags);
   if (err !== 0) handle.failListen(err);

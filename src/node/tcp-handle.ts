@@ -31,10 +31,20 @@ import {
   TCP_NODELAY,
 } from '../core/transport/sockopt-names.ts';
 import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
+import { inRoot } from './current.ts';
 import { deliverEof, deliverError, receive } from './deliver.ts';
 import { internals } from './internals.ts';
 import { JsStreamBase } from './js-stream.ts';
-import { drainTicks, hold, makeCallback, markReady, type Ready, release } from './loop.ts';
+import {
+  type Closing,
+  drainTicks,
+  hold,
+  makeCallback,
+  markClosing,
+  markReady,
+  type Ready,
+  release,
+} from './loop.ts';
 import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { SendQueue, type WriteDone } from './send-queue.ts';
@@ -65,7 +75,7 @@ interface ShutdownRequest {
   oncomplete?: (status: number) => void;
 }
 
-export class TcpHandle extends JsStreamBase implements Ready {
+export class TcpHandle extends JsStreamBase implements Ready, Closing {
   readonly net: NetNs;
   /** The asynchronous context in which the handle was made; its callbacks run in it. */
   resource: AsyncResource;
@@ -93,21 +103,24 @@ export class TcpHandle extends JsStreamBase implements Ready {
   /** EADDRINUSE of a bind, told by listen or connect as libuv does. */
   private delayedError = 0;
   private connectRequest: ConnectRequest | undefined = undefined;
+  /** An event of the connecting socket was put behind the others once. */
+  private watched = false;
   private connectResource: AsyncResource | undefined = undefined;
   private shutdownRequest: ShutdownRequest | undefined = undefined;
+  private shutdownResource: AsyncResource | undefined = undefined;
   private shutdownStatus = 1;
   /** Requests of native consumers that wait for `finishWrite`. */
   private readonly nativeWrites: { req: object; status: number }[] = [];
   private nativeShutdown: { req: object; status: number } | undefined = undefined;
   private closeCallback: ((this: TcpHandle) => void) | undefined = undefined;
-  private closeTold = false;
   /** Requests under way: each keeps the event loop alive whatever `unref` said. */
   private requests = 0;
 
-  constructor(net: NetNs, socket?: ProgramSocket) {
+  /** @param type what `async_hooks` calls it */
+  constructor(net: NetNs, socket?: ProgramSocket, type = 'TCPWRAP') {
     super();
     this.net = net;
-    this.resource = new AsyncResource('TCPWRAP', { requireManualDestroy: true });
+    this.resource = new AsyncResource(type, { requireManualDestroy: true });
     if (socket !== undefined) this.adopt(socket);
   }
 
@@ -298,7 +311,9 @@ export class TcpHandle extends JsStreamBase implements Ready {
     for (let i = 0; i < ACCEPTS && !this.closed; i++) {
       const accepted = (this.socket as ProgramSocket).accept();
       if (accepted === -EAGAIN) return;
-      makeCallback(this.resource, acceptOne, this, accepted);
+      const client =
+        typeof accepted === 'number' ? accepted : inRoot(this.net, makeHandle, this.net, accepted);
+      makeCallback(this.resource, acceptOne, this, client);
     }
     if (!this.closed) markReady(this);
   }
@@ -328,6 +343,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
     }
     if (this.delayedError !== 0) markReady(this);
     this.connectRequest = req;
+    this.watched = false;
     this.connectResource = new AsyncResource('TCPCONNECTWRAP', { requireManualDestroy: true });
     this.begin();
     return 0;
@@ -463,6 +479,7 @@ export class TcpHandle extends JsStreamBase implements Ready {
   shutdown(req: ShutdownRequest): number {
     if (this.shutdownRequest !== undefined || !this.canShutdown()) return uv('ENOTCONN');
     this.shutdownRequest = req;
+    this.shutdownResource = new AsyncResource('SHUTDOWNWRAP', { requireManualDestroy: true });
     this.beginShutdown();
     return 0;
   }
@@ -500,11 +517,15 @@ export class TcpHandle extends JsStreamBase implements Ready {
     if (req === undefined && native === undefined) return;
     if (this.shutdownStatus === 1 && cancelled === 0) return;
     const status = cancelled !== 0 && this.shutdownStatus === 1 ? cancelled : this.shutdownStatus;
+    const resource = this.shutdownResource;
     this.shutdownRequest = undefined;
+    this.shutdownResource = undefined;
     this.nativeShutdown = undefined;
     this.end();
-    if (req !== undefined)
-      makeCallback(this.resource, () => req.oncomplete?.(status), undefined, undefined);
+    if (req !== undefined && resource !== undefined) {
+      makeCallback(resource, completeShutdown, req, status);
+      resource.emitDestroy();
+    }
     if (native !== undefined) this.finishShutdown(native.req, status);
   }
 
@@ -522,12 +543,17 @@ export class TcpHandle extends JsStreamBase implements Ready {
   }
 
   private dispatchEvents(): void {
-    if (this.connectRequest !== undefined && !this.closed) this.finishConnect();
-    this.finishNativeWrites();
-    if (this.closed) {
-      if (!this.closeTold) this.finishClose();
-      return;
+    if (this.connectRequest !== undefined && !this.closed) {
+      // libuv watches a connecting socket from its next poll on: what was ready by then comes first.
+      if (!this.watched) {
+        this.watched = true;
+        markReady(this);
+        return;
+      }
+      this.finishConnect();
     }
+    this.finishNativeWrites();
+    if (this.closed) return;
     if (this.listening) {
       this.acceptSome();
       return;
@@ -586,11 +612,19 @@ export class TcpHandle extends JsStreamBase implements Ready {
       this.socket.onEvent = null;
       this.socket.close();
     }
-    markReady(this);
+    markClosing(this);
   }
 
-  /** What libuv does one turn after `uv_close`: cancels what waits, then tells. */
-  private finishClose(): void {
+  /** What libuv does behind the turn of `uv_close`: cancels what waits, then tells. */
+  finishClose(): void {
+    try {
+      this.cancelAll();
+    } finally {
+      this.tellClosed();
+    }
+  }
+
+  private cancelAll(): void {
     if (this.connectRequest !== undefined) {
       this.delayedError = 0;
       this.completeConnect(uv('ECANCELED'));
@@ -599,13 +633,18 @@ export class TcpHandle extends JsStreamBase implements Ready {
     if (queue !== undefined && queue.length > 0) queue.fail(uv('ECANCELED'));
     this.finishShutdowns(uv('ECANCELED'));
     this.finishNativeWrites();
+  }
+
+  private tellClosed(): void {
     const callback = this.closeCallback;
     this.closeCallback = undefined;
-    this.closeTold = true;
     this.end();
-    if (typeof callback === 'function') makeCallback(this.resource, callCallback, this, callback);
-    this.resource.emitDestroy();
-    this.letGo();
+    try {
+      if (typeof callback === 'function') makeCallback(this.resource, callCallback, this, callback);
+    } finally {
+      this.resource.emitDestroy();
+      this.letGo();
+    }
   }
 
   /**
@@ -621,9 +660,17 @@ export class TcpHandle extends JsStreamBase implements Ready {
   }
 }
 
-function acceptOne(server: TcpHandle, accepted: ProgramSocket | number): void {
-  if (typeof accepted === 'number') server.onconnection?.(uvErrno(accepted), undefined);
-  else server.onconnection?.(0, new TcpHandle(server.net, accepted));
+function makeHandle(net: NetNs, socket: ProgramSocket): TcpHandle {
+  return new TcpHandle(net, socket);
+}
+
+function acceptOne(server: TcpHandle, client: TcpHandle | number): void {
+  if (typeof client === 'number') server.onconnection?.(uvErrno(client), undefined);
+  else server.onconnection?.(0, client);
+}
+
+function completeShutdown(req: ShutdownRequest, status: number): void {
+  req.oncomplete?.(status);
 }
 
 function callCallback(handle: TcpHandle, callback: (this: TcpHandle) => void): void {

@@ -16,7 +16,15 @@ import {
 import * as so from '../core/transport/sockopt-names.ts';
 import { formatIpv4, parseIpv4 } from '../core/util/address.ts';
 import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
-import { hold, makeCallback, markReady, type Ready, release } from './loop.ts';
+import {
+  type Closing,
+  hold,
+  makeCallback,
+  markClosing,
+  markReady,
+  type Ready,
+  release,
+} from './loop.ts';
 import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
 import { createSocket, type ProgramSocket } from './system-calls.ts';
 import { touchClock } from './touch-clock.ts';
@@ -67,7 +75,7 @@ class PendingSend {
   }
 }
 
-export class UdpHandle implements Ready {
+export class UdpHandle implements Ready, Closing {
   queued = false;
   /** Resolves names for `node:dgram`. */
   lookup: Lookup;
@@ -365,8 +373,7 @@ export class UdpHandle implements Ready {
     let finished = false;
     try {
       this.flush();
-      if (this.closed) this.finishClose();
-      else if (this.receiving) this.receive();
+      if (this.receiving && !this.closed) this.receive();
       finished = true;
     } finally {
       // An application's callback threw: what is left comes in a later turn.
@@ -387,10 +394,11 @@ export class UdpHandle implements Ready {
       this.socket.close();
     }
     this.updateHold();
-    markReady(this);
+    markClosing(this);
   }
 
-  private finishClose(): void {
+  finishClose(): void {
+    this.flush();
     const callback = this.closeCallback;
     this.closeCallback = undefined;
     this.closing = false;

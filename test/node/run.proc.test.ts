@@ -86,7 +86,8 @@ test('a callback runs in the namespace and in the context of who asked', async (
     'connection server web',
     'data client client',
     'end client client',
-    'server data server web',
+    // As Node's own: an accepted socket has the context of nobody.
+    'server data undefined web',
   ]);
 });
 

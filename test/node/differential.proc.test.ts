@@ -1,0 +1,45 @@
+/**
+ * One program, run by Node on the host's loopback and in a namespace: what it sees must be the same. Node
+ * itself is the oracle for events, their order, errors, counters and contexts.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Kernel, runOutside } from '../../src/node/index.ts';
+import { DGRAM_DNS } from './differential/dgram-dns.ts';
+import { HTTP } from './differential/http.ts';
+import { Log, type Scenario } from './differential/log.ts';
+import { NET_SERVERS } from './differential/net-servers.ts';
+import { NET_SOCKETS } from './differential/net-sockets.ts';
+
+const kernel = new Kernel({ seed: 1 });
+
+/** What a scenario saw, or that it came to no end. */
+async function outcome(scenario: Scenario): Promise<Record<string, string[]>> {
+  const log = new Log();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      log.add('scenario', 'did not end');
+      resolve();
+    }, 10_000);
+  });
+  await Promise.race([scenario(log), late]);
+  clearTimeout(timer);
+  // What is still under way is told, too.
+  await sleep(50);
+  return log.result;
+}
+
+for (const scenarios of [NET_SOCKETS, NET_SERVERS, HTTP, DGRAM_DNS]) {
+  for (const [name, scenario] of Object.entries(scenarios))
+    test(`like Node on loopback: ${name}`, async () => {
+      const expected = await runOutside(() => outcome(scenario));
+      const ns = kernel.netns.add();
+      ns.link.set('lo', { up: true });
+      const actual = await ns.run(() => outcome(scenario));
+      assert.deepEqual(actual, expected);
+      assert.equal(expected['scenario'], undefined);
+      ns.destroy();
+    });
+}
