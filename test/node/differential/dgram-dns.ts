@@ -38,7 +38,7 @@ const messages: Scenario = async (log) => {
   const { port } = server.address();
   const client = dgram.createSocket('udp4');
   log.watch('client', client, 'listening', 'error', 'close');
-  client.on('message', (m, from) => log.add('client', 'message', String(m), from));
+  client.on('message', (m, from) => log.add('client in', 'message', String(m), from));
   log.add(
     'client',
     attempt(() => client.address()),
@@ -200,6 +200,7 @@ const lookups: Scenario = async (log) => {
     ['localhost', { order: 'x' }],
     ['localhost', { all: 'x' }],
   ];
+  const promises: Promise<unknown>[] = [];
   for (const [host, options] of cases) {
     await new Promise<void>((resolve) => {
       const thrown = attempt(() => {
@@ -211,13 +212,17 @@ const lookups: Scenario = async (log) => {
       log.add('callback', host, options, thrown);
       if (thrown !== undefined) resolve();
     });
-    const promised = await dns.promises.lookup(host, options as never).catch(shape);
-    log.add('promise', host, options, promised);
+    const thrown = attempt(() => {
+      const promise = dns.promises.lookup(host, options as never);
+      promises.push(promise.then((x) => log.add('promise', host, options, x)).catch(shape));
+    });
+    log.add('promise', host, options, thrown);
+    log.add('promise', host, await promises.at(-1));
   }
   log.add(
     'bad',
     attempt(() => dns.lookup(7 as never, () => undefined)),
-    attempt(() => (dns.lookup as (h: string) => void)('x')),
+    attempt(() => (dns.lookup as unknown as (h: string) => void)('x')),
   );
   log.add('service', await dns.promises.lookupService(HOST, 80).catch(shape));
   log.add(
