@@ -160,6 +160,8 @@ const fetching: Scenario = async (log) => {
   server.close();
   server.closeAllConnections();
   await once(server, 'close');
+  // Until the client, too, has seen its kept connection end.
+  await sleep(50);
   const refused = await fetch(url).catch((e) => shape(e.cause));
   log.add('refused', refused);
 };

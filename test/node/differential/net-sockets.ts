@@ -276,7 +276,7 @@ const reading: Scenario = async (log) => {
       buffer,
       callback(n, b) {
         bytes += n;
-        if (calls < 3) log.add('onread', ...[n, b === buffer, onread.bytesRead === bytes]);
+        if (calls < 3) log.add('onread', n, b === buffer, onread.bytesRead === bytes);
         if (++calls % 100 === 0) setTimeout(() => onread.resume(), 1);
         return calls % 100 !== 0;
       },
