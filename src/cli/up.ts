@@ -1,11 +1,11 @@
 /** `warren up`: brings a lab up, shows it, and keeps it up until Ctrl-C. */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { splitWords } from '../core/control/split-words.ts';
 import type { CommandIo } from '../lab/command-io.ts';
 import { LabError, parseLab } from '../lab/file.ts';
 import { Lab } from '../lab/lab.ts';
+import { parseOptions } from '../lab/options.ts';
 import { type LabPlan, planLab } from '../lab/plan.ts';
 import { rehearse } from '../lab/rehearse.ts';
 import { socketPath } from '../lab/run-dir.ts';
@@ -20,7 +20,7 @@ const PLAIN = '\u001b[0m';
 
 /** Resolves with the exit code once the lab is down again. */
 export async function up(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = parseOptions('up', {
     args: [...args],
     allowPositionals: true,
     options: {
