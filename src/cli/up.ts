@@ -8,7 +8,7 @@ import { Lab } from '../lab/lab.ts';
 import { parseOptions } from '../lab/options.ts';
 import { type LabPlan, planLab } from '../lab/plan.ts';
 import { rehearse } from '../lab/rehearse.ts';
-import { socketPath } from '../lab/run-dir.ts';
+import { removeStale, socketPath } from '../lab/run-dir.ts';
 import { serveCommands } from '../lab/server.ts';
 import { listNodes, runVerb } from '../lab/verbs.ts';
 import { runOutside } from '../node/index.ts';
@@ -82,6 +82,7 @@ class Session {
   }
 
   async run(tour: boolean): Promise<number> {
+    removeStale();
     const stop = await serveCommands(socketPath(this.plan.name), (argv, io, at) =>
       runVerb(this.lab, argv, io, { cwd: at.cwd, down: () => this.ended.abort() }),
     );

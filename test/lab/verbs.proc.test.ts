@@ -87,4 +87,10 @@ test('a lab that is killed takes its programs with it', async () => {
   assert.equal(pids.length, 2);
   lab.process.kill('SIGKILL');
   await eventually(() => pids.every((pid) => !isAlive(pid)), 'programs end with their lab');
+  // The next lab clears away the sockets of the last one.
+  await lab.done;
+  await lab.start();
+  lab.process.kill('SIGINT');
+  assert.equal((await lab.done).code, 0);
+  assert.deepEqual(lab.sockets(), []);
 });
