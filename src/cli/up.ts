@@ -82,21 +82,21 @@ class Session {
   }
 
   async run(tour: boolean): Promise<number> {
-    removeStale();
-    const stop = await serveCommands(socketPath(this.plan.name), (argv, io, at) =>
-      runVerb(this.lab, argv, io, { cwd: at.cwd, down: () => this.ended.abort() }),
-    );
     const end = (): void => this.ended.abort();
-    process.on('SIGINT', end);
-    process.on('SIGTERM', end);
-    process.on('SIGHUP', end);
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+    for (const signal of signals) process.on(signal, end);
+    removeStale();
+    let stop: (() => Promise<void>) | undefined;
     try {
+      stop = await serveCommands(socketPath(this.plan.name), (argv, io, at) =>
+        runVerb(this.lab, argv, io, { cwd: at.cwd, down: end }),
+      );
       return await this.live(tour);
     } finally {
       await this.lab.down();
-      await stop();
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, end);
-      this.say(`${this.plan.name} is down`);
+      await stop?.();
+      for (const signal of signals) process.off(signal, end);
+      if (stop !== undefined) this.say(`${this.plan.name} is down`);
     }
   }
 
