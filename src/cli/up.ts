@@ -1,14 +1,14 @@
 /** `warren up`: brings a lab up, shows it, and keeps it up until Ctrl-C. */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { splitWords } from '../core/control/split-words.ts';
 import type { CommandIo } from '../lab/command-io.ts';
 import { LabError, parseLab } from '../lab/file.ts';
 import { Lab } from '../lab/lab.ts';
+import { parseOptions } from '../lab/options.ts';
 import { type LabPlan, planLab } from '../lab/plan.ts';
 import { rehearse } from '../lab/rehearse.ts';
-import { socketPath } from '../lab/run-dir.ts';
+import { removeStale, socketPath } from '../lab/run-dir.ts';
 import { serveCommands } from '../lab/server.ts';
 import { listNodes, runVerb } from '../lab/verbs.ts';
 import { runOutside } from '../node/index.ts';
@@ -20,7 +20,7 @@ const PLAIN = '\u001b[0m';
 
 /** Resolves with the exit code once the lab is down again. */
 export async function up(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = parseOptions('up', {
     args: [...args],
     allowPositionals: true,
     options: {
@@ -82,20 +82,21 @@ class Session {
   }
 
   async run(tour: boolean): Promise<number> {
-    const stop = await serveCommands(socketPath(this.plan.name), (argv, io, at) =>
-      runVerb(this.lab, argv, io, { cwd: at.cwd, down: () => this.ended.abort() }),
-    );
     const end = (): void => this.ended.abort();
-    process.on('SIGINT', end);
-    process.on('SIGTERM', end);
-    process.on('SIGHUP', end);
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+    for (const signal of signals) process.on(signal, end);
+    removeStale();
+    let stop: (() => Promise<void>) | undefined;
     try {
+      stop = await serveCommands(socketPath(this.plan.name), (argv, io, at) =>
+        runVerb(this.lab, argv, io, { cwd: at.cwd, down: end }),
+      );
       return await this.live(tour);
     } finally {
       await this.lab.down();
-      await stop();
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, end);
-      this.say(`${this.plan.name} is down`);
+      await stop?.();
+      for (const signal of signals) process.off(signal, end);
+      if (stop !== undefined) this.say(`${this.plan.name} is down`);
     }
   }
 

@@ -2,7 +2,7 @@
  * A lab that is up: the process that carries its wires, its nodes, and what can be done to it. Made
  * from a plan; `down` leaves nothing behind.
  */
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream, openSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { Kernel } from '../core/control/kernel.ts';
 import { Capture } from '../core/link/capture.ts';
@@ -178,7 +178,9 @@ export class Lab {
     only: { node?: string | undefined; wire?: string | undefined },
   ): RunningCapture {
     const devices = this.captureDevices(only);
-    const stream = createWriteStream(file);
+    const stream = createWriteStream(file, { fd: openForWriting(file) });
+    // A full disk ends the file, not the lab.
+    stream.on('error', (error) => this.options.onProgress?.(`capture: ${error.message}`));
     const capture = new Capture(devices, (bytes) => void stream.write(bytes));
     const running: RunningCapture = {
       packets: () => capture.packets,
@@ -266,6 +268,14 @@ function joins(wire: Switch, node: string): boolean {
   return wire.wire.ends.some((e) => e.node === node);
 }
 
+function openForWriting(file: string): number {
+  try {
+    return openSync(file, 'w');
+  } catch (error) {
+    throw new LabError(`capture: ${(error as Error).message}`);
+  }
+}
+
 function finished(stream: WriteStream): Promise<void> {
-  return new Promise((resolve) => stream.end(resolve));
+  return new Promise((resolve) => stream.end(() => resolve()));
 }

@@ -2,7 +2,7 @@
  * Where a lab that runs can be found: `<runtime folder>/warren/<lab>.sock`, readable by its owner
  * alone. The runtime folder is $XDG_RUNTIME_DIR, or one of this user's in the temporary folder.
  */
-import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +34,24 @@ export function listLabs(): string[] {
     .map((f) => /^([^.]+)\.sock$/.exec(f)?.[1])
     .filter((name) => name !== undefined)
     .sort();
+}
+
+/** Removes the sockets of labs that were killed: their names begin with the lab's process id. */
+export function removeStale(): void {
+  const dir = runDir();
+  for (const file of readdirSync(dir)) {
+    const pid = Number(/^(\d+)\.(?:node|exec)\..*\.sock$/.exec(file)?.[1] ?? 0);
+    if (pid !== 0 && !isAlive(pid)) rmSync(join(dir, file), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** Does somebody answer on this socket? */

@@ -73,7 +73,10 @@ function serve(socket: Socket, run: CommandRunner): void {
           sendMessage(socket, { launch });
         }),
     };
-    run(message.argv, io, { cwd: message.cwd ?? process.cwd() })
+    const { argv, cwd = process.cwd() } = message;
+    // What fails at once must not end the lab either.
+    Promise.resolve()
+      .then(() => run(argv, io, { cwd }))
       .catch((error: unknown) => {
         io.err(`warren: ${error instanceof Error ? error.message : String(error)}\n`);
         return 2;

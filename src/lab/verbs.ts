@@ -1,6 +1,5 @@
 /** What can be asked of a lab that is up: the verbs of the command, words in, text out. */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { parseNetem } from '../core/control/netem-words.ts';
 import { formatIpv4 } from '../core/util/address.ts';
 import { nearest } from '../core/util/nearest.ts';
@@ -8,6 +7,7 @@ import type { CommandIo } from './command-io.ts';
 import { LabError } from './file.ts';
 import type { Lab } from './lab.ts';
 import type { LabNode } from './node.ts';
+import { parseOptions } from './options.ts';
 import { formatTable } from './table.ts';
 
 /** Where the words were typed, and how the lab is taken down. */
@@ -74,8 +74,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 };
 
-/** Runs one command line; resolves with its exit code, throws `LabError` for wrong words. */
-export function runVerb(
+/** Runs one command line; resolves with its exit code, rejects with `LabError` for wrong words. */
+export async function runVerb(
   lab: Lab,
   argv: readonly string[],
   io: CommandIo,
@@ -145,7 +145,7 @@ async function capture(
   io: CommandIo,
   at: VerbContext,
 ): Promise<number> {
-  const { values } = parseArgs({
+  const { values } = parseOptions('capture', {
     args: [...args],
     options: {
       node: { type: 'string', short: 'n' },
@@ -157,6 +157,7 @@ async function capture(
   if (values.write === undefined)
     throw new LabError('usage: warren capture [-n NODE] [-i NETWORK] -w FILE');
   const limit = values.count === undefined ? Number.POSITIVE_INFINITY : Number(values.count);
+  if (Number.isNaN(limit)) throw new LabError(`-c takes a number, not "${values.count}"`);
   const running = lab.capture(resolve(at.cwd, values.write), {
     node: values.node,
     wire: values.interface,

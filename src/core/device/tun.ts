@@ -178,7 +178,7 @@ export class TunPort implements Port {
     const kernel = dev.net.kernel;
     const pkt = kernel.newPacket(proto);
     // The host may use its buffer again; payload of a packet never changes.
-    const bytes = frame.slice();
+    const bytes = new Uint8Array(frame);
     if (tap) parseFrame(bytes, pkt);
     else if (proto === ETH_P_IP) parseIpv4Packet(bytes, pkt);
     else {
