@@ -4,7 +4,7 @@
  */
 
 import type { DropReason } from '../drop.ts';
-import { NetError } from '../errno.ts';
+import { EINVAL, NetError } from '../errno.ts';
 import type { EventSource } from '../event.ts';
 import { Capture, type CaptureOptions, type CaptureSink } from '../link/capture.ts';
 import { MIB, MIB_GROUPS } from '../mib.ts';
@@ -43,10 +43,14 @@ export class Namespace {
   readonly qdisc: QdiscControl;
   readonly sockets: SocketControl;
 
+  /** The maker of an anonymous one gave it up. */
+  private released: boolean;
+
   /** Made by `kernel.netns.add`. */
   constructor(kernel: Kernel, net: NetNs) {
     this.kernel = kernel;
     this.net = net;
+    this.released = net.name !== null;
     this.link = new LinkControl(this);
     this.addr = new AddrControl(net);
     this.route = new RouteControl(net);
@@ -93,13 +97,51 @@ export class Namespace {
 
   /**
    * Runs `fn` with this namespace's sockets, names and timers. It is there with the Node layer only,
-   * which gives the kernel a runner.
+   * which gives the kernel a runner. While it runs, and until a promise that it returns is settled, it
+   * keeps the namespace alive.
    */
   run<T>(fn: () => T): T {
     const { runner } = this.kernel;
     if (runner === null)
       throw new NetError(95, 'run', 'namespace.run() needs Node.js: import Kernel from warren');
-    return runner(this, fn);
+    const letGo = this.hold();
+    let result: T;
+    try {
+      result = runner(this, fn);
+    } catch (e) {
+      letGo();
+      throw e;
+    }
+    if (result instanceof Promise) result.then(letGo, letGo);
+    else letGo();
+    return result;
+  }
+
+  /**
+   * Keeps the namespace alive without a name (an open file of nsfs), until the function that it returns
+   * is called.
+   */
+  hold(): () => void {
+    this.net.hold();
+    let held = true;
+    return () => {
+      if (held) this.net.release();
+      held = false;
+    };
+  }
+
+  /** Of an anonymous namespace: its maker needs it no more; it ends when nobody else does. */
+  release(): void {
+    if (this.name !== null) throw new NetError(EINVAL, 'netns', 'a name holds it: netns.del(name)');
+    if (this.released || this.net === this.kernel.core.initial) return;
+    this.released = true;
+    this.net.release();
+    this.kernel.core.cleanupNow();
+  }
+
+  /** False once the namespace has ended. */
+  get alive(): boolean {
+    return !this.net.dead;
   }
 
   stats(): NamespaceStats {
@@ -122,7 +164,7 @@ export class Namespace {
     return new Capture(dev === undefined ? this.net : findDevice(this.net, dev), sink, rest);
   }
 
-  /** Removes the namespace with all that is in it. */
+  /** Ends the namespace with all that is in it, whoever uses it. */
   destroy(): void {
     this.kernel.netns.remove(this);
   }

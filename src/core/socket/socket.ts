@@ -54,6 +54,8 @@ export class Socket {
   private constructor(sk: Sock, cred: Credentials) {
     this.sk = sk;
     this.cred = cred;
+    // A socket keeps its namespace alive; those of TCP do so until their connection is over.
+    if (!(sk instanceof TcpSock)) sk.net.hold();
   }
 
   /** A new socket of `net`, for life; or `-errno`. */
@@ -187,8 +189,10 @@ export class Socket {
     this.closed = true;
     this.sk.onEvent = null;
     leaveAllGroups(this.sk);
-    this.sk.close();
-    this.sk.net.kernel.softirq();
+    const { sk } = this;
+    sk.close();
+    if (!(sk instanceof TcpSock)) sk.net.release();
+    sk.net.kernel.softirq();
     return 0;
   }
 
