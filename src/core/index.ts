@@ -9,6 +9,7 @@ export {
   Kernel,
   type KernelOptions,
   type NetnsControl,
+  type NetnsLink,
   type Runner,
   type VethEnd,
 } from './control/kernel.ts';

@@ -298,7 +298,7 @@ export const NETNS_SCENARIOS: readonly Scenario[] = [
       'B ping -c 1 -W 1 10.0.0.1',
       'D ping -c 1 -W 1 10.0.0.2',
       'D ping -c 1 -W 1 10.0.0.1',
-      'B ip -j neigh',
+      'B ip -j neigh show 10.0.0.3',
       'C ip link set m0 type macvlan mode private',
       'B ip neigh flush all',
       'B ping -c 1 -W 1 10.0.0.3',

@@ -31,6 +31,12 @@ export interface VethEnd extends Omit<PeerSpec, 'address' | 'netns'> {
   readonly mac?: string;
 }
 
+/** A device, and where it is. */
+export interface NetnsLink {
+  readonly netns: Namespace;
+  readonly link: LinkInfo;
+}
+
 /** What `kernel.bridge` makes: a bridge in `netns` and its ports. */
 export interface BridgeOptions {
   readonly netns: Namespace;
@@ -138,6 +144,11 @@ export class Kernel {
 
   get seed(): number {
     return this.core.seed;
+  }
+
+  /** Every device of every namespace: two of the same name are told apart by where they are (S19). */
+  links(): readonly NetnsLink[] {
+    return this.netns.list().flatMap((netns) => netns.link.list().map((link) => ({ netns, link })));
   }
 
   /**

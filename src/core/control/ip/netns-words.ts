@@ -20,7 +20,7 @@ const OTHERS: readonly string[] = ['exec', 'attach', 'monitor'];
 const USAGE = `Usage:\tip netns list
 \tip netns add NAME
 \tip netns set NAME NETNSID
-\tip netns delete NAME
+\tip [-all] netns delete [NAME]
 \tip netns identify
 \tip netns pids NAME
 \tip netns list-id [target-nsid POSITIVE-INT] [nsid POSITIVE-INT]
@@ -128,7 +128,12 @@ function add(ctx: IpContext, words: Words): string {
   return '';
 }
 
+/** `ip netns del NAME`, `ip -all netns del`. */
 function del(ctx: IpContext, words: Words): string {
+  if (ctx.all && words.empty) {
+    for (const { name } of ctx.listNetns()) if (name !== null) ctx.ns.kernel.netns.del(name);
+    return '';
+  }
   const name = nameWord(words);
   if (ctx.findNetns(name) === undefined)
     throw new CommandError(
