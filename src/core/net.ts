@@ -17,6 +17,7 @@ import { MIB_MAX, type Mib } from './mib.ts';
 import { ARP_PROTOCOL } from './network/ipv4/arp.ts';
 import { Ipv4State } from './network/ipv4/state.ts';
 import { NetnsIds } from './nsid.ts';
+import type { Capability } from './socket/credentials.ts';
 import { Ipv4Conf, NeighConf, Sysctl } from './sysctl.ts';
 import { PingState } from './transport/ping/state.ts';
 import { RawState } from './transport/raw/state.ts';
@@ -36,6 +37,8 @@ export class NetNs {
    * (Linux `ns_common.count`).
    */
   private refs = 1;
+  /** Capabilities that nobody inside has; null: none was taken (E14). */
+  taken: ReadonlySet<Capability> | null = null;
   /** Host name that programs in this namespace see (Linux keeps it in the UTS namespace). */
   hostname: string;
 

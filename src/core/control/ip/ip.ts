@@ -2,7 +2,7 @@
  * `ip` as a function: the words of ip(8) to the calls of `Namespace`, and their results to iproute2's
  * text or JSON. Options and texts are those of iproute2 6.1.
  */
-import { EOPNOTSUPP, errnoText, NetError } from '../../errno.ts';
+import { EOPNOTSUPP, EPERM, errnoText, NetError } from '../../errno.ts';
 import type { Namespace } from '../namespace.ts';
 import { ipAddr } from './addr-words.ts';
 import { checkListing, forAll } from './all.ts';
@@ -104,6 +104,7 @@ export function runIp(ctx: ToolContext, argv: readonly string[]): IpOutcome {
     const context = { ...ctx, ns, options, warn };
     if (!all || object === 'netns')
       return { stdout: run({ ...context, all }, words), stderr, code: 0, error: null };
+    if (ns.isInside) throw outOfReach('*');
     checkListing(object, words.peek);
     const rest = words.rest();
     const one = (each: Namespace): string =>
@@ -205,12 +206,19 @@ function parseOptions(ctx: ToolContext, words: Words): Options {
 
 function netnsOption(ctx: ToolContext, name: string): Namespace {
   const ns = ctx.findNetns(name);
+  if (ns !== undefined && ctx.ns.isInside) throw outOfReach(name);
   if (ns === undefined)
     throw new CommandError(
       `Cannot open network namespace "${name}": No such file or directory`,
       EXIT_USAGE,
     );
   return ns;
+}
+
+/** Who is inside of a namespace cannot enter another (setns(2) needs CAP_SYS_ADMIN). */
+function outOfReach(name: string): CommandError {
+  const text = `setting the network namespace "${name}" failed: Operation not permitted`;
+  return new CommandError(text, EXIT_USAGE, EPERM);
 }
 
 function familyOption(o: Mutable<PrintOptions>, family: string): void {

@@ -1,5 +1,5 @@
 /** `ip netns` (iproute2 `ip/ipnetns.c`): names and ids of namespaces. */
-import { EEXIST, EINVAL, ENOSPC, NetError } from '../../errno.ts';
+import { EEXIST, EINVAL, ENOSPC, EPERM, NetError } from '../../errno.ts';
 import type { Namespace } from '../namespace.ts';
 import { Entry, formatJson, printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
@@ -119,6 +119,12 @@ function existing(ctx: IpContext, words: Words): Namespace {
 
 function add(ctx: IpContext, words: Words): string {
   const name = nameWord(words);
+  if (ctx.ns.isInside)
+    throw new CommandError(
+      'mount --make-shared /run/netns failed: Operation not permitted',
+      EXIT_PARSE,
+      EPERM,
+    );
   if (ctx.findNetns(name) !== undefined)
     throw new CommandError(
       `Cannot create namespace file "/run/netns/${name}": File exists`,
@@ -130,11 +136,17 @@ function add(ctx: IpContext, words: Words): string {
 
 /** `ip netns del NAME`, `ip -all netns del`. */
 function del(ctx: IpContext, words: Words): string {
-  if (ctx.all && words.empty) {
+  if (ctx.all && words.empty && !ctx.ns.isInside) {
     for (const { name } of ctx.listNetns()) if (name !== null) ctx.ns.kernel.netns.del(name);
     return '';
   }
   const name = nameWord(words);
+  if (ctx.ns.isInside)
+    throw new CommandError(
+      `Cannot remove namespace file "/run/netns/${name}": Operation not permitted`,
+      EXIT_PARSE,
+      EPERM,
+    );
   if (ctx.findNetns(name) === undefined)
     throw new CommandError(
       `Cannot remove namespace file "/run/netns/${name}": No such file or directory`,
@@ -156,6 +168,7 @@ function set(ctx: IpContext, words: Words): string {
       `Cannot open network namespace "${name}": No such file or directory`,
       EXIT_PARSE,
     );
+  ctx.ns.checkChange([]);
   const errno = ctx.ns.net.nsids.assign(ns.net, nsid);
   if (errno < 0) throw new NetError(errno, 'rtnetlink', SENTENCES[-errno] ?? '');
   return '';
