@@ -87,6 +87,12 @@ test('S7: a name keeps a namespace, and so do a socket, a handle and a task', as
   await Promise.resolve();
   w.run();
   assert.equal(busy.alive, false);
+  const failing = kernel.netns.add('f');
+  const failed = failing.run(() => Promise.reject(new Error('as it should')));
+  kernel.netns.del('f');
+  await assert.rejects(failed, { message: 'as it should' });
+  w.run();
+  assert.equal(failing.alive, false);
   assert.throws(() =>
     kernel.netns.get('s').run(() => {
       throw new Error('x');

@@ -138,8 +138,9 @@ export class Namespace {
       letGo();
       throw e;
     }
-    if (result instanceof Promise) result.then(letGo, letGo);
-    else letGo();
+    // The caller's own promise: who does not handle its rejection must hear of it, and nobody else.
+    if (result instanceof Promise) return result.finally(letGo) as T;
+    letGo();
     return result;
   }
 
