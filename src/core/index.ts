@@ -9,6 +9,7 @@ export {
   Kernel,
   type KernelOptions,
   type NetnsControl,
+  type NetnsLink,
   type Runner,
   type VethEnd,
 } from './control/kernel.ts';
@@ -29,6 +30,13 @@ export * from './errno.ts';
 export type { LinkMove, NetEvent, NetEventKind, NsidSubject } from './event.ts';
 export { Capture, type CaptureOptions, type CaptureSink } from './link/capture.ts';
 export type { NetemOptions } from './link/netem-options.ts';
+export {
+  type Capability,
+  type Credentials,
+  ROOT,
+  SUPERVISOR,
+  unprivileged,
+} from './socket/credentials.ts';
 export { Socket } from './socket/socket.ts';
 export type { Tracer } from './trace.ts';
 export * from './transport/sock.ts';

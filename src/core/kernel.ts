@@ -46,7 +46,13 @@ export class Kernel {
   backlogLength = 0;
   /** All namespaces that live, by id. */
   readonly namespaces: Map<number, NetNs> = new Map();
+  /** Null until somebody asks for it with `initNet`. */
+  initial: NetNs | null = null;
+  /** net.core.devconf_inherit_init_net of the initial namespace. */
+  devconfInherit = 0;
   private readonly names: Map<string, NetNs> = new Map();
+  private cleanupList: NetNs[] = [];
+  private cleanupTimer: Timer | null = null;
   private readonly streams: Map<string, Random> = new Map();
   private pollList: NetDevice[] = [];
   private running = false;
@@ -78,10 +84,45 @@ export class Kernel {
     return this.names.get(name);
   }
 
+  /**
+   * The initial namespace: where real devices go when theirs ends, and whose settings new namespaces
+   * inherit. It has no name, never ends, and is not there until somebody asks for it.
+   */
+  initNet(): NetNs {
+    this.initial ??= this.addNetNs();
+    return this.initial;
+  }
+
+  /** `ip netns del`: the name goes; the namespace lives on while it is referenced. */
+  unnameNetNs(net: NetNs): void {
+    const { name } = net;
+    if (name === null || this.names.get(name) !== net) return;
+    this.names.delete(name);
+    net.name = null;
+    net.release();
+  }
+
   /** Called by `NetNs.destroy`. */
   forgetNetNs(net: NetNs): void {
     this.namespaces.delete(net.id);
     if (net.name !== null && this.names.get(net.name) === net) this.names.delete(net.name);
+    if (this.initial === net) this.initial = null;
+  }
+
+  /** A namespace that nobody needs any more ends when the stack has time (`cleanup_net`). */
+  cleanup(net: NetNs): void {
+    if (net.dead || net === this.initial) return;
+    this.cleanupList.push(net);
+    this.cleanupTimer ??= this.timer(() => this.cleanupNow());
+    this.cleanupTimer.set(this.nowUs);
+  }
+
+  /** Ends now what `cleanup` put off. */
+  cleanupNow(): void {
+    this.cleanupTimer?.clear();
+    const list = this.cleanupList;
+    this.cleanupList = [];
+    for (const net of list) if (!net.referenced) net.destroy();
   }
 
   /** The stream of random numbers for one purpose; always the same object for one name. */
@@ -92,6 +133,11 @@ export class Kernel {
       this.streams.set(purpose, stream);
     }
     return stream;
+  }
+
+  /** A stream of random numbers that its owner keeps: nothing of it is left when the owner goes. */
+  ownRandom(purpose: string): Random {
+    return new Random(this.seed, purpose);
   }
 
   timer(fire: () => void): Timer {

@@ -7,15 +7,17 @@
 import { loopbackSetup } from './device/loopback.ts';
 import type { DropReason } from './drop.ts';
 import { EventSource } from './event.ts';
+import { inheritSettings } from './inherit.ts';
 import type { Kernel } from './kernel.ts';
+import { destroyDevices } from './link/device-end.ts';
 import { DeviceList } from './link/device-list.ts';
-import { destroyDevices } from './link/device-state.ts';
 import { NeighbourTable } from './link/neighbour-table.ts';
 import type { NetDevice, PacketTap } from './link/net-device.ts';
 import { MIB_MAX, type Mib } from './mib.ts';
 import { ARP_PROTOCOL } from './network/ipv4/arp.ts';
 import { Ipv4State } from './network/ipv4/state.ts';
 import { NetnsIds } from './nsid.ts';
+import type { Capability } from './socket/credentials.ts';
 import { Ipv4Conf, NeighConf, Sysctl } from './sysctl.ts';
 import { PingState } from './transport/ping/state.ts';
 import { RawState } from './transport/raw/state.ts';
@@ -30,6 +32,13 @@ export class NetNs {
   name: string | null;
   /** True once destroyed: sockets and devices of it refuse everything. */
   dead = false;
+  /**
+   * What keeps it alive, TCP's sockets aside: its name or its maker, handles, running tasks, sockets
+   * (Linux `ns_common.count`).
+   */
+  private refs = 1;
+  /** Capabilities that nobody inside has; null: none was taken (E14). */
+  taken: ReadonlySet<Capability> | null = null;
   /** Host name that programs in this namespace see (Linux keeps it in the UTS namespace). */
   hostname: string;
 
@@ -63,6 +72,7 @@ export class NetNs {
     this.name = name;
     this.hostname = name ?? `ns${id}`;
     this.ipv4ConfAll.acceptSourceRoute = 0;
+    inheritSettings(this);
     this.events = new EventSource(this);
     this.nsids = new NetnsIds(this);
     this.devs = new DeviceList();
@@ -87,10 +97,36 @@ export class NetNs {
     return this.dropsMade;
   }
 
-  /** Ends the namespace: sockets, devices with their peers, and all that waits. */
+  /** Keeps the namespace alive until `release` (`get_net`). */
+  hold(): void {
+    this.refs++;
+  }
+
+  /** Gives a reference back; with the last one the namespace dies, soon (`put_net`). */
+  release(): void {
+    this.refs--;
+    this.checkRefs();
+  }
+
+  /** A socket of TCP is gone, which might have been the last that kept a nameless namespace alive. */
+  checkRefs(): void {
+    if (!this.referenced) this.kernel.cleanup(this);
+  }
+
+  /** Somebody needs it. TIME-WAIT and half-open connections do not; connections that nobody reads do. */
+  get referenced(): boolean {
+    return this.refs > 0 || this.tcp.socks.size > 0;
+  }
+
+  /**
+   * Ends the namespace whoever holds it, in the order of `cleanup_net`: nobody knows it any more; sockets,
+   * devices with their peers, and all that waits. Real devices go to the initial namespace.
+   */
   destroy(): void {
     if (this.dead) return;
     this.dead = true;
+    this.kernel.forgetNetNs(this);
+    this.nsids.destroy();
     this.tcp.destroy();
     this.udp.destroy();
     this.ping.destroy();
@@ -98,8 +134,6 @@ export class NetNs {
     destroyDevices(this);
     this.arp.destroy();
     this.ipv4.destroy();
-    this.nsids.destroy();
     this.events.emit('delnetns', this);
-    this.kernel.forgetNetNs(this);
   }
 }

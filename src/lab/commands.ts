@@ -1,10 +1,12 @@
 /** The commands that `exec` has: Warren's own tools, run inside a namespace of this process. */
 import { type AppIo, ping, type RunningApp, tracepath, traceroute } from '../app/index.ts';
+import type { ToolContext } from '../core/control/ip/ip.ts';
 import type { Namespace } from '../core/control/namespace.ts';
 import { nearest } from '../core/util/nearest.ts';
 import { hostsOf, runIn } from '../node/index.ts';
 import { bridgeTool } from '../tools/bridge.ts';
 import { ipTool } from '../tools/ip.ts';
+import { isMonitor, monitorTool } from '../tools/monitor.ts';
 import { ssTool } from '../tools/ss.ts';
 import { sysctlTool } from '../tools/sysctl.ts';
 import { tcTool } from '../tools/tc.ts';
@@ -17,7 +19,7 @@ type Tool = typeof ipTool;
 type App = (ns: Namespace, argv: readonly string[], io: AppIo) => RunningApp;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  ip: tool(ipTool),
+  ip,
   ss: tool(ssTool),
   tc: tool(tcTool),
   bridge: tool(bridgeTool),
@@ -56,15 +58,34 @@ export async function runCommand(
   return (COMMANDS[name] as Command)(ns, args, io);
 }
 
+/** `ip`, and `ip monitor`, which goes on until it is interrupted. */
+function ip(ns: Namespace, argv: readonly string[], io: CommandIo): Promise<number> {
+  const context = contextOf(ns);
+  if (!isMonitor(context, argv)) return tool(ipTool)(ns, argv, io);
+  const outcome = monitorTool(context, argv, (text) => io.out(text));
+  if (!('stop' in outcome)) {
+    if (outcome.stdout !== '') io.out(outcome.stdout);
+    if (outcome.stderr !== '') io.err(outcome.stderr);
+    return Promise.resolve(outcome.code);
+  }
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      outcome.stop();
+      resolve(0);
+    };
+    if (io.signal.aborted) stop();
+    else io.signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+function contextOf(ns: Namespace): ToolContext {
+  const { netns } = ns.kernel;
+  return { ns, findNetns: (name) => netns.find(name), listNetns: () => netns.list() };
+}
+
 function tool(run: Tool): Command {
   return async (ns, argv, io) => {
-    const { netns } = ns.kernel;
-    const context = {
-      ns,
-      findNetns: (name: string) => netns.find(name),
-      listNetns: () => netns.list(),
-    };
-    const { stdout, stderr, code } = run(context, argv);
+    const { stdout, stderr, code } = run(contextOf(ns), argv);
     if (stdout !== '') io.out(stdout);
     if (stderr !== '') io.err(stderr);
     return code;

@@ -40,7 +40,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     if (from === undefined || rest.length === 0) throw new LabError('usage: warren traceroute A B');
     return lab.command(from, ['traceroute', ...rest], io);
   },
-  ip: (lab, args, io) => inNode(lab, 'ip', args, io),
+  ip: (lab, args, io) => (isAll(args) ? ipAll(lab, args, io) : inNode(lab, 'ip', args, io)),
   ss: (lab, args, io) => inNode(lab, 'ss', args, io),
   tc: (lab, args, io) => inNode(lab, 'tc', args, io),
   bridge: (lab, args, io) => inNode(lab, 'bridge', args, io),
@@ -124,6 +124,40 @@ function inNode(lab: Lab, tool: string, args: readonly string[], io: CommandIo):
       `which node? warren ${tool} -n NODE …; the nodes are ${[...lab.nodes.keys()].join(', ')}`,
     );
   return lab.command(name, [tool, ...args.slice(0, at), ...args.slice(at + 2)], io);
+}
+
+/** `-all` or `-a` among ip's options, which stand before its object. */
+function isAll(args: readonly string[]): boolean {
+  const options = args.slice(0, args.findIndex((a) => !a.startsWith('-')) + 1 || args.length);
+  return options.some((o) => o === '-all' || o === '-a');
+}
+
+/** `warren ip -all link`: the listing of every node under its name; JSON becomes one list. */
+async function ipAll(lab: Lab, args: readonly string[], io: CommandIo): Promise<number> {
+  const words = args.filter((a) => a !== '-all' && a !== '-a');
+  const json = words.some((w) => w === '-j' || w === '-json');
+  const objects: unknown[] = [];
+  let worst = 0;
+  for (const [name, node] of lab.nodes) {
+    let text = '';
+    const out = (piece: string): void => {
+      text += piece;
+    };
+    const quiet = { out, err: (piece: string) => io.err(piece), signal: io.signal };
+    try {
+      worst = Math.max(worst, await node.command(['ip', ...words], quiet));
+    } catch (e) {
+      // One node that cannot answer does not hide the others.
+      io.err(`${name}: ${e instanceof Error ? e.message : String(e)}\n`);
+      worst = 1;
+      continue;
+    }
+    if (!json) io.out(`\nnetns: ${name}\n${text}`);
+    else if (text !== '')
+      for (const object of JSON.parse(text) as object[]) objects.push({ netns: name, ...object });
+  }
+  if (json) io.out(`${JSON.stringify(objects)}\n`);
+  return worst;
 }
 
 async function netem(lab: Lab, args: readonly string[], io: CommandIo): Promise<number> {

@@ -2,7 +2,7 @@
 export type { ToolContext, ToolResult } from '../core/control/ip/ip.ts';
 export { bridgeTool } from './bridge.ts';
 export { ipTool } from './ip.ts';
-export { type MonitorOutcome, monitorTool } from './monitor.ts';
+export { isMonitor, type MonitorOutcome, monitorTool } from './monitor.ts';
 export { ssTool } from './ss.ts';
 export { sysctlTool } from './sysctl.ts';
 export { tcTool } from './tc.ts';

@@ -4,11 +4,12 @@ import { NETNS_SCENARIOS } from './netns-scenarios.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 export interface Recording {
+  readonly about: string;
   readonly file: string;
   readonly scenarios: readonly Scenario[];
 }
 
 export const RECORDINGS: readonly Recording[] = [
-  { file: 'test/data/linux-commands.json', scenarios: SCENARIOS },
-  { file: 'test/data/linux-netns.json', scenarios: NETNS_SCENARIOS },
+  { about: 'commands', file: 'test/data/linux-commands.json', scenarios: SCENARIOS },
+  { about: 'namespaces', file: 'test/data/linux-netns.json', scenarios: NETNS_SCENARIOS },
 ];

@@ -3,7 +3,7 @@
  * `core`, the kernel of `src/core/kernel.ts`.
  */
 import type { Env } from '../env.ts';
-import { EEXIST, EINVAL, ENOENT, NetError } from '../errno.ts';
+import { EBUSY, EEXIST, EINVAL, ENOENT, NetError } from '../errno.ts';
 import type { NetWatcher } from '../event.ts';
 import { Kernel as Machine } from '../kernel.ts';
 import type { NetNs } from '../net.ts';
@@ -29,6 +29,12 @@ export interface VethEnd extends Omit<PeerSpec, 'address' | 'netns'> {
   readonly address?: string | readonly string[];
   /** MAC address. */
   readonly mac?: string;
+}
+
+/** A device, and where it is. */
+export interface NetnsLink {
+  readonly netns: Namespace;
+  readonly link: LinkInfo;
 }
 
 /** What `kernel.bridge` makes: a bridge in `netns` and its ports. */
@@ -82,13 +88,29 @@ export class NetnsControl {
     return [...this.kernel.core.namespaces.values()].map((net) => this.faceOf(net));
   }
 
+  /**
+   * Removes a name (`ip netns del`). The namespace ends when nothing refers to it any more: no running
+   * task, no socket, no handle. ENOENT: there is none of that name.
+   */
   del(name: string): void {
-    this.remove(this.get(name));
+    const { core } = this.kernel;
+    core.unnameNetNs(this.get(name).net);
+    core.cleanupNow();
   }
 
-  /** Destroys a namespace: its sockets close, its devices go, and with them their peers. */
+  /** Ends a namespace whoever uses it: its sockets close, its devices go, and with them their peers. */
   remove(ns: Namespace): void {
+    if (ns.net === this.kernel.core.initial)
+      throw new NetError(EBUSY, 'netns', 'the initial namespace does not end');
     ns.net.destroy();
+  }
+
+  /**
+   * The initial namespace: anonymous, made when it is first asked for, and never gone. Real devices go
+   * there when their namespace ends; later namespaces inherit its settings.
+   */
+  get init(): Namespace {
+    return this.faceOf(this.kernel.core.initNet());
   }
 
   /** The face of a namespace that lives; undefined: there is none of that number. */
@@ -122,6 +144,11 @@ export class Kernel {
 
   get seed(): number {
     return this.core.seed;
+  }
+
+  /** Every device of every namespace: two of the same name are told apart by where they are (S19). */
+  links(): readonly NetnsLink[] {
+    return this.netns.list().flatMap((netns) => netns.link.list().map((link) => ({ netns, link })));
   }
 
   /**

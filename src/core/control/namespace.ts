@@ -4,14 +4,16 @@
  */
 
 import type { DropReason } from '../drop.ts';
-import { NetError } from '../errno.ts';
+import { EINVAL, EPERM, NetError } from '../errno.ts';
 import type { EventSource } from '../event.ts';
 import { Capture, type CaptureOptions, type CaptureSink } from '../link/capture.ts';
 import { MIB, MIB_GROUPS } from '../mib.ts';
 import type { NetNs } from '../net.ts';
+import { type Capability, type Credentials, effective, ROOT } from '../socket/credentials.ts';
 import { AddrControl } from './addr.ts';
 import { BridgeControl } from './bridge.ts';
 import { findDevice } from './find-device.ts';
+import { guarded } from './guard.ts';
 import { runIp } from './ip/ip.ts';
 import type { Kernel } from './kernel.ts';
 import { LinkControl } from './link.ts';
@@ -43,17 +45,44 @@ export class Namespace {
   readonly qdisc: QdiscControl;
   readonly sockets: SocketControl;
 
+  /** Who uses this face from inside; null: it is managed from outside. */
+  private readonly cred: Credentials | null;
+  /** The maker of an anonymous one gave it up. */
+  private released: boolean;
+
   /** Made by `kernel.netns.add`. */
-  constructor(kernel: Kernel, net: NetNs) {
+  constructor(kernel: Kernel, net: NetNs, cred: Credentials | null = null) {
     this.kernel = kernel;
     this.net = net;
-    this.link = new LinkControl(this);
-    this.addr = new AddrControl(net);
-    this.route = new RouteControl(net);
-    this.neigh = new NeighControl(net);
-    this.sysctl = new SysctlControl(net);
-    this.bridge = new BridgeControl(net);
-    this.qdisc = new QdiscControl(net);
+    this.released = net.name !== null;
+    this.cred = cred;
+    const check =
+      cred === null
+        ? null
+        : (_method: string, args: readonly unknown[]): void => this.checkChange(args);
+    this.link = guarded(new LinkControl(this), ['add', 'set', 'del'], check);
+    this.addr = guarded(new AddrControl(net), ['add', 'replace', 'change', 'del', 'flush'], check);
+    this.route = guarded(
+      new RouteControl(net),
+      ['add', 'append', 'prepend', 'replace', 'change', 'del', 'flush', 'flushCache'],
+      check,
+    );
+    this.neigh = guarded(
+      new NeighControl(net),
+      ['add', 'change', 'replace', 'del', 'flush'],
+      check,
+    );
+    this.sysctl = guarded(
+      new SysctlControl(net),
+      ['set'],
+      cred === null ? null : (_method, [name]) => this.checkSysctl(String(name)),
+    );
+    this.bridge = guarded(
+      new BridgeControl(net),
+      ['set', 'setPort', 'fdbAdd', 'fdbReplace', 'fdbDel'],
+      check,
+    );
+    this.qdisc = guarded(new QdiscControl(net), ['add', 'replace', 'change', 'del'], check);
     this.sockets = new SocketControl(net);
   }
 
@@ -73,6 +102,7 @@ export class Namespace {
   }
 
   set hostname(name: string) {
+    this.checkChange([]);
     this.net.hostname = name;
   }
 
@@ -93,13 +123,53 @@ export class Namespace {
 
   /**
    * Runs `fn` with this namespace's sockets, names and timers. It is there with the Node layer only,
-   * which gives the kernel a runner.
+   * which gives the kernel a runner. While it runs, and until a promise that it returns is settled, it
+   * keeps the namespace alive.
    */
   run<T>(fn: () => T): T {
     const { runner } = this.kernel;
     if (runner === null)
       throw new NetError(95, 'run', 'namespace.run() needs Node.js: import Kernel from warren');
-    return runner(this, fn);
+    const letGo = this.hold();
+    let result: T;
+    try {
+      result = runner(this, fn);
+    } catch (e) {
+      letGo();
+      throw e;
+    }
+    // The caller's own promise: who does not handle its rejection must hear of it, and nobody else.
+    if (result instanceof Promise) return result.finally(letGo) as T;
+    letGo();
+    return result;
+  }
+
+  /**
+   * Keeps the namespace alive without a name (an open file of nsfs), until the function that it returns
+   * is called.
+   */
+  hold(): () => void {
+    this.net.hold();
+    let held = true;
+    return () => {
+      if (held) this.net.release();
+      held = false;
+    };
+  }
+
+  /** Of an anonymous namespace: its maker needs it no more; it ends when nobody else does. */
+  release(): void {
+    if (this.isInside) throw new NetError(EPERM, 'netns');
+    if (this.name !== null) throw new NetError(EINVAL, 'netns', 'a name holds it: netns.del(name)');
+    if (this.released || this.net === this.kernel.core.initial) return;
+    this.released = true;
+    this.net.release();
+    this.kernel.core.cleanupNow();
+  }
+
+  /** False once the namespace has ended. */
+  get alive(): boolean {
+    return !this.net.dead;
   }
 
   stats(): NamespaceStats {
@@ -118,12 +188,58 @@ export class Namespace {
    * gets in pieces; until `close`.
    */
   capture(sink: CaptureSink, options: CaptureOptions & { readonly dev?: string } = {}): Capture {
+    if (this.cred !== null && !effective(this.net, this.cred).capNetRaw)
+      throw new NetError(EPERM, 'socket');
     const { dev, ...rest } = options;
     return new Capture(dev === undefined ? this.net : findDevice(this.net, dev), sink, rest);
   }
 
-  /** Removes the namespace with all that is in it. */
+  /**
+   * The same namespace as those have it who are inside: changes need CAP_NET_ADMIN, captures CAP_NET_RAW, and
+   * other namespaces are out of reach. This is what a seal closes.
+   */
+  inside(cred: Credentials = ROOT): Namespace {
+    return new Namespace(this.kernel, this.net, cred);
+  }
+
+  /** True of a face that `inside` gave. */
+  get isInside(): boolean {
+    return this.cred !== null;
+  }
+
+  /**
+   * Takes capabilities from all who are inside, for good: from now on what needs them fails with EPERM,
+   * while traffic flows and the outside manages as before (E14).
+   */
+  seal(take: readonly Capability[] = ['CAP_NET_ADMIN']): void {
+    this.checkChange([]);
+    this.net.taken = new Set([...(this.net.taken ?? []), ...take]);
+  }
+
+  /** Throws EPERM unless whoever uses this face may change the namespace, and nothing beyond it. */
+  checkChange(args: readonly unknown[]): void {
+    if (this.cred === null) return;
+    const beyond = args.some((arg) => reachesOut(arg));
+    if (beyond || !effective(this.net, this.cred).capNetAdmin)
+      throw new NetError(EPERM, 'rtnetlink');
+  }
+
+  // DEVIATION: Linux lets uid 0 write most sysctls without any capability; a seal is to hold.
+  private checkSysctl(name: string): void {
+    if (this.cred !== null && !effective(this.net, this.cred).capNetAdmin)
+      throw new NetError(EPERM, 'sysctl', `setting key "${name}": Operation not permitted`);
+  }
+
+  /** Ends the namespace with all that is in it, whoever uses it. */
   destroy(): void {
+    if (this.isInside) throw new NetError(EPERM, 'netns');
     this.kernel.netns.remove(this);
   }
+}
+
+/** A device would come from or go to another namespace: who is inside has no say there. */
+function reachesOut(arg: unknown): boolean {
+  if (typeof arg !== 'object' || arg === null) return false;
+  const { netns, peer } = arg as { netns?: unknown; peer?: { netns?: unknown } };
+  return netns !== undefined || peer?.netns !== undefined;
 }

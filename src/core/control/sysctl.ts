@@ -7,6 +7,7 @@
 import { EINVAL, ENOENT, EPERM, NetError } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
+import type { Ipv4Device } from '../network/ipv4/device.ts';
 import {
   IPV4_CONF_NAMES,
   type Ipv4Conf,
@@ -56,7 +57,7 @@ function oneNumber(name: string, text: string, min: number, max: number): number
 export class SysctlControl {
   private readonly net: NetNs;
   /** Device settings that were written for the device itself: `default` does not reach them. */
-  private readonly own: WeakMap<NetDevice, Set<string>> = new WeakMap();
+  private readonly own: WeakMap<Ipv4Device, Set<string>> = new WeakMap();
   /**
    * For each setting of `default` that was ever written, the devices that were there before: later ones
    * have it as their own.
@@ -91,6 +92,7 @@ export class SysctlControl {
 
   private names(): string[] {
     const names = [...NUMBER_SYSCTLS.map((s) => s.name), ...SPECIAL];
+    if (this.isInitial) names.push(DEVCONF_INHERIT);
     const devices = [...this.net.devs].map((d) => slashed(d.name));
     for (const dir of ['all', 'default', ...devices])
       names.push(...Object.keys(IPV4_CONF_NAMES).map((n) => `${CONF}${dir}.${n}`));
@@ -188,14 +190,18 @@ export class SysctlControl {
       devices = [...this.net.devs];
       this.followers.set(field, devices);
     }
-    return devices.filter((dev) => !dev.dead && this.own.get(dev)?.has(field) !== true);
+    return devices.filter(
+      (dev) =>
+        dev.net === this.net && dev.ipv4 !== null && this.own.get(dev.ipv4)?.has(field) !== true,
+    );
   }
 
   private markOwn(dev: NetDevice, field: string): void {
-    let fields = this.own.get(dev);
+    if (dev.ipv4 === null) return;
+    let fields = this.own.get(dev.ipv4);
     if (fields === undefined) {
       fields = new Set();
-      this.own.set(dev, fields);
+      this.own.set(dev.ipv4, fields);
     }
     fields.add(field);
   }
@@ -276,6 +282,8 @@ export class SysctlControl {
             this.net.tcp.fastOpenKeys = fastOpenKeys(name, text);
           },
         };
+      case DEVCONF_INHERIT:
+        return this.isInitial ? this.devconfInherit() : undefined;
       default:
         return this.congestionControl(name);
     }
@@ -286,6 +294,21 @@ export class SysctlControl {
     return CONGESTION_CONTROLS.map((c) => c.name)
       .filter((n) => isNonRestricted(n, chosen))
       .join(' ');
+  }
+
+  private get isInitial(): boolean {
+    return this.net.kernel.initial === this.net;
+  }
+
+  /** What namespaces that are made from now on inherit: a setting of the initial one alone. */
+  private devconfInherit(): Variable {
+    const { kernel } = this.net;
+    return {
+      get: () => String(kernel.devconfInherit),
+      set: (text) => {
+        kernel.devconfInherit = oneNumber(DEVCONF_INHERIT, text, 0, 3);
+      },
+    };
   }
 
   private congestionControl(name: string): Variable | undefined {
@@ -305,6 +328,8 @@ export class SysctlControl {
     };
   }
 }
+
+const DEVCONF_INHERIT = 'net.core.devconf_inherit_init_net';
 
 const SPECIAL: readonly string[] = [
   'net.ipv4.ip_local_port_range',

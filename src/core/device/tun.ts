@@ -33,6 +33,11 @@ export interface TunOptions {
   readonly mac?: number;
   /** Bytes; 1500 when absent. */
   readonly mtu?: number;
+  /**
+   * Stands for a network card: it is no virtual device that ends with its namespace, but goes to the
+   * initial one, with its Port.
+   */
+  readonly real?: boolean;
 }
 
 /** Linux `TUN_READQ_SIZE`: frames that wait for the host. */
@@ -64,6 +69,8 @@ const TUN_OPS: DeviceOps = {
 };
 
 const TAP_OPS: DeviceOps = { ...TUN_OPS, maxMtu: IP_MAX_MTU - ETH_HLEN };
+const REAL_TUN_OPS: DeviceOps = { ...TUN_OPS, kind: '', real: true };
+const REAL_TAP_OPS: DeviceOps = { ...TAP_OPS, kind: '', real: true };
 
 /**
  * Makes a persistent device (`ip tuntap add`); down, and without carrier until `tunAttach`. `-EEXIST`,
@@ -74,7 +81,7 @@ export function tunAdd(net: NetNs, name: string, options: TunOptions): NetDevice
   if (net.devs.find(name) !== undefined) return -EEXIST;
   const tap = options.mode === 'tap';
   const type = tap ? ARPHRD_ETHER : ARPHRD_NONE;
-  const dev = new NetDevice(net, tap ? TAP_OPS : TUN_OPS, name, net.devs.nextIndex(), type);
+  const dev = new NetDevice(net, opsOf(options), name, net.devs.nextIndex(), type);
   dev.priv = new TunState(options.mode);
   dev.carrier = false;
   if (options.mtu !== undefined) dev.mtu = options.mtu;
@@ -90,6 +97,11 @@ export function tunAdd(net: NetNs, name: string, options: TunOptions): NetDevice
   }
   registerDevice(dev);
   return dev;
+}
+
+function opsOf({ mode, real }: TunOptions): DeviceOps {
+  if (mode === 'tap') return real === true ? REAL_TAP_OPS : TAP_OPS;
+  return real === true ? REAL_TUN_OPS : TUN_OPS;
 }
 
 /** Whether a device is one of ours, and of which kind; null if it is another. */

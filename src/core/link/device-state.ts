@@ -30,12 +30,6 @@ const DEFAULT_MAX_MTU = 65_535;
 /** The flags that `devChangeFlags` may change; IFF_UP has functions of its own. */
 const CHANGEABLE: number = IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST;
 
-/** Removes every device of a namespace that dies: pairs go with their peers elsewhere, lo goes last. */
-export function destroyDevices(net: NetNs): void {
-  unregisterDevices([...net.devs].filter((dev) => dev !== net.loopback).reverse());
-  unregisterDevice(net.loopback);
-}
-
 /** Puts a device that a driver made, down, into its namespace's list (`register_netdevice`). */
 export function registerDevice(dev: NetDevice): void {
   // LINUX: a device that always had carrier has no known state (`linkwatch_init_dev`).

@@ -36,6 +36,8 @@ export interface DeviceOps {
   readonly kind: string;
   /** May this device move to another namespace (`netns_immutable` otherwise)? */
   readonly movable: boolean;
+  /** A network card: when its namespace ends it goes to the initial one. */
+  readonly real?: boolean;
   /** Sends a frame. Takes ownership; never re-enters the stack: hands to `Kernel.enqueue`. */
   readonly xmit: (pkt: Packet, dev: NetDevice) => void;
   /** May the device go up now? 0, or `-errno`. */

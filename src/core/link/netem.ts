@@ -53,7 +53,7 @@ export class Netem implements Qdisc {
     this.dev = dev;
     this.options = options;
     const kernel = dev.net.kernel;
-    this.random = kernel.random(`netem:${dev.net.name ?? dev.net.id}:${dev.name}`);
+    this.random = kernel.ownRandom(`netem:${dev.net.name ?? dev.net.id}:${dev.name}`);
     this.timer = kernel.timer(() => this.dequeue());
     this.jitter = new CorrelatedRandom(this.random, options.delayCorrelation);
     this.duplicate = new Chance(this.random, options.duplicate);

@@ -1,4 +1,11 @@
-/** Who makes a socket, and what they may do (Linux `struct cred`, capabilities(7)). */
+/**
+ * Who acts, and what they may do (Linux `struct cred`, capabilities(7)). A namespace can take capabilities
+ * from all who are inside (E14); who manages it from outside keeps theirs.
+ */
+import type { NetNs } from '../net.ts';
+
+/** The capabilities of networking, by their names in Linux. */
+export type Capability = 'CAP_NET_ADMIN' | 'CAP_NET_RAW' | 'CAP_NET_BIND_SERVICE';
 
 export interface Credentials {
   readonly uid: number;
@@ -6,6 +13,8 @@ export interface Credentials {
   readonly capNetAdmin: boolean;
   readonly capNetRaw: boolean;
   readonly capNetBindService: boolean;
+  /** Of the host: what a namespace takes from those inside it does not take from them. */
+  readonly outside?: boolean;
 }
 
 /** Everything is allowed: the default. */
@@ -16,6 +25,22 @@ export const ROOT: Credentials = {
   capNetRaw: true,
   capNetBindService: true,
 };
+
+/** The host's administrator, whatever is sealed. */
+export const SUPERVISOR: Credentials = { ...ROOT, outside: true };
+
+/** What `cred` amounts to in a namespace (`ns_capable`). */
+export function effective(net: NetNs, cred: Credentials): Credentials {
+  const { taken } = net;
+  if (taken === null || cred.outside === true) return cred;
+  return {
+    uid: cred.uid,
+    gid: cred.gid,
+    capNetAdmin: cred.capNetAdmin && !taken.has('CAP_NET_ADMIN'),
+    capNetRaw: cred.capNetRaw && !taken.has('CAP_NET_RAW'),
+    capNetBindService: cred.capNetBindService && !taken.has('CAP_NET_BIND_SERVICE'),
+  };
+}
 
 /** An ordinary user without capabilities. */
 export function unprivileged(uid: number): Credentials {

@@ -34,7 +34,7 @@ import { TCP_CLOSE, TCP_SYN_SENT } from '../transport/tcp/constants.ts';
 import { TcpSock } from '../transport/tcp/sock.ts';
 import { SS_CONNECTED, streamConnect } from '../transport/tcp/stream-connect.ts';
 import { createSock } from './create.ts';
-import { type Credentials, ROOT } from './credentials.ts';
+import { type Credentials, effective, ROOT } from './credentials.ts';
 import { getIpOption, setIpOption } from './ip-option.ts';
 import { getSocketOption, setSocketOption } from './socket-option.ts';
 import { streamDisconnect, streamListen, streamShutdown } from './stream.ts';
@@ -48,12 +48,19 @@ function partsOf(to: SockAddr): SockAddrIn {
 
 export class Socket {
   readonly sk: Sock;
-  private readonly cred: Credentials;
+  private readonly maker: Credentials;
   private closed = false;
 
   private constructor(sk: Sock, cred: Credentials) {
     this.sk = sk;
-    this.cred = cred;
+    this.maker = cred;
+    // A socket keeps its namespace alive; those of TCP do so until their connection is over.
+    if (!(sk instanceof TcpSock)) sk.net.hold();
+  }
+
+  /** What its maker may do now. */
+  private get cred(): Credentials {
+    return effective(this.sk.net, this.maker);
   }
 
   /** A new socket of `net`, for life; or `-errno`. */
@@ -64,7 +71,7 @@ export class Socket {
     protocol = 0,
     cred: Credentials = ROOT,
   ): Socket | number {
-    const sk = createSock(net, family, type, protocol, cred);
+    const sk = createSock(net, family, type, protocol, effective(net, cred));
     return typeof sk === 'number' ? sk : new Socket(sk, cred);
   }
 
@@ -136,7 +143,7 @@ export class Socket {
     const child = this.sk.accept();
     if (typeof child === 'number') return child;
     if (child instanceof TcpSock) child.fileState = SS_CONNECTED;
-    return new Socket(child, this.cred);
+    return new Socket(child, this.maker);
   }
 
   /** Bytes taken, of which the socket has a copy; -EAGAIN when none fits. */
@@ -187,8 +194,10 @@ export class Socket {
     this.closed = true;
     this.sk.onEvent = null;
     leaveAllGroups(this.sk);
-    this.sk.close();
-    this.sk.net.kernel.softirq();
+    const { sk } = this;
+    sk.close();
+    if (!(sk instanceof TcpSock)) sk.net.release();
+    sk.net.kernel.softirq();
     return 0;
   }
 

@@ -2,9 +2,10 @@
  * `ip` as a function: the words of ip(8) to the calls of `Namespace`, and their results to iproute2's
  * text or JSON. Options and texts are those of iproute2 6.1.
  */
-import { EOPNOTSUPP, errnoText, NetError } from '../../errno.ts';
+import { EOPNOTSUPP, EPERM, errnoText, NetError } from '../../errno.ts';
 import type { Namespace } from '../namespace.ts';
 import { ipAddr } from './addr-words.ts';
+import { checkListing, forAll } from './all.ts';
 import type { PrintOptions } from './entry.ts';
 import { ipLink } from './link-words.ts';
 import { nearestOf } from './nearest.ts';
@@ -46,6 +47,8 @@ export interface ToolContext {
 /** What the objects of `ip` work with. */
 export interface IpContext extends ToolContext {
   readonly options: PrintOptions;
+  /** `-all` was said. */
+  readonly all: boolean;
   /** Prints to standard error and goes on. */
   readonly warn: (text: string) => void;
 }
@@ -95,10 +98,18 @@ export function runIp(ctx: ToolContext, argv: readonly string[]): IpOutcome {
     stderr += `${text}\n`;
   };
   try {
-    const { options, ns, words } = parseIp(ctx, argv);
+    const { options, ns, words, all } = parseIp(ctx, argv);
     if (words.empty) throw new CommandError(USAGE, EXIT_USAGE);
-    const stdout = findObject(words.next())({ ...ctx, ns, options, warn }, words);
-    return { stdout, stderr, code: 0, error: null };
+    const [object, run] = findObject(words.next());
+    const context = { ...ctx, ns, options, warn };
+    if (!all || object === 'netns')
+      return { stdout: run({ ...context, all }, words), stderr, code: 0, error: null };
+    if (ns.isInside) throw outOfReach('*');
+    checkListing(object, words.peek);
+    const rest = words.rest();
+    const one = (each: Namespace): string =>
+      run({ ...context, ns: each, all: false }, new Words(rest));
+    return { stdout: forAll(ctx.listNetns(), options, one), stderr, code: 0, error: null };
   } catch (e) {
     return { ...failure(e, stderr), error: errorOf(e) };
   }
@@ -132,9 +143,9 @@ function refusal(e: NetError): string {
 const USAGE = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
 where  OBJECT := { address | link | neighbour | netns | route }
        OPTIONS := { -s[tatistics] | -d[etails] | -o[neline] | -br[ief] | -j[son] | -p[retty] |
-                    -4 | -N[umeric] | -n[etns] NAME }`;
+                    -4 | -N[umeric] | -n[etns] NAME | -a[ll] }`;
 
-function findObject(word: string): Run {
+function findObject(word: string): readonly [string, Run] {
   if (abbreviates(word, 'help')) throw new CommandError(USAGE, 0);
   const names = OBJECTS.filter(([, run]) => run !== null).map(([name]) => name);
   const found = OBJECTS.find(([name]) => abbreviates(word, name));
@@ -151,12 +162,13 @@ function findObject(word: string): Run {
     );
   if (found[1] === null)
     throw notImplemented(`ip ${found[0]}`, `the nearest is "ip ${nearestOf(found[0], names)}"`);
-  return found[1];
+  return [found[0], found[1]];
 }
 
 interface Options {
   readonly options: PrintOptions;
   readonly ns: Namespace;
+  readonly all: boolean;
 }
 
 /** The global options of `ip`, and the words behind them. */
@@ -180,24 +192,33 @@ function parseOptions(ctx: ToolContext, words: Words): Options {
     family: '',
   };
   let ns = ctx.ns;
+  let all = false;
   while (words.peek.startsWith('-')) {
     const word = words.next().replace(/^--/, '-');
     if (word === '-') break;
     if (abbreviates(word, '-netns')) ns = netnsOption(ctx, words.next());
     else if (word === '-f' || abbreviates(word, '-family')) familyOption(o, words.next());
+    else if (word === '-a' || abbreviates(word, '-all')) all = true;
     else printOption(o, word);
   }
-  return { options: o, ns };
+  return { options: o, ns, all };
 }
 
 function netnsOption(ctx: ToolContext, name: string): Namespace {
   const ns = ctx.findNetns(name);
+  if (ns !== undefined && ctx.ns.isInside) throw outOfReach(name);
   if (ns === undefined)
     throw new CommandError(
       `Cannot open network namespace "${name}": No such file or directory`,
       EXIT_USAGE,
     );
   return ns;
+}
+
+/** Who is inside of a namespace cannot enter another (setns(2) needs CAP_SYS_ADMIN). */
+function outOfReach(name: string): CommandError {
+  const text = `setting the network namespace "${name}" failed: Operation not permitted`;
+  return new CommandError(text, EXIT_USAGE, EPERM);
 }
 
 function familyOption(o: Mutable<PrintOptions>, family: string): void {
@@ -219,9 +240,7 @@ function printOption(o: Mutable<PrintOptions>, word: string): void {
   else if (abbreviates(word, '-Version'))
     throw new CommandError('ip of Warren, after iproute2 6.1', 0);
   else if (abbreviates(word, '-resolve') || abbreviates(word.replace(/=.*/, ''), '-color')) return;
-  else if (
-    ['-batch', '-force', '-timestamp', '-all', '-rcvbuf', '-human', '-iec', '-b'].includes(word)
-  )
+  else if (['-batch', '-force', '-timestamp', '-rcvbuf', '-human', '-iec', '-b'].includes(word))
     throw notImplemented(`ip ${word}`, 'the options are -s -d -o -br -j -p -4 -N and -n');
   else throw new CommandError(`Option "${word}" is unknown, try "ip -help".`, EXIT_USAGE);
 }

@@ -2,6 +2,7 @@
  * `ip monitor` (iproute2 `ip/ipmonitor.c`): what happens in a namespace, or with `all-nsid` in every one
  * that has an id here, printed as it happens.
  */
+import { EPERM } from '../../errno.ts';
 import type { LinkInfo } from '../info.ts';
 import type { Namespace } from '../namespace.ts';
 import type { WatchEvent } from '../watch.ts';
@@ -10,7 +11,14 @@ import { type Entry, joinLines, type PrintOptions } from './entry.ts';
 import { linkEntry } from './link-show.ts';
 import { neighEntry } from './neigh-show.ts';
 import { NOTHING_FIXED, routeEntry } from './route-show.ts';
-import { abbreviates, CommandError, EXIT_USAGE, notImplemented, type Words } from './words.ts';
+import {
+  abbreviates,
+  CommandError,
+  EXIT_PARSE,
+  EXIT_USAGE,
+  notImplemented,
+  type Words,
+} from './words.ts';
 
 /** Takes what is printed, piece by piece. */
 export type Print = (text: string) => void;
@@ -39,13 +47,15 @@ export function monitor(
   print: Print,
 ): () => void {
   const wish = parse(words);
+  if (wish.allNsid && ns.isInside)
+    throw new CommandError('NETLINK_LISTEN_ALL_NSID: Operation not permitted', EXIT_PARSE, EPERM);
   const index = wish.device === undefined ? -1 : (ns.net.devs.find(wish.device)?.ifindex ?? -2);
   if (index === -2) throw new CommandError(`Device "${wish.device}" does not exist.`, EXIT_USAGE);
   return ns.kernel.watch((event) => {
     const group = groupOf(event);
     if (group === null || !wish.groups.has(group)) return;
-    const nsid = event.netns === ns ? -1 : ns.net.nsids.find(event.netns.net);
-    if (event.netns !== ns && (!wish.allNsid || nsid < 0)) return;
+    const nsid = event.netns.net === ns.net ? -1 : ns.net.nsids.find(event.netns.net);
+    if (event.netns.net !== ns.net && (!wish.allNsid || nsid < 0)) return;
     if (index > 0 && !isAbout(event, index, wish.device ?? '')) return;
     const where = wish.allNsid ? `[nsid ${nsid < 0 ? 'current' : nsid}]` : '';
     const label = wish.label ? `[${LABELS[group]}]` : '';

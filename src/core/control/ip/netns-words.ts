@@ -1,5 +1,5 @@
 /** `ip netns` (iproute2 `ip/ipnetns.c`): names and ids of namespaces. */
-import { EEXIST, EINVAL, ENOSPC, NetError } from '../../errno.ts';
+import { EEXIST, EINVAL, ENOSPC, EPERM, NetError } from '../../errno.ts';
 import type { Namespace } from '../namespace.ts';
 import { Entry, formatJson, printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
@@ -20,7 +20,7 @@ const OTHERS: readonly string[] = ['exec', 'attach', 'monitor'];
 const USAGE = `Usage:\tip netns list
 \tip netns add NAME
 \tip netns set NAME NETNSID
-\tip netns delete NAME
+\tip [-all] netns delete [NAME]
 \tip netns identify
 \tip netns pids NAME
 \tip netns list-id [target-nsid POSITIVE-INT] [nsid POSITIVE-INT]
@@ -119,6 +119,12 @@ function existing(ctx: IpContext, words: Words): Namespace {
 
 function add(ctx: IpContext, words: Words): string {
   const name = nameWord(words);
+  if (ctx.ns.isInside)
+    throw new CommandError(
+      'mount --make-shared /run/netns failed: Operation not permitted',
+      EXIT_PARSE,
+      EPERM,
+    );
   if (ctx.findNetns(name) !== undefined)
     throw new CommandError(
       `Cannot create namespace file "/run/netns/${name}": File exists`,
@@ -128,8 +134,19 @@ function add(ctx: IpContext, words: Words): string {
   return '';
 }
 
+/** `ip netns del NAME`, `ip -all netns del`. */
 function del(ctx: IpContext, words: Words): string {
+  if (ctx.all && words.empty && !ctx.ns.isInside) {
+    for (const { name } of ctx.listNetns()) if (name !== null) ctx.ns.kernel.netns.del(name);
+    return '';
+  }
   const name = nameWord(words);
+  if (ctx.ns.isInside)
+    throw new CommandError(
+      `Cannot remove namespace file "/run/netns/${name}": Operation not permitted`,
+      EXIT_PARSE,
+      EPERM,
+    );
   if (ctx.findNetns(name) === undefined)
     throw new CommandError(
       `Cannot remove namespace file "/run/netns/${name}": No such file or directory`,
@@ -151,6 +168,7 @@ function set(ctx: IpContext, words: Words): string {
       `Cannot open network namespace "${name}": No such file or directory`,
       EXIT_PARSE,
     );
+  ctx.ns.checkChange([]);
   const errno = ctx.ns.net.nsids.assign(ns.net, nsid);
   if (errno < 0) throw new NetError(errno, 'rtnetlink', SENTENCES[-errno] ?? '');
   return '';

@@ -40,7 +40,7 @@ export class IcmpLimit {
 
   /** One was sent: costs 0 to 2, so that the limit tells nobody how many others were (CVE-2020-25705). */
   consume(): void {
-    this.random ??= this.net.kernel.random(`icmp-limit:${this.net.id}`);
+    this.random ??= this.net.kernel.ownRandom(`icmp-limit:${this.net.id}`);
     this.credit -= this.random.below(3);
   }
 }

@@ -34,7 +34,7 @@ export class IdentGenerator {
 
   private reserve(hash: number, segments: number): number {
     if (this.ids === null || this.stampsMs === null || this.random === null) {
-      this.random = this.net.kernel.random(`ip-id:${this.net.id}`);
+      this.random = this.net.kernel.ownRandom(`ip-id:${this.net.id}`);
       this.ids = new Uint16Array(BUCKETS);
       for (let i = 0; i < BUCKETS; i++) this.ids[i] = this.random.u32();
       this.stampsMs = new Float64Array(BUCKETS);

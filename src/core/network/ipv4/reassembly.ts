@@ -140,7 +140,7 @@ export class Reassembly {
 
   /** Keyed: nobody outside can make many datagrams share a chain. */
   private hash(key: { src: number; dst: number; id: number; protocol: number }): number {
-    this.key ??= this.net.kernel.random(`ip-frag:${this.net.id}`).i32();
+    this.key ??= this.net.kernel.ownRandom(`ip-frag:${this.net.id}`).i32();
     return mix32(mix32(key.src, key.dst), mix32((key.id << 8) | key.protocol, this.key));
   }
 

@@ -86,6 +86,7 @@ export function destroySock(sk: TcpSock): void {
   tcp.binds.remove(sk);
   if (sk.orphan) tcp.orphanCount--;
   sk.route = null;
+  if (tcp.socks.size === 0) sk.net.checkRefs();
 }
 
 /** Gives up on the peer: the soft error that explains it, or ETIMEDOUT (Linux `tcp_write_err`). */

@@ -1,0 +1,26 @@
+/**
+ * What a new namespace takes over from the initial one (Linux `devinet_init_net`, `tcp_sk_init`): settings
+ * of IPv4 devices, unless net.core.devconf_inherit_init_net says otherwise, and TCP's buffers and congestion
+ * control. A kernel whose initial namespace nobody ever asked for has compiled defaults alone.
+ */
+import type { NetNs } from './net.ts';
+
+/** Values of net.core.devconf_inherit_init_net. */
+export const INHERIT_IPV4 = 0;
+export const INHERIT_ALL = 1;
+export const INHERIT_NOTHING = 2;
+
+/** Called while `net` is made. */
+export function inheritSettings(net: NetNs): void {
+  const init = net.kernel.initial;
+  if (init === null) return;
+  // LINUX: the value 3 takes those of the maker's namespace; here a namespace has no maker but the kernel.
+  if (net.kernel.devconfInherit !== INHERIT_NOTHING) {
+    Object.assign(net.ipv4ConfAll, init.ipv4ConfAll);
+    Object.assign(net.ipv4ConfDefault, init.ipv4ConfDefault);
+    net.sysctl.ipForward = net.ipv4ConfAll.forwarding;
+  }
+  net.sysctl.tcpRmem = init.sysctl.tcpRmem;
+  net.sysctl.tcpWmem = init.sysctl.tcpWmem;
+  net.sysctl.tcpCongestionControl = init.sysctl.tcpCongestionControl;
+}
