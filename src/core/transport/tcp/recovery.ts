@@ -154,7 +154,7 @@ function processLoss(sk: TcpSock, st: AckState): void {
   const flag = st.flag;
   const advanced = (flag & FLAG_SND_UNA_ADVANCED) !== 0;
   const recovered = seqGe(sk.sndUna, sk.highSeq);
-  if (advanced && tryUndoLoss(sk, false)) return;
+  if ((advanced || sk.fastOpenRsk !== null) && tryUndoLoss(sk, false)) return;
   if (sk.frto) {
     // Step 3b: something that was never sent again was delivered, so the timeout was spurious.
     if ((flag & FLAG_ORIG_SACK_ACKED) !== 0 && tryUndoLoss(sk, true)) return;
