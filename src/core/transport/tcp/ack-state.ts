@@ -13,6 +13,8 @@ export class AckState {
   priorDeliveredCe = 0;
   priorMstamp = 0;
   priorInFlight = 0;
+  priorLost = 0;
+  wasReneg = false;
   deliveredCe = 0;
   /** The RTT may include a delayed ACK. */
   isAckDelayed = false;
@@ -41,6 +43,8 @@ export class AckState {
   rexmit = 0;
   numDupack = 0;
   pktsAcked = 0;
+  /** No burst was acknowledged in part. */
+  fullyAcked = true;
   /** The SACK block in hand, whether it is a D-SACK, and the D-SACK that comes next; equal ends: none. */
   tagStart = 0;
   tagEnd = 0;

@@ -126,31 +126,43 @@ function matchSegment(sk: TcpSock, seg: TxSegment, start: number, end: number): 
   return inSack ? 1 : 0;
 }
 
+/** Results of `walkOne`. */
+const NEXT = 0;
+const AGAIN = 1;
+const END = 2;
+
+/** One segment of the walk. */
+function walkOne(sk: TcpSock, i: number, seg: TxSegment, st: AckState): number {
+  let inSack = 0;
+  let dup = st.tagDup;
+  if (st.nextDupStart !== st.nextDupEnd && seqLt(seg.seq, st.nextDupEnd)) {
+    inSack = matchSegment(sk, seg, st.nextDupStart, st.nextDupEnd);
+    if (inSack > 0) dup = true;
+  }
+  if (inSack <= 0) {
+    const shifted = shiftSacked(sk, i, seg, dup, st);
+    // Part of it, or all, joined the segment before: what is left, or the next, is at `i`.
+    if (shifted === SHIFTED) return AGAIN;
+    inSack = shifted === SHIFT_NOOP ? 0 : matchSegment(sk, seg, st.tagStart, st.tagEnd);
+  }
+  if (inSack < 0) return END;
+  if (inSack > 0) {
+    tagSegment(sk, seg, dup, st);
+    if ((seg.sacked & TCPCB_SACKED_ACKED) !== 0) timeRemove(sk, seg);
+    if (seqGe(seg.seq, tcpHighestSackSeq(sk))) sk.highestSack = sk.rtxQueue.at(i + 1);
+  }
+  return NEXT;
+}
+
 /** Tags the block in hand from segment `from` on; returns where it ended (`tcp_sacktag_walk`). */
 function walk(sk: TcpSock, from: number, st: AckState): number {
   const queue = sk.rtxQueue;
   let i = from;
   for (let seg = queue.at(i); seg !== null; seg = queue.at(i)) {
     if (!seqLt(seg.seq, st.tagEnd)) break;
-    let inSack = 0;
-    let dup = st.tagDup;
-    if (st.nextDupStart !== st.nextDupEnd && seqLt(seg.seq, st.nextDupEnd)) {
-      inSack = matchSegment(sk, seg, st.nextDupStart, st.nextDupEnd);
-      if (inSack > 0) dup = true;
-    }
-    if (inSack <= 0) {
-      const shifted = shiftSacked(sk, i, seg, dup, st);
-      // Part of it, or all, joined the segment before: what is left, or the next, is at `i`.
-      if (shifted === SHIFTED) continue;
-      inSack = shifted === SHIFT_NOOP ? 0 : matchSegment(sk, seg, st.tagStart, st.tagEnd);
-    }
-    if (inSack < 0) break;
-    if (inSack > 0) {
-      tagSegment(sk, seg, dup, st);
-      if ((seg.sacked & TCPCB_SACKED_ACKED) !== 0) timeRemove(sk, seg);
-      if (seqGe(seg.seq, tcpHighestSackSeq(sk))) sk.highestSack = queue.at(i + 1);
-    }
-    i++;
+    const result = walkOne(sk, i, seg, st);
+    if (result === END) break;
+    if (result === NEXT) i++;
   }
   return i;
 }
