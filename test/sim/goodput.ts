@@ -128,9 +128,9 @@ export function goodput(c: GoodputCase): number {
   return Math.round((transfer.run(seconds * 1e6) * 8) / seconds / 1e4) / 100;
 }
 
-/** What the wire lets through if the sender fills it. */
+/** What the wire lets through if the sender fills it: netem loses a packet before it takes its turn. */
 function limitOf(c: GoodputCase): number {
-  return (c.rateMbit * (1 - c.loss) * MSS) / FRAME;
+  return (c.rateMbit * MSS) / FRAME;
 }
 
 /** Average window in segments that the algorithm's equation gives; Infinity: loss does not matter. */
