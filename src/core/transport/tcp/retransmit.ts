@@ -106,7 +106,7 @@ export function retransmitOnly(sk: TcpSock, seg: TxSegment, segs: number): numbe
 /** The same, and the connection remembers it (`tcp_retransmit_skb`). */
 export function tcpRetransmit(sk: TcpSock, seg: TxSegment, segs: number): number {
   const err = retransmitOnly(sk, seg, segs);
-  // After an undo a retransmission may still be under way: it counts once.
+  // DEVIATION: after an undo a retransmission may still be under way; Linux counts it again.
   if (err === 0 && (seg.sacked & TCPCB_SACKED_RETRANS) === 0) {
     seg.sacked |= TCPCB_SACKED_RETRANS;
     sk.retransOut += seg.pcount;

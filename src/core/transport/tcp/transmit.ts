@@ -108,7 +108,6 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
   // A paced packet leaves when the rate allows, and its round-trip begins then.
   seg.sentUs = Math.floor(sk.wstampUs);
   const options = isSyn ? synOptions(sk) : tcpEstablishedOptions(sk);
-  if (tcpPacketsInFlight(sk) === 0) sk.ca.cwndEvent(sk, CA_EVENT_TX_START);
   let flags = seg.flags;
   // A burst must not wait for the receiver's delayed ACK.
   if (seg.pcount > 1) flags |= TCP_PSH;
@@ -220,6 +219,7 @@ function eventAckSent(sk: TcpSock): void {
 /** Data went out (`tcp_event_data_sent`): a quick answer marks the connection as interactive. */
 function eventDataSent(sk: TcpSock): void {
   const now = sk.mstamp;
+  if (tcpPacketsInFlight(sk) === 0) sk.ca.cwndEvent(sk, CA_EVENT_TX_START);
   sk.lsndtime = now;
   if (now - sk.lrcvtime < sk.atoUs) pingpongInc(sk);
 }
