@@ -1,3 +1,4 @@
+/** The sliding minimum and maximum, against the true ones. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
