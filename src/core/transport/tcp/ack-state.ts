@@ -54,6 +54,8 @@ export class AckState {
   /** What is being joined to the segment before: bytes per segment, and whether it is a D-SACK. */
   shiftMss = 0;
   shiftDup = false;
+  /** Block of the previous ACK that comes next. */
+  cacheAt = 0;
   /** Where the ACK's first block is among the sorted ones; -1: it is not. */
   firstBlock = 0;
 
