@@ -129,6 +129,8 @@ function makeOutput(
   route.advmss = metrics.advmss;
   route.initcwnd = metrics.initcwnd;
   route.initrwnd = metrics.initrwnd;
+  route.rtoMinUs = metrics.rtoMin * 1000;
+  route.quickack = metrics.quickack !== 0;
   route.hoplimit = metrics.hoplimit;
   route.mtuLock = metrics.mtuLock;
   if (exception !== undefined && exception.pmtu !== 0 && !metrics.mtuLock) {

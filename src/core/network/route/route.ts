@@ -46,6 +46,10 @@ export class Route {
   initcwnd = 0;
   /** Initial receive window metric, segments; 0: none. */
   initrwnd = 0;
+  /** Shortest retransmission timeout metric, µs; 0: the connection's own. */
+  rtoMinUs = 0;
+  /** TCP acknowledges each segment at once. */
+  quickack = false;
   /** TTL metric; 0: net.ipv4.ip_default_ttl. */
   hoplimit = 0;
   /** Path MTU discovery leaves this route alone: its MTU was given with `lock`. */

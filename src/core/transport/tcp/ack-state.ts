@@ -13,6 +13,8 @@ export class AckState {
   priorDeliveredCe = 0;
   priorMstamp = 0;
   priorInFlight = 0;
+  priorLost = 0;
+  wasReneg = false;
   deliveredCe = 0;
   /** The RTT may include a delayed ACK. */
   isAckDelayed = false;
@@ -41,6 +43,8 @@ export class AckState {
   rexmit = 0;
   numDupack = 0;
   pktsAcked = 0;
+  /** No burst was acknowledged in part. */
+  fullyAcked = true;
   /** The SACK block in hand, whether it is a D-SACK, and the D-SACK that comes next; equal ends: none. */
   tagStart = 0;
   tagEnd = 0;
@@ -50,6 +54,8 @@ export class AckState {
   /** What is being joined to the segment before: bytes per segment, and whether it is a D-SACK. */
   shiftMss = 0;
   shiftDup = false;
+  /** Block of the previous ACK that comes next. */
+  cacheAt = 0;
   /** Where the ACK's first block is among the sorted ones; -1: it is not. */
   firstBlock = 0;
 

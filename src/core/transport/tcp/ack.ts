@@ -79,20 +79,19 @@ const RETRANS: number = TCPCB_SACKED_RETRANS | TCPCB_EVER_RETRANS;
 /** Takes the acknowledgment of a segment in; `ACK_*`. */
 export function tcpAck(sk: TcpSock, seg: RxSegment, flags: number): number {
   const st = sk.net.tcp.ackState;
-  const ack = seg.ack;
   st.reset();
   st.flag = flags;
   st.priorUna = sk.sndUna;
-  if (seqLt(ack, sk.sndUna)) return oldAck(sk, seg, st);
-  if (seqGt(ack, sk.sndNxt)) {
+  if (seqLt(seg.ack, sk.sndUna)) return oldAck(sk, seg, st);
+  if (seqGt(seg.ack, sk.sndNxt)) {
     if ((flags & FLAG_NO_CHALLENGE_ACK) === 0) sendChallengeAck(sk);
     return ACK_UNSENT_DATA;
   }
   const priorPackets = sk.packetsOut;
   const priorDelivered = sk.delivered;
-  const priorLost = sk.lost;
-  const wasReneg = sk.isSackReneg;
-  if (seqGt(ack, sk.sndUna)) {
+  st.priorLost = sk.lost;
+  st.wasReneg = sk.isSackReneg;
+  if (seqGt(seg.ack, sk.sndUna)) {
     st.flag |= FLAG_SND_UNA_ADVANCED;
     sk.retransmits = 0;
   }
@@ -105,20 +104,28 @@ export function tcpAck(sk: TcpSock, seg: RxSegment, flags: number): number {
   sk.errSoft = 0;
   sk.probesOut = 0;
   sk.rcvTstamp = sk.mstamp;
-  if (priorPackets === 0) {
-    inAckEvent(sk, st.flag);
-    if ((st.flag & FLAG_DSACKING_ACK) !== 0) {
-      fastretransAlert(sk, st);
-      newlyDelivered(sk, priorDelivered, st.flag);
-    }
-    ackProbe(sk);
-    if (sk.tlpHighSeq !== 0) processTlpAck(sk, ack, st.flag);
-    return ACK_OK;
+  if (priorPackets === 0) nothingInFlight(sk, seg.ack, priorDelivered, st);
+  else segmentsInFlight(sk, seg, priorDelivered, st);
+  return ACK_OK;
+}
+
+/** An ACK while nothing waits for one: a window update, or a late D-SACK. */
+function nothingInFlight(sk: TcpSock, ack: number, priorDelivered: number, st: AckState): void {
+  inAckEvent(sk, st.flag);
+  if ((st.flag & FLAG_DSACKING_ACK) !== 0) {
+    fastretransAlert(sk, st);
+    newlyDelivered(sk, priorDelivered, st.flag);
   }
+  ackProbe(sk);
+  if (sk.tlpHighSeq !== 0) processTlpAck(sk, ack, st.flag);
+}
+
+/** Takes what is acknowledged away, judges the rest, and moves the window. */
+function segmentsInFlight(sk: TcpSock, seg: RxSegment, priorDelivered: number, st: AckState): void {
   cleanRtxQueue(sk, st);
   rackUpdateReoWnd(sk, st);
   inAckEvent(sk, st.flag);
-  if (sk.tlpHighSeq !== 0) processTlpAck(sk, ack, st.flag);
+  if (sk.tlpHighSeq !== 0) processTlpAck(sk, seg.ack, st.flag);
   if (isDubious(sk, st.flag)) {
     if ((st.flag & (FLAG_SND_UNA_ADVANCED | FLAG_NOT_DUP | FLAG_DSACKING_ACK)) === 0)
       st.numDupack = (st.flag & FLAG_DATA) !== 0 ? 1 : seg.segs;
@@ -128,12 +135,11 @@ export function tcpAck(sk: TcpSock, seg: RxSegment, flags: number): number {
   if ((st.flag & FLAG_FORWARD_PROGRESS) !== 0 || (st.flag & FLAG_NOT_DUP) === 0)
     sk.route?.neigh?.confirm();
   const delivered = newlyDelivered(sk, priorDelivered, st.flag);
-  st.losses = sk.lost - priorLost;
+  st.losses = sk.lost - st.priorLost;
   st.isAckDelayed = (st.flag & FLAG_ACK_MAYBE_DELAYED) !== 0;
-  rateGen(sk, st, delivered, wasReneg);
+  rateGen(sk, st, delivered, st.wasReneg);
   congControl(sk, st, delivered);
   xmitRecovery(sk, st.rexmit);
-  return ACK_OK;
 }
 
 /** The algorithm sees every ACK (`tcp_in_ack_event`). */
@@ -270,25 +276,15 @@ function spuriousRetrans(sk: TcpSock, seg: TxSegment): boolean {
   );
 }
 
-/** Takes acknowledged segments off the retransmission queue (`tcp_clean_rtx_queue`). */
-function cleanRtxQueue(sk: TcpSock, st: AckState): void {
+/**
+ * Takes what is wholly acknowledged off the retransmission queue, and the acknowledged pieces of a burst;
+ * returns the segment that is first now.
+ */
+function takeAcked(sk: TcpSock, st: AckState): TxSegment | null {
   const queue = sk.rtxQueue;
-  const priorSacked = sk.sackedOut;
-  let fullyAcked = true;
-  st.reord = sk.sndNxt;
   let seg = queue.first();
-  while (seg !== null) {
-    let n = seg.pcount;
-    const startSeq = seg.seq;
-    if (seqGt(seg.endSeq, sk.sndUna)) {
-      if (n === 1 || !seqGt(sk.sndUna, seg.seq)) break;
-      trimHead(sk, seg, (sk.sndUna - seg.seq) | 0);
-      n -= seg.pcount;
-      if (n === 0) break;
-      fullyAcked = false;
-    }
-    ackSegment(sk, seg, startSeq, n, st);
-    if (!fullyAcked) break;
+  while (seg !== null && !seqGt(seg.endSeq, sk.sndUna)) {
+    ackSegment(sk, seg, seg.seq, seg.pcount, st);
     queue.shift();
     const next = queue.first();
     if (seg === sk.retransmitHint) sk.retransmitHint = null;
@@ -296,18 +292,30 @@ function cleanRtxQueue(sk: TcpSock, st: AckState): void {
     freeSegment(sk, seg);
     seg = next;
   }
+  if (seg === null || seg.pcount === 1 || !seqGt(sk.sndUna, seg.seq)) return seg;
+  const startSeq = seg.seq;
+  let n = seg.pcount;
+  trimHead(sk, seg, (sk.sndUna - seg.seq) | 0);
+  n -= seg.pcount;
+  if (n > 0) {
+    st.fullyAcked = false;
+    ackSegment(sk, seg, startSeq, n, st);
+  }
+  return seg;
+}
+
+/** Linux `tcp_clean_rtx_queue` */
+function cleanRtxQueue(sk: TcpSock, st: AckState): void {
+  const priorSacked = sk.sackedOut;
+  st.reord = sk.sndNxt;
+  st.fullyAcked = true;
+  const seg = takeAcked(sk, st);
   if (seg === null) chronoStop(sk, CHRONO_BUSY);
   if (seqBetween(sk.sndUp, st.priorUna, sk.sndUna)) sk.sndUp = sk.sndUna;
   if (seg !== null && (seg.sacked & TCPCB_SACKED_ACKED) !== 0) st.flag |= FLAG_SACK_RENEGING;
-  const rttUpdate = measureRtt(sk, st, fullyAcked, priorSacked);
-  if ((st.flag & FLAG_ACKED) !== 0) {
-    st.flag |= FLAG_SET_XMIT_TIMER;
-    if (sk.mtupProbeSize !== 0 && !seqGt(sk.mtupSeqEnd, sk.sndUna)) mtupProbeSuccess(sk);
-    if (sk.sackOk === 0) {
-      removeRenoSacks(sk, st.pktsAcked, (st.flag & FLAG_ECE) !== 0);
-      if ((st.flag & FLAG_RETRANS_DATA_ACKED) !== 0) st.flag &= ~FLAG_ORIG_SACK_ACKED;
-    } else if (seqLt(st.reord, st.priorFackSeq)) checkSackReordering(sk, st.reord, false);
-  } else if (
+  const rttUpdate = measureRtt(sk, st, priorSacked);
+  if ((st.flag & FLAG_ACKED) !== 0) noteAcked(sk, st);
+  else if (
     seg !== null &&
     rttUpdate &&
     st.sackRttUs >= 0 &&
@@ -319,15 +327,26 @@ function cleanRtxQueue(sk: TcpSock, st: AckState): void {
   sk.ca.pktsAcked(sk, st.pktsAcked, st.rttUs);
 }
 
+/** SND.UNA moved: the timer starts anew, and holes that were filled tell of reordering. */
+function noteAcked(sk: TcpSock, st: AckState): void {
+  st.flag |= FLAG_SET_XMIT_TIMER;
+  if (sk.mtupProbeSize !== 0 && !seqGt(sk.mtupSeqEnd, sk.sndUna)) mtupProbeSuccess(sk);
+  if (sk.sackOk === 0) {
+    removeRenoSacks(sk, st.pktsAcked, (st.flag & FLAG_ECE) !== 0);
+    // Without SACK nobody knows which transmission arrived.
+    if ((st.flag & FLAG_RETRANS_DATA_ACKED) !== 0) st.flag &= ~FLAG_ORIG_SACK_ACKED;
+  } else if (seqLt(st.reord, st.priorFackSeq)) checkSackReordering(sk, st.reord, false);
+}
+
 /** The RTT samples that this ACK gives. */
-function measureRtt(sk: TcpSock, st: AckState, fullyAcked: boolean, priorSacked: number): boolean {
+function measureRtt(sk: TcpSock, st: AckState, priorSacked: number): boolean {
   let seqRtt = -1;
   if (st.firstAckt !== 0 && (st.flag & FLAG_RETRANS_DATA_ACKED) === 0) {
     seqRtt = sk.mstamp - st.firstAckt;
     st.caRttUs = sk.mstamp - st.lastAckt;
     if (
       st.pktsAcked === 1 &&
-      fullyAcked &&
+      st.fullyAcked &&
       priorSacked === 0 &&
       (sk.sndUna - st.priorUna) >>> 0 < sk.mssCache &&
       st.priorDelivered + 1 === sk.delivered &&

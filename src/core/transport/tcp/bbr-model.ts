@@ -15,7 +15,7 @@ const PACING_MARGIN_PERCENT = 1;
 /** Below this rate, bits per second, bursts are single segments. */
 const MIN_TSO_RATE = 1_200_000;
 /** `GSO_LEGACY_MAX_SIZE - 1 - MAX_TCP_HEADER` */
-const BURST_MAX: number = 65536 - 1 - 320;
+const BURST_MAX: number = 65536 - 1 - 256;
 
 // A policer at work: estimates over several round-trips that agree, with much loss.
 const LT_INTVL_MIN_RTTS = 4;

@@ -181,21 +181,24 @@ function updateMinRtt(sk: TcpSock, b: Bbr, rs: AckState): void {
     saveCwnd(sk, b);
     b.probeRttDoneUs = 0;
   }
-  if (b.mode === PROBE_RTT) {
-    const n = sk.delivered + tcpPacketsInFlight(sk);
-    sk.appLimited = n === 0 ? 1 : n;
-    if (b.probeRttDoneUs === 0) {
-      if (tcpPacketsInFlight(sk) <= CWND_MIN_TARGET) {
-        b.probeRttDoneUs = sk.mstamp + PROBE_RTT_US;
-        b.probeRttRoundDone = false;
-        b.nextRttDelivered = sk.delivered;
-      }
-    } else {
-      if (b.roundStart) b.probeRttRoundDone = true;
-      if (b.probeRttRoundDone) checkProbeRttDone(sk, b);
-    }
-  }
+  if (b.mode === PROBE_RTT) probeRtt(sk, b);
   if (rs.rateDelivered > 0) b.idleRestart = false;
+}
+
+/** Waits until little is in flight, then 200 ms and a round-trip. */
+function probeRtt(sk: TcpSock, b: Bbr): void {
+  const inFlight = tcpPacketsInFlight(sk);
+  // What is measured now tells nothing of the bandwidth.
+  sk.appLimited = Math.max(1, sk.delivered + inFlight);
+  if (b.probeRttDoneUs === 0) {
+    if (inFlight > CWND_MIN_TARGET) return;
+    b.probeRttDoneUs = sk.mstamp + PROBE_RTT_US;
+    b.probeRttRoundDone = false;
+    b.nextRttDelivered = sk.delivered;
+    return;
+  }
+  if (b.roundStart) b.probeRttRoundDone = true;
+  if (b.probeRttRoundDone) checkProbeRttDone(sk, b);
 }
 
 function updateGains(b: Bbr): void {

@@ -20,6 +20,7 @@ import {
 } from './constants.ts';
 import { count } from './count.ts';
 import { inPingpongMode, inQuickackMode, pingpongExit } from './pingpong.ts';
+import { tcpRtoMin } from './rto.ts';
 import type { TcpSock } from './sock.ts';
 import { armDelack } from './timer-arm.ts';
 import { tcpSendAck } from './transmit.ts';
@@ -91,6 +92,11 @@ export function compressedAckTimer(sk: TcpSock): void {
   tcpSendAck(sk);
 }
 
+/** Less than the peer's timeout, if it is as patient as we are (`tcp_delack_max`). */
+export function delackMax(sk: TcpSock): number {
+  return Math.min(sk.delackMaxUs, Math.max(tcpRtoMin(sk), 2_000) - 1_000);
+}
+
 /** Arms the delayed-ACK timer: 40 to 200 ms, after what the peer's pace suggests. */
 function sendDelayedAck(sk: TcpSock): void {
   let ato = sk.atoUs;
@@ -100,7 +106,7 @@ function sendDelayedAck(sk: TcpSock): void {
     if (sk.srttUs !== 0) max = Math.min(max, Math.max(sk.srttUs >> 3, TCP_DELACK_MIN));
     ato = Math.min(ato, max);
   }
-  ato = Math.min(ato, sk.delackMaxUs);
+  ato = Math.min(ato, delackMax(sk));
   const now = tcpClockUs(sk.net);
   if ((sk.ackPending & ICSK_ACK_TIMER) !== 0) {
     if (sk.ackTimeoutUs <= now + (ato >> 2)) {

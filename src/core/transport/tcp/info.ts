@@ -2,6 +2,7 @@
 import { CHRONO_BUSY, CHRONO_RWND_LIMITED, CHRONO_SNDBUF_LIMITED, chronoTime } from './chrono.ts';
 import { tcpClockUs } from './clock.ts';
 import { TCP_ECN_OK, TCP_ECN_SEEN, TCP_LISTEN } from './constants.ts';
+import { delackMax } from './delack.ts';
 import { tcpMinRtt } from './rto.ts';
 import type { TcpSock } from './sock.ts';
 
@@ -144,7 +145,7 @@ export function tcpInfo(sk: TcpSock): TcpInfo {
     deliveryRateAppLimited: sk.rateAppLimited,
     fastopenClientFail: sk.fastOpenClientFail,
     rto: sk.rtoUs,
-    ato: Math.min(sk.atoUs, sk.delackMaxUs),
+    ato: Math.min(sk.atoUs, delackMax(sk)),
     sndMss: sk.mssCache,
     rcvMss: sk.rcvMss,
     unacked: listening ? (sk.acceptQueue?.length ?? 0) : sk.packetsOut,

@@ -23,7 +23,7 @@ import {
   tcpWndEnd,
 } from './flight.ts';
 import { tcpCurrentMss, tcpTsoSegs } from './mss.ts';
-import { MTU_PROBE_SENT, MTU_PROBE_WAIT, mtuProbe } from './mtu-probe.ts';
+import { MTU_PROBE_NONE, MTU_PROBE_SENT, MTU_PROBE_WAIT, mtuProbe } from './mtu-probe.ts';
 import { newDataSent } from './new-data.ts';
 import { pacingCheck } from './pacing.ts';
 import type { Push } from './push.ts';
@@ -44,10 +44,11 @@ export const PUSH_ALL = 0;
 export const PUSH_ONE = 1;
 export const PUSH_PROBE = 2;
 
-/** Flags that the caller of `deferBurst` acts upon. */
-const DEFER = 1;
-const CWND_LIMITED = 2;
-const RWND_LIMITED = 4;
+/** What the loop of `tcpWriteXmit` decides about its next segment. */
+const SEND = 0;
+const STOP = 1;
+const STOP_CWND = 2;
+const STOP_RWND = 3;
 
 /** `tcp_max_tso_deferred_mss` */
 const MAX_TSO_DEFERRED_MSS = 3;
@@ -92,25 +93,25 @@ function splitPoint(
 }
 
 /**
- * Whether a burst should wait until it is larger (`tcp_tso_should_defer`): `DEFER`, and
- * `CWND_LIMITED` or `RWND_LIMITED` if a window is what it waits for.
+ * Whether a burst should wait until it is larger (`tcp_tso_should_defer`): `SEND`, `STOP`, or which
+ * window it waits for.
  */
 function deferBurst(sk: TcpSock, seg: TxSegment, maxSegs: number): number {
-  if (sk.caState >= TCP_CA_RECOVERY) return 0;
+  if (sk.caState >= TCP_CA_RECOVERY) return SEND;
   // Only when the last packet left within a millisecond.
-  if (sk.mstamp - sk.wstampUs > 1000) return 0;
+  if (sk.mstamp - sk.wstampUs > 1000) return SEND;
   const sendWin = (tcpWndEnd(sk) - seg.seq) | 0;
   const congWin = (sk.sndCwnd - tcpPacketsInFlight(sk)) * sk.mssCache;
   const limit = Math.min(sendWin, congWin);
-  if (limit >= maxSegs * sk.mssCache) return 0;
-  if (seg !== sk.writeQueue.last() && limit >= seg.len) return 0;
-  if (isWorthSending(sk, limit) || !isAckNear(sk)) return 0;
+  if (limit >= maxSegs * sk.mssCache) return SEND;
+  if (seg !== sk.writeQueue.last() && limit >= seg.len) return SEND;
+  if (isWorthSending(sk, limit) || !isAckNear(sk)) return SEND;
   if (congWin < sendWin) {
-    if (congWin <= seg.len) return DEFER | CWND_LIMITED;
-  } else if (sendWin <= seg.len) return DEFER | RWND_LIMITED;
+    if (congWin <= seg.len) return STOP_CWND;
+  } else if (sendWin <= seg.len) return STOP_RWND;
   // Nothing will be added to it: why wait?
-  if ((seg.flags & TCP_FIN) !== 0 || seg.eor) return 0;
-  return DEFER;
+  if ((seg.flags & TCP_FIN) !== 0 || seg.eor) return SEND;
+  return STOP;
 }
 
 /** A good part of the window may go (net.ipv4.tcp_tso_win_divisor). */
@@ -130,12 +131,6 @@ function isAckNear(sk: TcpSock): boolean {
   return left <= Math.min(srtt >> 1, 1000);
 }
 
-/** What the loop of `tcpWriteXmit` decides about its next segment. */
-const SEND = 0;
-const STOP = 1;
-const STOP_CWND = 2;
-const STOP_RWND = 3;
-
 /** All tests of one segment; it is cut to what may go. */
 function mayTransmit(sk: TcpSock, seg: TxSegment, push: Push): number {
   const { mss, nonagle } = push;
@@ -147,12 +142,8 @@ function mayTransmit(sk: TcpSock, seg: TxSegment, push: Push): number {
     const last = seg === sk.writeQueue.last();
     if (!nagleTest(sk, seg, mss, last ? nonagle : TCP_NAGLE_PUSH)) return STOP;
   } else {
-    if (push.one === PUSH_ALL) {
-      const defer = deferBurst(sk, seg, push.maxSegs);
-      if ((defer & CWND_LIMITED) !== 0) return STOP_CWND;
-      if ((defer & RWND_LIMITED) !== 0) return STOP_RWND;
-      if (defer !== 0) return STOP;
-    }
+    const defer = push.one === PUSH_ALL ? deferBurst(sk, seg, push.maxSegs) : SEND;
+    if (defer !== SEND) return defer;
     if (!tcpUrgMode(sk)) limit = splitPoint(sk, seg, mss, push.quota, nonagle);
   }
   if (seg.len > limit) fragmentUnsent(sk, seg, limit, mss);
@@ -173,12 +164,9 @@ function quotaOf(sk: TcpSock, push: Push): number {
  */
 export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, one: number): boolean {
   mstampRefresh(sk);
-  let sent = 0;
-  if (one === PUSH_ALL && sk.mtupEnabled) {
-    const probe = mtuProbe(sk);
-    if (probe === MTU_PROBE_WAIT) return false;
-    if (probe === MTU_PROBE_SENT) sent = 1;
-  }
+  const probe = one === PUSH_ALL && sk.mtupEnabled ? mtuProbe(sk) : MTU_PROBE_NONE;
+  if (probe === MTU_PROBE_WAIT) return false;
+  let sent = probe === MTU_PROBE_SENT ? 1 : 0;
   const push = sk.net.tcp.push;
   push.one = one;
   push.nonagle = nonagle;
@@ -191,9 +179,7 @@ export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, one: num
     if (push.quota === 0) break;
     verdict = mayTransmit(sk, seg, push);
     // A local failure leaves the segment unsent; a probe will try again.
-    if (verdict !== SEND) break;
-    if (sk.repair) repairSent(sk, seg);
-    else if (tcpTransmitSegment(sk, seg) !== 0) break;
+    if (verdict !== SEND || !transmit(sk, seg)) break;
     newDataSent(sk, seg);
     if (seg.len < seg.pcount * mss) sk.sndSml = seg.endSeq;
     sent += seg.pcount;
@@ -216,10 +202,12 @@ function afterXmit(sk: TcpSock, sent: number, stoppedByCwnd: boolean, one: numbe
   return sk.packetsOut === 0 && !sk.writeQueue.empty;
 }
 
-/** TCP_REPAIR: the other socket sent it. */
-function repairSent(sk: TcpSock, seg: TxSegment): void {
+function transmit(sk: TcpSock, seg: TxSegment): boolean {
+  if (!sk.repair) return tcpTransmitSegment(sk, seg) === 0;
+  // TCP_REPAIR: the other socket sent it.
   seg.sentUs = sk.mstamp;
   timeMoveToTail(sk, seg);
+  return true;
 }
 
 /** Linux `__tcp_push_pending_frames` */

@@ -38,5 +38,6 @@ export function enterQuickackMode(sk: TcpSock, max: number = TCP_MAX_QUICKACKS):
 
 /** Linux `tcp_in_quickack_mode` */
 export function inQuickackMode(sk: TcpSock): boolean {
+  if (sk.route?.quickack === true) return true;
   return sk.ackQuick > 0 && !inPingpongMode(sk);
 }

@@ -2,7 +2,7 @@
 import { EMSGSIZE } from '../../errno.ts';
 import { updatePmtu } from '../../network/route/exception.ts';
 import { mstampRefresh } from './clock.ts';
-import { TCP_CLOSE, TCP_LISTEN } from './constants.ts';
+import { TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT } from './constants.ts';
 import { limitRenoSacked, markLost } from './loss.ts';
 import { tcpCurrentMss, tcpSyncMss } from './mss.ts';
 import { nonCongestionRetransmit } from './non-congestion.ts';
@@ -34,12 +34,15 @@ export function mtuReduced(sk: TcpSock, mtu: number): void {
 /** Sends what was too large again; not a sign of congestion. */
 export function simpleRetransmit(sk: TcpSock): void {
   mstampRefresh(sk);
-  const mss = tcpCurrentMss(sk);
+  // A SYN and its data are two segments here, but were one packet.
+  const all = sk.synData && sk.state === TCP_SYN_SENT;
+  const mss = all ? -1 : tcpCurrentMss(sk);
   for (let i = 0; i < sk.rtxQueue.length; i++) {
     const seg = sk.rtxQueue.at(i);
     if (seg !== null && (seg.pcount > 1 ? seg.gsoSize : seg.len) > mss) markLost(sk, seg);
   }
   if (sk.lostOut === 0) return;
   if (sk.sackOk === 0) limitRenoSacked(sk);
+  // The window stays, though it means less now: its unit changed.
   nonCongestionRetransmit(sk);
 }

@@ -17,7 +17,7 @@ import { timeRemove } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { resetXmitTimer } from './timer-arm.ts';
 
-/** Bits of net.ipv4.tcp_recovery. */
+/** Bits of net.ipv4.tcp_recovery. LINUX: bit 0 turned RACK on once; now it always is. */
 const TCP_RACK_STATIC_REO_WND = 2;
 const TCP_RACK_NO_DUPTHRESH = 4;
 /** Round-trips that a widened window lasts (RFC 8985 §6.2 step 4). */

@@ -149,34 +149,38 @@ function tryToOpen(sk: TcpSock, flag: number): void {
   if (sk.caState !== TCP_CA_CWR) tryKeepOpen(sk);
 }
 
-/** State Loss: F-RTO (RFC 5682 §3) and its end. */
-function processLoss(sk: TcpSock, st: AckState): void {
-  const flag = st.flag;
-  const advanced = (flag & FLAG_SND_UNA_ADVANCED) !== 0;
-  const recovered = seqGe(sk.sndUna, sk.highSeq);
-  if (advanced && tryUndoLoss(sk, false)) return;
-  if (sk.frto) {
-    // Step 3b: something that was never sent again was delivered, so the timeout was spurious.
-    if ((flag & FLAG_ORIG_SACK_ACKED) !== 0 && tryUndoLoss(sk, true)) return;
-    if (seqGt(sk.sndNxt, sk.highSeq)) {
-      if ((flag & FLAG_DATA_SACKED) !== 0 || st.numDupack > 0) sk.frto = false;
-    } else if (advanced && !recovered) {
-      sk.highSeq = sk.sndNxt;
-      // Step 2b: send something new and see.
-      if (!sk.writeQueue.empty && seqGt(tcpWndEnd(sk), sk.sndNxt)) {
-        st.rexmit = REXMIT_NEW;
-        return;
-      }
-      sk.frto = false;
+/** F-RTO (RFC 5682 §3, the version with SACK); true: nothing more is to be done for this ACK. */
+function processFrto(sk: TcpSock, st: AckState, recovered: boolean): boolean {
+  // Step 3b: something that was never sent again was delivered, so the timeout was spurious.
+  if ((st.flag & FLAG_ORIG_SACK_ACKED) !== 0 && tryUndoLoss(sk, true)) return true;
+  if (seqGt(sk.sndNxt, sk.highSeq)) {
+    // Step 3a: the loss was real.
+    if ((st.flag & FLAG_DATA_SACKED) !== 0 || st.numDupack > 0) sk.frto = false;
+  } else if ((st.flag & FLAG_SND_UNA_ADVANCED) !== 0 && !recovered) {
+    sk.highSeq = sk.sndNxt;
+    // Step 2b: send something new and see.
+    if (!sk.writeQueue.empty && seqGt(tcpWndEnd(sk), sk.sndNxt)) {
+      st.rexmit = REXMIT_NEW;
+      return true;
     }
+    sk.frto = false;
   }
+  return false;
+}
+
+/** State Loss, and its end. */
+function processLoss(sk: TcpSock, st: AckState): void {
+  const advanced = (st.flag & FLAG_SND_UNA_ADVANCED) !== 0;
+  const recovered = seqGe(sk.sndUna, sk.highSeq);
+  if ((advanced || sk.fastOpenRsk !== null) && tryUndoLoss(sk, false)) return;
+  if (sk.frto && processFrto(sk, st, recovered)) return;
   if (recovered) {
     tryUndoRecovery(sk);
     return;
   }
   if (sk.sackOk === 0) {
     if (seqGt(sk.sndNxt, sk.highSeq) && st.numDupack > 0)
-      addRenoSack(sk, st.numDupack, (flag & FLAG_ECE) !== 0);
+      addRenoSack(sk, st.numDupack, (st.flag & FLAG_ECE) !== 0);
     else if (advanced) sk.sackedOut = 0;
   }
   st.rexmit = REXMIT_LOST;
@@ -235,33 +239,39 @@ function processOpen(sk: TcpSock, st: AckState, ece: boolean): boolean {
   return true;
 }
 
+/** State Recovery; true: there is something to retransmit. */
+function processRecovery(sk: TcpSock, st: AckState, ece: boolean): boolean {
+  if ((st.flag & FLAG_SND_UNA_ADVANCED) === 0) {
+    if (sk.sackOk === 0) addRenoSack(sk, st.numDupack, ece);
+  } else if (tryUndoPartial(sk, st.priorUna)) return false;
+  if (tryUndoDsack(sk)) tryToOpen(sk, st.flag);
+  identifyPacketLoss(sk, st);
+  if (sk.caState === TCP_CA_RECOVERY) return true;
+  // Undone; but if loss is evident, a new recovery begins.
+  if (sk.lostOut === 0) return false;
+  enterRecovery(sk, ece);
+  return true;
+}
+
 /** An ACK that is more than plain progress (`tcp_fastretrans_alert`). Sets `st.rexmit`. */
 export function fastretransAlert(sk: TcpSock, st: AckState): void {
   const ece = (st.flag & FLAG_ECE) !== 0;
   if (sk.packetsOut === 0 && sk.sackedOut > 0) sk.sackedOut = 0;
   // An ECN echo forbids undo.
   if (ece) sk.priorSsthresh = 0;
-  if (checkSackReneging(sk, st)) return;
-  if (exitConditions(sk)) return;
+  if (checkSackReneging(sk, st) || exitConditions(sk)) return;
   if (sk.caState === TCP_CA_RECOVERY) {
-    if ((st.flag & FLAG_SND_UNA_ADVANCED) === 0) {
-      if (sk.sackOk === 0) addRenoSack(sk, st.numDupack, ece);
-    } else if (tryUndoPartial(sk, st.priorUna)) return;
-    if (tryUndoDsack(sk)) tryToOpen(sk, st.flag);
-    identifyPacketLoss(sk, st);
-    if (sk.caState !== TCP_CA_RECOVERY) {
-      if (sk.lostOut === 0) return;
-      enterRecovery(sk, ece);
-    }
-  } else if (sk.caState === TCP_CA_LOSS) {
+    if (processRecovery(sk, st, ece)) st.rexmit = REXMIT_LOST;
+    return;
+  }
+  if (sk.caState === TCP_CA_LOSS) {
     processLoss(sk, st);
-    if ((sk.caState as number) !== TCP_CA_LOSS) noteRtoEnd(sk);
-    identifyPacketLoss(sk, st);
     const state: number = sk.caState;
+    if (state !== TCP_CA_LOSS) noteRtoEnd(sk);
+    identifyPacketLoss(sk, st);
     if (state !== TCP_CA_OPEN && (st.flag & FLAG_LOST_RETRANS) === 0) return;
-    if (!processOpen(sk, st, ece)) return;
-  } else if (!processOpen(sk, st, ece)) return;
-  st.rexmit = REXMIT_LOST;
+  }
+  if (processOpen(sk, st, ece)) st.rexmit = REXMIT_LOST;
 }
 
 /** Statistics of recovery by timeout (`tcp_update_rto_time`). */

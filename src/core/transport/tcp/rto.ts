@@ -10,6 +10,12 @@ export function tcpMinRtt(sk: TcpSock): number {
   return sk.rttMin.value;
 }
 
+/** The route's metric, or the connection's own (`tcp_rto_min`). */
+export function tcpRtoMin(sk: TcpSock): number {
+  const route = sk.route;
+  return route !== null && route.rtoMinUs !== 0 ? route.rtoMinUs : sk.rtoMinUs;
+}
+
 /**
  * One measurement. `srttUs` holds 8 × SRTT, `mdevUs` 4 × the mean deviation; `rttvarUs` is the largest
  * deviation of the last round-trip, never below the shortest timeout, and decays once per round-trip.
@@ -20,7 +26,7 @@ export function rttEstimator(sk: TcpSock, mrttUs: number): void {
   if (srtt === 0) {
     sk.srttUs = Math.max(1, m * 8);
     sk.mdevUs = m * 2;
-    sk.rttvarUs = Math.max(sk.mdevUs, sk.rtoMinUs);
+    sk.rttvarUs = Math.max(sk.mdevUs, tcpRtoMin(sk));
     sk.mdevMaxUs = sk.rttvarUs;
     sk.rttSeq = sk.sndNxt;
     return;
@@ -40,7 +46,7 @@ export function rttEstimator(sk: TcpSock, mrttUs: number): void {
   if (seqGt(sk.sndUna, sk.rttSeq)) {
     if (sk.mdevMaxUs < sk.rttvarUs) sk.rttvarUs -= (sk.rttvarUs - sk.mdevMaxUs) >> 2;
     sk.rttSeq = sk.sndNxt;
-    sk.mdevMaxUs = sk.rtoMinUs;
+    sk.mdevMaxUs = tcpRtoMin(sk);
   }
   sk.srttUs = Math.max(1, srtt);
 }

@@ -29,11 +29,7 @@ export function tagRange(
   st: AckState,
 ): number {
   let marks = seg.sacked;
-  if (dup && (marks & RETRANS) !== 0) {
-    if (sk.undoMarker !== 0 && sk.undoRetrans > 0 && seqGt(endSeq, sk.undoMarker))
-      sk.undoRetrans = Math.max(0, sk.undoRetrans - n);
-    if ((marks & TCPCB_SACKED_ACKED) !== 0 && seqLt(seg.seq, st.reord)) st.reord = seg.seq;
-  }
+  if (dup && (marks & RETRANS) !== 0) noteDuplicate(sk, seg, endSeq, n, st);
   if (!seqGt(endSeq, sk.sndUna)) return marks;
   if ((marks & TCPCB_SACKED_ACKED) === 0) {
     rackAdvance(sk, marks, endSeq, seg.sentUs);
@@ -59,6 +55,13 @@ export function tagRange(
     sk.retransOut -= n;
   }
   return marks;
+}
+
+/** A retransmission was one too many (RFC 3708). */
+function noteDuplicate(sk: TcpSock, seg: TxSegment, endSeq: number, n: number, st: AckState): void {
+  if (sk.undoMarker !== 0 && sk.undoRetrans > 0 && seqGt(endSeq, sk.undoMarker))
+    sk.undoRetrans = Math.max(0, sk.undoRetrans - n);
+  if ((seg.sacked & TCPCB_SACKED_ACKED) !== 0 && seqLt(seg.seq, st.reord)) st.reord = seg.seq;
 }
 
 /** Never sent again, now sacked: its RTT counts, and it may show reordering. */

@@ -126,31 +126,43 @@ function matchSegment(sk: TcpSock, seg: TxSegment, start: number, end: number): 
   return inSack ? 1 : 0;
 }
 
+/** Results of `walkOne`. */
+const NEXT = 0;
+const AGAIN = 1;
+const END = 2;
+
+/** One segment of the walk. */
+function walkOne(sk: TcpSock, i: number, seg: TxSegment, st: AckState): number {
+  let inSack = 0;
+  let dup = st.tagDup;
+  if (st.nextDupStart !== st.nextDupEnd && seqLt(seg.seq, st.nextDupEnd)) {
+    inSack = matchSegment(sk, seg, st.nextDupStart, st.nextDupEnd);
+    if (inSack > 0) dup = true;
+  }
+  if (inSack <= 0) {
+    const shifted = shiftSacked(sk, i, seg, dup, st);
+    // Part of it, or all, joined the segment before: what is left, or the next, is at `i`.
+    if (shifted === SHIFTED) return AGAIN;
+    inSack = shifted === SHIFT_NOOP ? 0 : matchSegment(sk, seg, st.tagStart, st.tagEnd);
+  }
+  if (inSack < 0) return END;
+  if (inSack > 0) {
+    tagSegment(sk, seg, dup, st);
+    if ((seg.sacked & TCPCB_SACKED_ACKED) !== 0) timeRemove(sk, seg);
+    if (seqGe(seg.seq, tcpHighestSackSeq(sk))) sk.highestSack = sk.rtxQueue.at(i + 1);
+  }
+  return NEXT;
+}
+
 /** Tags the block in hand from segment `from` on; returns where it ended (`tcp_sacktag_walk`). */
 function walk(sk: TcpSock, from: number, st: AckState): number {
   const queue = sk.rtxQueue;
   let i = from;
   for (let seg = queue.at(i); seg !== null; seg = queue.at(i)) {
     if (!seqLt(seg.seq, st.tagEnd)) break;
-    let inSack = 0;
-    let dup = st.tagDup;
-    if (st.nextDupStart !== st.nextDupEnd && seqLt(seg.seq, st.nextDupEnd)) {
-      inSack = matchSegment(sk, seg, st.nextDupStart, st.nextDupEnd);
-      if (inSack > 0) dup = true;
-    }
-    if (inSack <= 0) {
-      const shifted = shiftSacked(sk, i, seg, dup, st);
-      // Part of it, or all, joined the segment before: what is left, or the next, is at `i`.
-      if (shifted === SHIFTED) continue;
-      inSack = shifted === SHIFT_NOOP ? 0 : matchSegment(sk, seg, st.tagStart, st.tagEnd);
-    }
-    if (inSack < 0) break;
-    if (inSack > 0) {
-      tagSegment(sk, seg, dup, st);
-      if ((seg.sacked & TCPCB_SACKED_ACKED) !== 0) timeRemove(sk, seg);
-      if (seqGe(seg.seq, tcpHighestSackSeq(sk))) sk.highestSack = queue.at(i + 1);
-    }
-    i++;
+    const result = walkOne(sk, i, seg, st);
+    if (result === END) break;
+    if (result === NEXT) i++;
   }
   return i;
 }
@@ -194,15 +206,19 @@ function insertSorted(blocks: number[], start: number, end: number, st: AckState
   blocks.splice(i, 0, start, end);
 }
 
-/** Tags one block, except what the previous ACK's blocks covered already (`recv_sack_cache`). */
-function tagBlock(sk: TcpSock, at: number, cached: number, st: AckState): number {
+/**
+ * Tags one block, except what the previous ACK's blocks covered already (`recv_sack_cache`); `at` is how
+ * far the queue was walked, `st.cacheAt` the cached block to begin with.
+ */
+function tagBlock(sk: TcpSock, at: number, st: AckState): number {
   const cache = sk.sackCache;
-  let c = cached;
-  let i = at;
-  let start = st.tagStart;
+  const start = st.tagStart;
   const end = st.tagEnd;
+  let i = at;
   for (;;) {
+    let c = st.cacheAt;
     while (c < cache.length && !seqLt(start, cache[c + 1] as number)) c += 2;
+    st.cacheAt = c;
     if (c >= cache.length || st.tagDup || !seqGt(end, cache[c] as number)) break;
     const from = cache[c] as number;
     const to = cache[c + 1] as number;
@@ -214,8 +230,10 @@ function tagBlock(sk: TcpSock, at: number, cached: number, st: AckState): number
     if (!seqGt(end, to)) return i;
     if (st.nextDupStart !== st.nextDupEnd && seqLt(st.nextDupStart, to)) i = walkDup(sk, i, st);
     // Only what lies behind the cached block is new.
-    start = to;
-    c += 2;
+    st.cacheAt = c + 2;
+    if (tcpHighestSackSeq(sk) === to)
+      return sk.highestSack === null ? i : walk(sk, sk.rtxQueue.indexOf(sk.highestSack), st);
+    i = skip(sk, i, to);
   }
   return walk(sk, skip(sk, i, start), st);
 }
@@ -261,6 +279,7 @@ export function sacktagWriteQueue(
   st.tagDup = dsack;
   const blocks = readBlocks(sk, seg, wire, priorUna, st);
   const first = dsack ? st.firstBlock : -1;
+  st.cacheAt = 0;
   let at = 0;
   for (let i = 0; i < blocks.length; i += 2) {
     st.tagStart = blocks[i] as number;
@@ -269,7 +288,7 @@ export function sacktagWriteQueue(
     const dupNext = i + 2 === first;
     st.nextDupStart = dupNext ? (blocks[i + 2] as number) : 0;
     st.nextDupEnd = dupNext ? (blocks[i + 3] as number) : 0;
-    at = tagBlock(sk, at, 0, st);
+    at = tagBlock(sk, at, st);
   }
   sk.sackCache = blocks;
   if (sk.caState !== TCP_CA_LOSS || sk.undoMarker !== 0) checkSackReordering(sk, st.reord, false);

@@ -1,7 +1,8 @@
 /** How much may wait to be sent, and who is told of room (Linux `tcp_sndbuf_expand`, `sk_stream_*`). */
 import { CHRONO_SNDBUF_LIMITED, chronoStop } from './chrono.ts';
+import { TCP_INIT_CWND } from './constants.ts';
 import { EVENTS_WRITE } from './done.ts';
-import { tcpInitCwnd, tcpNotsentBytes } from './flight.ts';
+import { tcpNotsentBytes } from './flight.ts';
 import type { TcpSock } from './sock.ts';
 
 /** Room for headers and `struct skb_shared_info` that Linux charges with each segment. */
@@ -9,12 +10,12 @@ const HEADER_ROOM = 576;
 /** `struct sk_buff` */
 const SKB_SIZE = 256;
 
-/** The buffer holds twice the congestion window (`tcp_sndbuf_expand`). */
+/** The buffer holds twice the congestion window, or what the algorithm asks for (`tcp_sndbuf_expand`). */
 export function sndbufExpand(sk: TcpSock): void {
   let perMss = Math.max(sk.mssClamp, sk.mssCache) + HEADER_ROOM;
   perMss = 2 ** Math.ceil(Math.log2(perMss)) + SKB_SIZE;
-  const segs = Math.max(tcpInitCwnd(sk), sk.sndCwnd, sk.reordering + 1);
-  const size = 2 * segs * perMss;
+  const segs = Math.max(TCP_INIT_CWND, sk.sndCwnd, sk.reordering + 1);
+  const size = sk.ca.sndbufExpand * segs * perMss;
   if (sk.sndbuf < size) sk.sndbuf = Math.min(size, sk.net.sysctl.tcpWmem[2]);
 }
 

@@ -139,7 +139,7 @@ export function getRareOption(sk: TcpSock, name: number): OptionValue {
       return sk.delackMaxUs;
     case opt.TCP_CC_INFO:
       // Neither cubic nor reno tells anything (`tcp_congestion_ops.get_info`).
-      return new Uint8Array(0);
+      return sk.ca.getInfo === null ? new Uint8Array(0) : sk.ca.getInfo(sk);
     default:
       return getRarestOption(sk, name);
   }

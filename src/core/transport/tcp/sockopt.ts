@@ -2,7 +2,7 @@
 import { EINVAL, ENOENT } from '../../errno.ts';
 import type { OptionValue } from '../sock.ts';
 import * as opt from '../sockopt-names.ts';
-import { findCongestionControl } from './congestion-table.ts';
+import { setCongestionControl } from './congestion-table.ts';
 import {
   ICSK_ACK_PUSHED,
   ICSK_ACK_SCHED,
@@ -181,13 +181,7 @@ function setKeepidle(sk: TcpSock, seconds: number): void {
 
 function setCongestion(sk: TcpSock, value: OptionValue): number {
   const name = typeof value === 'string' ? value : nameOf(value);
-  const ca = findCongestionControl(name);
-  if (ca === undefined) return -ENOENT;
-  if (sk.ca === ca) return 0;
-  sk.ca = ca;
-  sk.caPriv = null;
-  if (sk.state !== TCP_CLOSE && sk.state !== TCP_LISTEN) ca.init(sk);
-  return 0;
+  return setCongestionControl(sk, name);
 }
 
 /** Text of bytes up to the first NUL. */

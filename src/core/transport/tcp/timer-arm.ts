@@ -17,6 +17,7 @@ import {
   TCP_TIMEOUT_INIT,
   TCP_TIMEOUT_MIN,
 } from './constants.ts';
+import { tcpRtoMin } from './rto.ts';
 import type { TcpSock } from './sock.ts';
 
 /** Arms the retransmission timer for `what` in `whenUs`, at most the longest RTO. */
@@ -68,7 +69,7 @@ export function tcpScheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolea
   if (sk.srttUs !== 0) {
     timeout = sk.srttUs >> 2;
     // One packet alone may be waiting for a delayed ACK.
-    timeout += sk.packetsOut === 1 ? sk.rtoMinUs : TCP_TIMEOUT_MIN;
+    timeout += sk.packetsOut === 1 ? tcpRtoMin(sk) : TCP_TIMEOUT_MIN;
   }
   const rto = advancingRto ? sk.rtoUs : rtoDeltaUs(sk);
   if (rto > 0) timeout = Math.min(timeout, rto);

@@ -32,7 +32,7 @@ import { enterLoss, rackReoTimeout } from './recovery.ts';
 import type { RequestSock } from './request.ts';
 import { sendActiveReset } from './reset.ts';
 import { tcpRetransmit } from './retransmit.ts';
-import { computedRto } from './rto.ts';
+import { computedRto, tcpRtoMin } from './rto.ts';
 import type { TcpSock } from './sock.ts';
 import { rtxSynack } from './synack.ts';
 import { enterTimeWait } from './time-wait.ts';
@@ -149,7 +149,7 @@ function backOff(sk: TcpSock): void {
     sk.retransmits <= THIN_LINEAR_RETRIES;
   if (thin) {
     sk.backoff = 0;
-    sk.rtoUs = Math.min(Math.max(computedRto(sk), sk.rtoMinUs), sk.rtoMaxUs);
+    sk.rtoUs = Math.min(Math.max(computedRto(sk), tcpRtoMin(sk)), sk.rtoMaxUs);
   } else if (sk.state !== TCP_SYN_SENT || sk.totalRto > s.tcpSynLinearTimeouts) {
     sk.backoff++;
     sk.rtoUs = Math.min(sk.rtoUs * 2, sk.rtoMaxUs);

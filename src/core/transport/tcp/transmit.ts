@@ -108,21 +108,12 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
   // A paced packet leaves when the rate allows, and its round-trip begins then.
   seg.sentUs = Math.floor(sk.wstampUs);
   const options = isSyn ? synOptions(sk) : tcpEstablishedOptions(sk);
-  // A burst must not wait for the receiver's delayed ACK.
-  if (seg.pcount > 1) seg.flags |= TCP_PSH;
-  if (tcpPacketsInFlight(sk) === 0) sk.ca.cwndEvent(sk, CA_EVENT_TX_START);
   let flags = seg.flags;
-  let ecn = 0;
-  if ((sk.ecnFlags & TCP_ECN_OK) !== 0 && !isSyn) {
-    if (seg.len > 0 && !seqLt(seg.seq, sk.sndNxt)) {
-      ecn = INET_ECN_ECT_0;
-      if ((sk.ecnFlags & TCP_ECN_QUEUE_CWR) !== 0) {
-        sk.ecnFlags &= ~TCP_ECN_QUEUE_CWR;
-        flags |= TCP_CWR;
-      }
-    }
-    if ((sk.ecnFlags & TCP_ECN_DEMAND_CWR) !== 0) flags |= TCP_ECE;
-  }
+  // A burst must not wait for the receiver's delayed ACK.
+  if (seg.pcount > 1) flags |= TCP_PSH;
+  // RFC 3168 §6.1.5: new data only is ECN-capable.
+  const ect = (sk.ecnFlags & TCP_ECN_OK) !== 0 && seg.len > 0 && !seqLt(seg.seq, sk.sndNxt);
+  if (!isSyn) flags |= ecnSend(sk, ect);
   const window = isSyn ? Math.min(sk.rcvWnd, 65535) : tcpSelectWindow(sk);
   const ack = (flags & TCP_ACK) !== 0 ? sk.rcvNxt : 0;
   const urg = urgentPointer(sk, seg.seq, flags);
@@ -140,13 +131,24 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
   const err = queueXmit(sk, hdr, seg.data, seg.len, {
     gsoSize: seg.pcount > 1 ? seg.gsoSize : 0,
     pcount: seg.pcount,
-    ecn,
+    ecn: ect && !isSyn ? INET_ECN_ECT_0 : 0,
   });
   if (err !== 0) return err;
   pacingSent(sk, seg.len, priorWstamp);
   timeMoveToTail(sk, seg);
   rateSegmentSent(sk, seg);
   return 0;
+}
+
+/** ECE while CE was seen and CWR was not; CWR once after a reduction (`tcp_ecn_send`). */
+function ecnSend(sk: TcpSock, ect: boolean): number {
+  if ((sk.ecnFlags & TCP_ECN_OK) === 0) return 0;
+  let flags = (sk.ecnFlags & TCP_ECN_DEMAND_CWR) !== 0 ? TCP_ECE : 0;
+  if (ect && (sk.ecnFlags & TCP_ECN_QUEUE_CWR) !== 0) {
+    sk.ecnFlags &= ~TCP_ECN_QUEUE_CWR;
+    flags |= TCP_CWR;
+  }
+  return flags;
 }
 
 function synOptions(sk: TcpSock): TcpOptions {
@@ -217,6 +219,7 @@ function eventAckSent(sk: TcpSock): void {
 /** Data went out (`tcp_event_data_sent`): a quick answer marks the connection as interactive. */
 function eventDataSent(sk: TcpSock): void {
   const now = sk.mstamp;
+  if (tcpPacketsInFlight(sk) === 0) sk.ca.cwndEvent(sk, CA_EVENT_TX_START);
   sk.lsndtime = now;
   if (now - sk.lrcvtime < sk.atoUs) pingpongInc(sk);
 }

@@ -109,9 +109,10 @@ function selectWindow(sk: TcpSock): number {
 function selectWindowShrinking(sk: TcpSock, space: number, fullSpace: number): number {
   const unit = 2 ** sk.rcvWscale;
   let free = roundDown(space, unit);
-  if (space < fullSpace >> 1) {
+  if (free < fullSpace >> 1) {
     sk.ackQuick = 0;
-    if (free < tcpFullSpace(sk) >> 4 || free < sk.rcvMss || free < unit) return 0;
+    if (free < tcpFullSpace(sk) >> 4 || free < Math.min(sk.rcvMss, fullSpace) || free < unit)
+      return 0;
   }
   if (free > sk.rcvSsthresh) free = roundUp(sk.rcvSsthresh, unit);
   return free;
