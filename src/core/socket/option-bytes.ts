@@ -24,7 +24,8 @@ export function optionBytes(
   if (typeof value === 'string') return cutName(level, name, value, length);
   if (typeof value === 'object') return structBytes(value).slice(0, length);
   if (level === so.SOL_SOCKET && isWide(name, length)) {
-    if (length < 8) return -EINVAL;
+    // LINUX: the namespace's cookie wants exactly its size.
+    if (length < 8 || (name === so.SO_NETNS_COOKIE && length !== 8)) return -EINVAL;
     return u64(value);
   }
   const bytes = new Uint8Array(4);

@@ -52,8 +52,11 @@ export const TCP_RESOURCE_PROBE_INTERVAL = 500_000;
 export const TCP_TIMEWAIT_LEN = 60_000_000;
 /** Longest FIN_WAIT2 of an orphan that TCP_LINGER2 can ask for. */
 export const TCP_FIN_TIMEOUT_MAX = 120_000_000;
-/** RFC 7323 §5.5: after this many seconds ts_recent is not trusted. */
-export const TCP_PAWS_24DAYS: number = 60 * 60 * 24 * 24;
+/**
+ * RFC 7323 §5.5: after this many seconds ts_recent is not trusted. LINUX: timestamps may count microseconds, so
+ * it is 2³¹ of those and not 24 days.
+ */
+export const TCP_PAWS_WRAP = 2147;
 /** A RST is not judged by a timestamp that is older than this, seconds. */
 export const TCP_PAWS_MSL = 60;
 /** A TSval may be this much older than ts_recent. */

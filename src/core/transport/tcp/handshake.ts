@@ -70,7 +70,8 @@ export function checkRequest(sk: TcpSock, seg: RxSegment, req: RequestSock): Tcp
 function resetOfRequest(sk: TcpSock, seg: RxSegment, req: RequestSock, fastOpen: boolean): number {
   if ((seg.flags & TCP_RST) !== 0 && seg.seq !== req.rcvNxt) {
     // RFC 5961 §3.2
-    if (answerOutOfWindow(sk, seg, req)) count(sk.net, MIB.TcpExtTCPChallengeACK);
+    if (answerOutOfWindow(sk, seg, req, MIB.TcpExtTCPACKSkippedChallenge))
+      count(sk.net, MIB.TcpExtTCPChallengeACK);
     return discard(sk, seg, 'TCP_RESET');
   }
   count(sk.net, MIB.TcpAttemptFails);
@@ -121,9 +122,14 @@ function inWindow(seg: RxSegment, req: RequestSock): boolean {
 }
 
 /** Linux `tcp_v4_reqsk_send_ack`; false: too many of them. */
-function answerOutOfWindow(sk: TcpSock, seg: RxSegment, req: RequestSock): boolean {
+function answerOutOfWindow(
+  sk: TcpSock,
+  seg: RxSegment,
+  req: RequestSock,
+  skipped: number = MIB.TcpExtTCPACKSkippedSynRecv,
+): boolean {
   const net = sk.net;
-  if (segmentRateLimited(net, seg, req, MIB.TcpExtTCPACKSkippedSynRecv)) return false;
+  if (segmentRateLimited(net, seg, req, skipped)) return false;
   sendReply(
     net,
     seg.pkt,
