@@ -13,8 +13,8 @@ import {
   TCP_CLOSING,
   TCP_LAST_ACK,
   TCP_MAX_QUICKACKS,
-  TCP_PAWS_WRAP,
   TCP_PAWS_WINDOW,
+  TCP_PAWS_WRAP,
   TCP_SYN_RECV,
 } from './constants.ts';
 import { count } from './count.ts';

@@ -12,8 +12,8 @@ import { oowRateLimited } from './challenge.ts';
 import { tcpClockMs, tcpClockSec, tcpClockUs } from './clock.ts';
 import {
   TCP_FIN_WAIT2,
-  TCP_PAWS_WRAP,
   TCP_PAWS_MSL,
+  TCP_PAWS_WRAP,
   TCP_TIME_WAIT,
   TCP_TIMEWAIT_LEN,
 } from './constants.ts';
