@@ -29,13 +29,25 @@ import {
   type SockAddr,
   type SockAddrIn,
 } from '../transport/sock.ts';
-import { SOL_IP, SOL_RAW, SOL_SOCKET } from '../transport/sockopt-names.ts';
+import {
+  SO_MARK,
+  SO_PEEK_OFF,
+  SO_PRIORITY,
+  SOL_IP,
+  SOL_RAW,
+  SOL_SOCKET,
+  SOL_TCP,
+  TCP_NOTSENT_LOWAT,
+  TCP_REPAIR_WINDOW,
+  TCP_TIMESTAMP,
+} from '../transport/sockopt-names.ts';
 import { TCP_CLOSE, TCP_SYN_SENT } from '../transport/tcp/constants.ts';
 import { TcpSock } from '../transport/tcp/sock.ts';
 import { SS_CONNECTED, streamConnect } from '../transport/tcp/stream-connect.ts';
 import { createSock } from './create.ts';
 import { type Credentials, effective, ROOT } from './credentials.ts';
 import { getIpOption, setIpOption } from './ip-option.ts';
+import { optionBytes } from './option-bytes.ts';
 import { getSocketOption, setSocketOption } from './socket-option.ts';
 import { streamDisconnect, streamListen, streamShutdown } from './stream.ts';
 import { setTcpOption } from './tcp-option.ts';
@@ -44,6 +56,13 @@ import { setTcpOption } from './tcp-option.ts';
 function partsOf(to: SockAddr): SockAddrIn {
   const { addr = 0, port = 0 } = to as Partial<SockAddrIn>;
   return { family: AF_INET, addr, port };
+}
+
+/** Options whose value may be any number: what is negative is no refusal. */
+function isSignedOption(level: number, name: number): boolean {
+  return level === SOL_SOCKET
+    ? name === SO_MARK || name === SO_PRIORITY || name === SO_PEEK_OFF
+    : level === SOL_TCP && (name === TCP_TIMESTAMP || name === TCP_NOTSENT_LOWAT);
 }
 
 export class Socket {
@@ -218,6 +237,19 @@ export class Socket {
     if (level === SOL_SOCKET) return getSocketOption(this.sk, name);
     if (level === SOL_IP) return getIpOption(this.sk, name);
     return this.hasLevel(level) ? this.sk.getOption(name) : -ENOPROTOOPT;
+  }
+
+  /**
+   * The same as bytes in C's layout, `length` at most, as getsockopt(2) copies them; or `-errno`. What is
+   * too short for an option that has to be read whole is taken from the socket all the same, as there.
+   */
+  getsockoptBytes(level: number, name: number, length: number): Uint8Array | number {
+    const value = this.getsockopt(level, name);
+    const refused = typeof value === 'number' && (value < -1 || this.closed);
+    if (refused && !isSignedOption(level, name)) return value;
+    // -EPERM here: the value is never a number.
+    if (typeof value === 'number' && level === SOL_TCP && name === TCP_REPAIR_WINDOW) return value;
+    return optionBytes(level, name, value, length);
   }
 
   private hasLevel(level: number): boolean {

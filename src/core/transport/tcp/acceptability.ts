@@ -13,8 +13,8 @@ import {
   TCP_CLOSING,
   TCP_LAST_ACK,
   TCP_MAX_QUICKACKS,
-  TCP_PAWS_24DAYS,
   TCP_PAWS_WINDOW,
+  TCP_PAWS_WRAP,
   TCP_SYN_RECV,
 } from './constants.ts';
 import { count } from './count.ts';
@@ -53,7 +53,7 @@ export function validateIncoming(sk: TcpSock, seg: RxSegment, synIsError: boolea
 function pawsCheck(sk: TcpSock, seg: RxSegment): DropReason | null {
   const behind = (sk.tsRecent - sk.rcvTsval) | 0;
   if (behind <= TCP_PAWS_WINDOW) return null;
-  if (tcpClockSec(sk.net) - sk.tsRecentStamp >= TCP_PAWS_24DAYS || sk.tsRecent === 0) return null;
+  if (tcpClockSec(sk.net) - sk.tsRecentStamp >= TCP_PAWS_WRAP || sk.tsRecent === 0) return null;
   const pure = (seg.flags & TCP_ACK) !== 0 && seg.seq === seg.endSeq;
   if (!pure) return 'TCP_RFC7323_PAWS';
   if (seg.seq !== sk.rcvNxt)

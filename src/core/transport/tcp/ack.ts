@@ -35,7 +35,7 @@ import {
   TCP_ECN_DEMAND_CWR,
   TCP_ECN_OK,
   TCP_NAGLE_OFF,
-  TCP_PAWS_24DAYS,
+  TCP_PAWS_WRAP,
   TCP_SYN_SENT,
   TCPCB_EVER_RETRANS,
   TCPCB_LOST,
@@ -228,7 +228,7 @@ export function replaceTsRecent(sk: TcpSock, seq: number): void {
   if (
     delta <= 0 ||
     sk.tsRecentStamp === 0 ||
-    tcpClockSec(sk.net) - sk.tsRecentStamp >= TCP_PAWS_24DAYS
+    tcpClockSec(sk.net) - sk.tsRecentStamp >= TCP_PAWS_WRAP
   )
     storeTsRecent(sk);
 }

@@ -52,8 +52,11 @@ export const TCP_RESOURCE_PROBE_INTERVAL = 500_000;
 export const TCP_TIMEWAIT_LEN = 60_000_000;
 /** Longest FIN_WAIT2 of an orphan that TCP_LINGER2 can ask for. */
 export const TCP_FIN_TIMEOUT_MAX = 120_000_000;
-/** RFC 7323 §5.5: after this many seconds ts_recent is not trusted. */
-export const TCP_PAWS_24DAYS: number = 60 * 60 * 24 * 24;
+/**
+ * RFC 7323 §5.5: after this many seconds ts_recent is not trusted. LINUX: timestamps may count microseconds, so
+ * it is 2³¹ of those and not 24 days.
+ */
+export const TCP_PAWS_WRAP = 2147;
 /** A RST is not judged by a timestamp that is older than this, seconds. */
 export const TCP_PAWS_MSL = 60;
 /** A TSval may be this much older than ts_recent. */
@@ -114,7 +117,22 @@ export const TCP_DSACK_SEEN = 4;
  */
 export const TX_OVERHEAD = 1280;
 
-/** Bytes charged to the receive buffer for an IP packet of `ipLen` bytes. */
+/** `struct sk_buff`, `struct skb_shared_info` and the room before a packet (`NET_SKB_PAD`). */
+const SKB_SIZE = 256;
+const SHARED_INFO = 320;
+const HEAD_ROOM = 64;
+/** The smallest buffer, and the first size beyond which a packet is in pages (`SKB_SMALL_HEAD_SIZE`). */
+const SMALL_HEAD = 576;
+const LARGEST_HEAD = 8192;
+
+/**
+ * Bytes charged to the receive buffer for an IP packet of `ipLen` bytes: what the kernel's allocator gives
+ * for it, a power of two. A packet that does not fit into one is in pages, which cost little more than
+ * they hold.
+ */
 export function rxTruesize(ipLen: number): number {
-  return ((ipLen + 64 + 63) & ~63) + 576;
+  const need = ((ipLen + HEAD_ROOM + 63) & ~63) + SHARED_INFO;
+  if (need <= SMALL_HEAD) return SMALL_HEAD + SKB_SIZE;
+  if (need > LARGEST_HEAD) return ipLen + SMALL_HEAD + SKB_SIZE;
+  return (1 << (32 - Math.clz32(need - 1))) + SKB_SIZE;
 }

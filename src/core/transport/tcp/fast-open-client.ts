@@ -4,7 +4,7 @@
  * neither where the network swallows such SYNs.
  */
 import { MIB } from '../../mib.ts';
-import { TCP_ACK } from '../../wire/tcp.ts';
+import { TCP_ACK, TCP_PSH } from '../../wire/tcp.ts';
 import { CHRONO_BUSY, chronoStart } from './chrono.ts';
 import { tcpClockUs } from './clock.ts';
 import { count } from './count.ts';
@@ -102,7 +102,7 @@ function withData(sk: TcpSock, syn: TxSegment, req: FastOpenRequest): number {
   syn.sentUs = seg.sentUs;
   // The SYN is in the queue already: what is kept here is the data.
   seg.seq = (seg.seq + 1) | 0;
-  seg.flags = TCP_ACK;
+  seg.flags = TCP_ACK | TCP_PSH;
   if (err >= 0) {
     sk.synData = take > 0;
     sk.rtxQueue.push(seg);

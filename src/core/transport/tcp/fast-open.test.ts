@@ -257,7 +257,7 @@ test('client: data that the SYN-ACK does not acknowledge are sent again at once'
   assert.equal(sk.sendmsg(Buffer.from('hello'), MSG_FASTOPEN, TO), 5);
   assert.equal(p.next(), 'S 0:5');
   synAck(p, 1, null);
-  p.expect('. 1:6 ack 1');
+  p.expect('P. 1:6 ack 1');
   assert.equal(counter(p.net, 'TcpExtTCPFastOpenActiveFail'), 1);
   assert.equal((sk.getOption(11) as TcpInfo).fastopenClientFail, 2);
 });
@@ -271,7 +271,7 @@ test('client: a SYN that is repeated has neither data nor cookie', () => {
   assert.equal(p.sent[0]?.tcp?.options?.fastOpenCookie, null);
   assert.equal(p.next(), 'S 0:0');
   synAck(p, 1, null);
-  p.expect('. 1:6 ack 1');
+  p.expect('P. 1:6 ack 1');
   assert.equal((sk.getOption(11) as TcpInfo).fastopenClientFail, 3);
 });
 

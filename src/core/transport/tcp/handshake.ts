@@ -55,15 +55,7 @@ export function checkRequest(sk: TcpSock, seg: RxSegment, req: RequestSock): Tcp
   const o = seg.hdr.options;
   if (o?.timestamps && !seqGt(seg.seq, req.rcvNxt)) req.tsRecent = o.tsVal;
   const synLeft = seg.seq === req.rcvIsn ? 0 : flags & TCP_SYN;
-  if ((flags & TCP_RST) !== 0 && seg.seq !== req.rcvNxt) {
-    // RFC 5961 §3.2
-    if (answerOutOfWindow(sk, seg, req)) count(sk.net, MIB.TcpExtTCPChallengeACK);
-    return discard(sk, seg, 'TCP_RESET');
-  }
-  if ((flags & TCP_RST) !== 0 || synLeft !== 0) {
-    count(sk.net, MIB.TcpAttemptFails);
-    return fastOpen ? fastOpenReset(sk, seg) : embryonicReset(sk, seg, req);
-  }
+  if ((flags & TCP_RST) !== 0 || synLeft !== 0) return resetOfRequest(sk, seg, req, fastOpen);
   if ((flags & TCP_ACK) === 0) return discard(sk, seg, 'TCP_FLAGS');
   if (fastOpen) return sk;
   if (req.numTimeout < sk.deferAccept && seg.endSeq === ((req.rcvIsn + 1) | 0)) {
@@ -72,6 +64,18 @@ export function checkRequest(sk: TcpSock, seg: RxSegment, req: RequestSock): Tcp
     return discard(sk, seg, 'NOT_SPECIFIED');
   }
   return complete(sk, seg, req);
+}
+
+/** RST, or a SYN in the window. */
+function resetOfRequest(sk: TcpSock, seg: RxSegment, req: RequestSock, fastOpen: boolean): number {
+  if ((seg.flags & TCP_RST) !== 0 && seg.seq !== req.rcvNxt) {
+    // RFC 5961 §3.2
+    if (answerOutOfWindow(sk, seg, req, MIB.TcpExtTCPACKSkippedChallenge))
+      count(sk.net, MIB.TcpExtTCPChallengeACK);
+    return discard(sk, seg, 'TCP_RESET');
+  }
+  count(sk.net, MIB.TcpAttemptFails);
+  return fastOpen ? fastOpenReset(sk, seg) : embryonicReset(sk, seg, req);
 }
 
 /** Unacceptable: we say where we are. */
@@ -118,9 +122,14 @@ function inWindow(seg: RxSegment, req: RequestSock): boolean {
 }
 
 /** Linux `tcp_v4_reqsk_send_ack`; false: too many of them. */
-function answerOutOfWindow(sk: TcpSock, seg: RxSegment, req: RequestSock): boolean {
+function answerOutOfWindow(
+  sk: TcpSock,
+  seg: RxSegment,
+  req: RequestSock,
+  skipped: number = MIB.TcpExtTCPACKSkippedSynRecv,
+): boolean {
   const net = sk.net;
-  if (segmentRateLimited(net, seg, req, MIB.TcpExtTCPACKSkippedSynRecv)) return false;
+  if (segmentRateLimited(net, seg, req, skipped)) return false;
   sendReply(
     net,
     seg.pkt,
@@ -181,7 +190,7 @@ export function checkCookie(sk: TcpSock, seg: RxSegment): TcpSock | number {
     req.tstampOk = true;
     req.tsRecent = o.tsVal;
   }
-  if (!routeRequest(sk, req)) return discard(sk, seg, 'IP_OUTNOROUTES');
+  if (!routeRequest(sk, req)) return discard(sk, seg, 'NOT_SPECIFIED');
   requestWindow(sk, req);
   const child = makeChild(sk, seg, req);
   if (child === null) return discard(sk, seg, 'TCP_LISTEN_OVERFLOW');

@@ -91,28 +91,34 @@ function floodAction(sk: TcpSock): boolean {
   return true;
 }
 
+/** How a SYN is received. */
+const SYN_REFUSED = 0;
+const SYN_NOTED = 1;
+const SYN_COOKIE = 2;
+
+/** Room in the queues, and whether a cookie must do; counts refusals. */
+function admitSyn(sk: TcpSock, queue: AcceptQueue, seg: RxSegment, twIsn: number): number {
+  // Never to a group: nobody answers a broadcast SYN.
+  if (seg.pkt.route !== null && seg.pkt.route.type !== RTN_LOCAL) return SYN_REFUSED;
+  let how = SYN_NOTED;
+  const full = queue.requests.size > sk.maxAckBacklog;
+  if ((sk.net.sysctl.tcpSyncookies === 2 || full) && twIsn === 0) {
+    if (!floodAction(sk)) return SYN_REFUSED;
+    how = SYN_COOKIE;
+  }
+  if (!acceptQueueFull(sk)) return how;
+  count(sk.net, MIB.TcpExtListenOverflows);
+  return SYN_REFUSED;
+}
+
 /** A SYN for a listener. @param twIsn sequence number that a TIME-WAIT asks for; 0: none */
 export function connRequest(sk: TcpSock, seg: RxSegment, twIsn: number): void {
   const { net } = sk;
   const queue = sk.acceptQueue;
-  const ip = seg.pkt.ip;
-  if (queue === null || ip === null) return;
-  // Never to a group: nobody answers a broadcast SYN.
-  if (seg.pkt.route !== null && seg.pkt.route.type !== RTN_LOCAL) {
-    listenDrop(sk, seg);
-    return;
-  }
-  let cookie = false;
-  const full = queue.requests.size > sk.maxAckBacklog;
-  if ((net.sysctl.tcpSyncookies === 2 || full) && twIsn === 0) {
-    cookie = floodAction(sk);
-    if (!cookie) {
-      listenDrop(sk, seg);
-      return;
-    }
-  }
-  if (acceptQueueFull(sk)) {
-    count(net, MIB.TcpExtListenOverflows);
+  if (queue === null) return;
+  const how = admitSyn(sk, queue, seg, twIsn);
+  const cookie = how === SYN_COOKIE;
+  if (how === SYN_REFUSED) {
     listenDrop(sk, seg);
     return;
   }
@@ -130,15 +136,19 @@ export function connRequest(sk: TcpSock, seg: RxSegment, twIsn: number): void {
   }
   req.sntIsn = twIsn !== 0 ? twIsn : initialSeq(net, req.saddr, req.daddr, req.sport, req.dport);
   if (sk.saveSyn !== 0) req.savedSyn = savedSynOf(seg, sk.saveSyn);
+  answerSyn(sk, queue, seg, req);
+}
+
+/** With a socket at once (fast open), or with a request that waits for the third segment. */
+function answerSyn(sk: TcpSock, queue: AcceptQueue, seg: RxSegment, req: RequestSock): void {
+  const { net } = sk;
   const foc = fastOpenAsked(seg);
-  if (foc !== null) {
-    const child = tryFastOpen(sk, seg, req, foc);
-    if (child !== null) {
-      sendSynack(child, req, null, foc);
-      queue.push(child);
-      if (!sk.orphan) sk.wake(EVENTS_READ);
-      return;
-    }
+  const child = foc === null ? null : tryFastOpen(sk, seg, req, foc);
+  if (child !== null) {
+    sendSynack(child, req, null, foc);
+    queue.push(child);
+    if (!sk.orphan) sk.wake(EVENTS_READ);
+    return;
   }
   req.timeoutUs = TCP_TIMEOUT_INIT;
   req.timer = net.kernel.timer(() => requestTimer(req));

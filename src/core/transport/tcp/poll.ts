@@ -29,16 +29,23 @@ export function tcpPoll(sk: TcpSock): number {
   if ((down & RCV_SHUTDOWN) !== 0) mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
   // The passive side of a fast open reads and writes before its handshake is over.
   const open = sk.state !== TCP_SYN_RECV || sk.fastOpenRsk !== null;
-  if (sk.state !== TCP_SYN_SENT && open) {
-    let target = sk.rcvlowat;
-    if (!sk.oobInline && atMark(sk)) target++;
-    if (isReadable(sk, target)) mask |= EPOLLIN | EPOLLRDNORM;
-    if ((down & SEND_SHUTDOWN) !== 0 || streamIsWriteable(sk)) mask |= EPOLLOUT | EPOLLWRNORM;
-    else sk.noSpace = true;
-    if ((sk.urgData & TCP_URG_VALID) !== 0) mask |= EPOLLPRI;
-  } // The first write will send the SYN.
+  if (sk.state !== TCP_SYN_SENT && open) mask |= pollConnected(sk);
+  // The first write will send the SYN.
   else if (sk.deferConnect) mask |= EPOLLOUT | EPOLLWRNORM;
   if (sk.err !== 0 || sk.errorQueue !== null) mask |= EPOLLERR;
+  return mask;
+}
+
+/** Data to read, room to write. */
+function pollConnected(sk: TcpSock): number {
+  let mask = 0;
+  let target = sk.rcvlowat;
+  if (!sk.oobInline && atMark(sk)) target++;
+  if (isReadable(sk, target)) mask |= EPOLLIN | EPOLLRDNORM;
+  if ((sk.shutdownMask & SEND_SHUTDOWN) !== 0 || streamIsWriteable(sk))
+    mask |= EPOLLOUT | EPOLLWRNORM;
+  else sk.noSpace = true;
+  if ((sk.urgData & TCP_URG_VALID) !== 0) mask |= EPOLLPRI;
   return mask;
 }
 

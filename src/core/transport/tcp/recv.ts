@@ -105,34 +105,36 @@ function readQueue(sk: TcpSock, r: Reader): void {
 
 /** Takes what is wanted of one segment; true: all of it was taken. */
 function readSegment(sk: TcpSock, r: Reader, seg: RxSegment): boolean {
+  const first = (seg.seq + ((seg.flags & TCP_SYN) !== 0 ? 1 : 0)) | 0;
   for (;;) {
-    let offset = (r.seq - seg.seq - ((seg.flags & TCP_SYN) !== 0 ? 1 : 0)) | 0;
-    if (offset >= seg.len) return true;
-    let used = Math.min(seg.len - offset, r.max - r.copied);
-    // Reading stops before the urgent byte, and steps over it next time.
+    if (((r.seq - first) | 0) >= seg.len) return true;
     const urg = sk.urgData !== 0 ? (sk.urgSeq - r.seq) | 0 : -1;
-    if (urg === 0 && r.copied > 0) {
-      r.stop = true;
-      return false;
-    }
-    if (urg >= 0 && urg < used) {
-      if (urg > 0) used = urg;
-      else if (!sk.oobInline) {
-        r.seq = (r.seq + 1) | 0;
-        offset++;
-        used--;
-        r.hole = true;
-      }
-    }
-    if (used > 0) {
-      if (!r.discard) sliceInto(r.out, seg.data, offset, used);
-      r.seq = (r.seq + used) | 0;
-      r.copied += used;
-    }
+    // Reading stops before the urgent byte, and steps over it next time.
+    r.stop = urg === 0 && r.copied > 0;
+    if (r.stop) return false;
+    if (urg === 0) stepOver(sk, r);
+    readBytes(r, seg, first, urg);
     if (!r.peek) afterBytes(sk, r.seq);
-    if (offset + used >= seg.len) return true;
+    if (((r.seq - first) | 0) >= seg.len) return true;
     if (r.copied >= r.max) return false;
   }
+}
+
+function stepOver(sk: TcpSock, r: Reader): void {
+  if (sk.oobInline || r.max === 0) return;
+  r.seq = (r.seq + 1) | 0;
+  r.hole = true;
+}
+
+/** Takes bytes of one segment, up to the urgent one that is `urg` bytes ahead. */
+function readBytes(r: Reader, seg: RxSegment, first: number, urg: number): void {
+  const offset = (r.seq - first) | 0;
+  let used = Math.min(seg.len - offset, r.max - r.copied);
+  if (urg > 0 && urg < used) used = urg;
+  if (used <= 0) return;
+  if (!r.discard) sliceInto(r.out, seg.data, offset, used);
+  r.seq = (r.seq + used) | 0;
+  r.copied += used;
 }
 
 /** COPIED moved; the urgent byte may have been passed. */

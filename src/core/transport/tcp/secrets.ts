@@ -54,7 +54,7 @@ export class Secrets {
     let v3 = 0x74656462 ^ k1;
     for (let i = 0; i < 5; i++) {
       // Words, then the length block, then the finalisation of four rounds.
-      const m = i === 0 ? a : i === 1 ? b : i === 2 ? c : i === 3 ? 12 << 24 : 0;
+      const m = wordOf(i, a, b, c);
       if (i < 4) v3 ^= m;
       else v2 ^= 0xff;
       for (let r = i < 4 ? 2 : 4; r > 0; r--) {
@@ -72,5 +72,19 @@ export class Secrets {
       if (i < 4) v0 ^= m;
     }
     return v1 ^ v3;
+  }
+}
+
+/** Three words and the length block of a message of 12 bytes. */
+function wordOf(i: number, a: number, b: number, c: number): number {
+  switch (i) {
+    case 0:
+      return a;
+    case 1:
+      return b;
+    case 2:
+      return c;
+    default:
+      return 12 << 24;
   }
 }

@@ -101,54 +101,85 @@ export function tcpSendmsg(
   return taken !== 0 ? taken : sendBytes(sk, data, flags, owned);
 }
 
+/** A write under way. */
+class Writer {
+  readonly data: Uint8Array;
+  readonly flags: number;
+  readonly owned: boolean;
+  mss = 0;
+  goal = 0;
+  copied = 0;
+
+  constructor(data: Uint8Array, flags: number, owned: boolean) {
+    this.data = data;
+    this.flags = flags;
+    this.owned = owned;
+  }
+
+  /** Sizes follow the path and the options of the moment (`tcp_send_mss`). */
+  measure(sk: TcpSock): void {
+    this.mss = tcpCurrentMss(sk);
+    this.goal = tcpXmitSizeGoal(sk, this.mss, (this.flags & MSG_OOB) === 0);
+  }
+}
+
 /** Takes bytes on a connection that is, or is being, set up. */
 function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean): number {
   rateCheckAppLimited(sk);
   // Before the handshake of a fast open is over, its passive side may write.
   const early = sk.fastOpenRsk !== null ? 0 : checkWritable(sk);
   if (early < 0) return early;
-  const frag = sk.net.tcp.frag;
-  let mss = tcpCurrentMss(sk);
-  let goal = tcpXmitSizeGoal(sk, mss, (flags & MSG_OOB) === 0);
-  let copied = 0;
-  while (copied < data.length) {
+  const w = new Writer(data, flags, owned);
+  w.measure(sk);
+  while (w.copied < data.length) {
     let seg = sk.writeQueue.last();
-    let room = seg === null ? 0 : goal - seg.len;
-    if (seg === null || room <= 0 || seg.eor || seg.data.length >= MAX_FRAGS) {
+    if (seg === null || seg.len >= w.goal || seg.eor || seg.data.length >= MAX_FRAGS) {
       if (!streamMemoryFree(sk)) {
-        sk.noSpace = true;
-        if (copied > 0) {
-          tcpPush(sk, flags & ~MSG_MORE, mss, TCP_NAGLE_PUSH);
-          // Sending may have made room at once.
-          if (!streamMemoryFree(sk)) return copied;
-          mss = tcpCurrentMss(sk);
-          goal = tcpXmitSizeGoal(sk, mss, (flags & MSG_OOB) === 0);
-          continue;
-        }
-        wakeIfIdle(sk);
-        return -EAGAIN;
+        const stop = noRoom(sk, w);
+        if (stop !== 0) return stop;
+        continue;
       }
       seg = entail(sk);
-      room = goal;
     }
-    const len = Math.min(room, data.length - copied);
-    if (owned) seg.data.push(data.subarray(copied, copied + len));
-    else frag.append(seg.data, data, copied, len);
-    if (copied === 0) seg.flags &= ~TCP_PSH;
-    append(sk, seg, len);
-    copied += len;
-    if (copied === data.length) {
-      if ((flags & MSG_EOR) !== 0) seg.eor = true;
-      break;
-    }
-    if (seg.len < goal || (flags & MSG_OOB) !== 0) continue;
-    if (forcedPush(sk)) {
-      tcpMarkPush(sk, seg);
-      pushPendingFrames(sk, mss, TCP_NAGLE_PUSH);
-    } else if (seg === sk.writeQueue.first()) tcpPushOne(sk, mss);
+    fill(sk, w, seg);
+    if (w.copied < data.length && seg.len >= w.goal && (flags & MSG_OOB) === 0)
+      pushFull(sk, w, seg);
   }
-  if (copied > 0) tcpPush(sk, flags, mss, sk.nonagle);
-  return copied;
+  if (w.copied > 0) tcpPush(sk, flags, w.mss, sk.nonagle);
+  return w.copied;
+}
+
+/** The send buffer is full: what the write gives, or 0 when sending made room at once. */
+function noRoom(sk: TcpSock, w: Writer): number {
+  sk.noSpace = true;
+  if (w.copied === 0) {
+    wakeIfIdle(sk);
+    return -EAGAIN;
+  }
+  tcpPush(sk, w.flags & ~MSG_MORE, w.mss, TCP_NAGLE_PUSH);
+  if (!streamMemoryFree(sk)) return w.copied;
+  w.measure(sk);
+  return 0;
+}
+
+/** Puts bytes into the last segment of the queue. */
+function fill(sk: TcpSock, w: Writer, seg: TxSegment): void {
+  const { data, copied } = w;
+  const len = Math.min(w.goal - seg.len, data.length - copied);
+  if (w.owned) seg.data.push(data.subarray(copied, copied + len));
+  else sk.net.tcp.frag.append(seg.data, data, copied, len);
+  if (copied === 0) seg.flags &= ~TCP_PSH;
+  append(sk, seg, len);
+  w.copied += len;
+  if (w.copied === data.length && (w.flags & MSG_EOR) !== 0) seg.eor = true;
+}
+
+/** A segment is full and more follows: it may go. */
+function pushFull(sk: TcpSock, w: Writer, seg: TxSegment): void {
+  if (forcedPush(sk)) {
+    tcpMarkPush(sk, seg);
+    pushPendingFrames(sk, w.mss, TCP_NAGLE_PUSH);
+  } else if (seg === sk.writeQueue.first()) tcpPushOne(sk, w.mss);
 }
 
 /** LINUX: a writer that found no room on an idle socket is told of room again. */

@@ -34,6 +34,13 @@ export function setRareOption(sk: TcpSock, name: number, val: number): number {
       if (!isFlag(val) || (sk.state !== TCP_CLOSE && sk.state !== TCP_LISTEN)) return -EINVAL;
       sk.fastOpenNoCookie = val;
       return 0;
+    default:
+      return setRarestOption(sk, name, val);
+  }
+}
+
+function setRarestOption(sk: TcpSock, name: number, val: number): number {
+  switch (name) {
     case opt.TCP_THIN_LINEAR_TIMEOUTS:
       if (!isFlag(val)) return -EINVAL;
       sk.thinLto = val === 1;

@@ -113,6 +113,14 @@ function setTiming(sk: TcpSock, name: number, val: number): number {
       if (val < 0) return -EINVAL;
       sk.userTimeoutUs = val * 1000;
       return 0;
+    default:
+      return setTimeouts(sk, name, val);
+  }
+}
+
+/** Bounds of the retransmission timeout and of the delayed ACK. */
+function setTimeouts(sk: TcpSock, name: number, val: number): number {
+  switch (name) {
     case opt.TCP_RTO_MAX_MS:
       if (val < 1000 || val > 120_000) return -EINVAL;
       sk.rtoMaxUs = val * 1000;

@@ -12,8 +12,8 @@ import { oowRateLimited } from './challenge.ts';
 import { tcpClockMs, tcpClockSec, tcpClockUs } from './clock.ts';
 import {
   TCP_FIN_WAIT2,
-  TCP_PAWS_24DAYS,
   TCP_PAWS_MSL,
+  TCP_PAWS_WRAP,
   TCP_TIME_WAIT,
   TCP_TIMEWAIT_LEN,
 } from './constants.ts';
@@ -94,7 +94,7 @@ function pawsReject(net: NetNs, tw: TimeWaitSock, seg: RxSegment): boolean {
   if (o === null || !o.timestamps || tw.tsRecentStamp === 0) return false;
   if (((tw.tsRecent - o.tsVal) | 0) <= 0 || tw.tsRecent === 0) return false;
   const age = tcpClockSec(net) - tw.tsRecentStamp;
-  if (age >= TCP_PAWS_24DAYS) return false;
+  if (age >= TCP_PAWS_WRAP) return false;
   // A RST that late comes from a rebooted peer.
   return !((seg.flags & TCP_RST) !== 0 && age >= TCP_PAWS_MSL);
 }
