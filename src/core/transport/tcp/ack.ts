@@ -58,6 +58,7 @@ import { xmitRetransmitQueue } from './retransmit.ts';
 import { ackUpdateRtt } from './rto.ts';
 import { sacktagWriteQueue } from './sack.ts';
 import type { RxSegment, TxSegment } from './segment.ts';
+import { segmentAcked } from './send-notes.ts';
 import { freeSegment, trimHead } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 import {
@@ -288,6 +289,8 @@ function cleanRtxQueue(sk: TcpSock, st: AckState): void {
       fullyAcked = false;
     }
     ackSegment(sk, seg, startSeq, n, st);
+    if (sk.rareMaybe !== null && sk.rareMaybe.sendNotes !== null)
+      segmentAcked(sk, sk.rareMaybe.sendNotes, seg);
     if (!fullyAcked) break;
     queue.shift();
     const next = queue.first();

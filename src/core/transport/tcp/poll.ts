@@ -1,5 +1,6 @@
 /** Readiness (Linux `tcp_poll`, `tcp_ioctl`). */
 import { EINVAL, ENOTTY } from '../../errno.ts';
+import { hasQueuedErrors } from '../error-queue.ts';
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -38,7 +39,7 @@ export function tcpPoll(sk: TcpSock): number {
     if ((sk.urgData & TCP_URG_VALID) !== 0) mask |= EPOLLPRI;
   } // The first write will send the SYN.
   else if (sk.deferConnect) mask |= EPOLLOUT | EPOLLWRNORM;
-  if (sk.err !== 0 || sk.errorQueue !== null) mask |= EPOLLERR;
+  if (sk.err !== 0 || hasQueuedErrors(sk)) mask |= EPOLLERR;
   return mask;
 }
 

@@ -6,6 +6,7 @@ import {
   MSG_FASTOPEN,
   MSG_MORE,
   MSG_OOB,
+  MSG_ZEROCOPY,
   SEND_SHUTDOWN,
   type SockAddrIn,
 } from '../sock.ts';
@@ -34,6 +35,7 @@ import { rateCheckAppLimited } from './rate.ts';
 import { repairWrite, TCP_SEND_QUEUE } from './repair.ts';
 import { TxSegment } from './segment.ts';
 import { streamMemoryFree } from './send-buffer.ts';
+import { noteStamp, noteZeroCopy } from './send-notes.ts';
 import type { TcpSock } from './sock.ts';
 import { sendFastOpen } from './stream-connect.ts';
 
@@ -111,6 +113,12 @@ function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean)
   let mss = tcpCurrentMss(sk);
   let goal = tcpXmitSizeGoal(sk, mss, (flags & MSG_OOB) === 0);
   let copied = 0;
+  const start = sk.writeSeq;
+  const zc =
+    (flags & MSG_ZEROCOPY) !== 0 && data.length > 0 && sk.rareMaybe !== null
+      ? sk.rareMaybe.zeroCopy
+      : false;
+  const tail = zc ? (sk.writeQueue.last()?.seq ?? null) : null;
   while (copied < data.length) {
     let seg = sk.writeQueue.last();
     let room = seg === null ? 0 : goal - seg.len;
@@ -120,7 +128,10 @@ function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean)
         if (copied > 0) {
           tcpPush(sk, flags & ~MSG_MORE, mss, TCP_NAGLE_PUSH);
           // Sending may have made room at once.
-          if (!streamMemoryFree(sk)) return copied;
+          if (!streamMemoryFree(sk)) {
+            noteSent(sk, zc, start, tail);
+            return copied;
+          }
           mss = tcpCurrentMss(sk);
           goal = tcpXmitSizeGoal(sk, mss, (flags & MSG_OOB) === 0);
           continue;
@@ -147,8 +158,18 @@ function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean)
       pushPendingFrames(sk, mss, TCP_NAGLE_PUSH);
     } else if (seg === sk.writeQueue.first()) tcpPushOne(sk, mss);
   }
-  if (copied > 0) tcpPush(sk, flags, mss, sk.nonagle);
+  if (copied > 0) {
+    noteSent(sk, zc, start, tail);
+    tcpPush(sk, flags, mss, sk.nonagle);
+  }
   return copied;
+}
+
+/** What the application wants to hear of these bytes later. */
+function noteSent(sk: TcpSock, zc: boolean, start: number, tail: number | null): void {
+  if (sk.rareMaybe === null) return;
+  if (zc) noteZeroCopy(sk, start, tail);
+  if (sk.rareMaybe.tsFlags !== 0) noteStamp(sk);
 }
 
 /** LINUX: a writer that found no room on an idle socket is told of room again. */

@@ -60,10 +60,7 @@ export function tcpSelectInitialWindow(
   let windowClamp = clamp === 0 ? 65535 * 2 ** TCP_MAX_WSCALE : clamp;
   let room = Math.max(0, Math.min(space, windowClamp));
   if (room > mss) room -= room % mss;
-  let rcvWnd =
-    sysctl.tcpWorkaroundSignedWindows !== 0
-      ? Math.min(room, MAX_TCP_WINDOW)
-      : Math.min(room, 65535);
+  let rcvWnd = sysctl.tcpWorkaroundSignedWindows !== 0 ? Math.min(room, MAX_TCP_WINDOW) : room;
   if (options.initRcvWnd !== 0) rcvWnd = Math.min(rcvWnd, options.initRcvWnd * mss);
   let rcvWscale = 0;
   if (options.wscaleOk) {
