@@ -111,10 +111,9 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
   // A paced packet leaves when the rate allows, and its round-trip begins then.
   seg.sentUs = Math.floor(sk.wstampUs);
   const options = isSyn ? synOptions(sk) : tcpEstablishedOptions(sk);
-  // A burst must not wait for the receiver's delayed ACK.
-  if (seg.pcount > 1) seg.flags |= TCP_PSH;
   if (tcpPacketsInFlight(sk) === 0) sk.ca.cwndEvent(sk, CA_EVENT_TX_START);
-  let flags = seg.flags;
+  // A burst must not wait for the receiver's delayed ACK; the segment itself does not keep the flag.
+  let flags = seg.pcount > 1 ? seg.flags | TCP_PSH : seg.flags;
   let ecn = 0;
   if ((sk.ecnFlags & TCP_ECN_OK) !== 0 && !isSyn) {
     if (seg.len > 0 && !seqLt(seg.seq, sk.sndNxt)) {
