@@ -126,6 +126,11 @@ export class LinuxTarget implements Target {
     }
   }
 
+  /** Read each time: somebody may set the clock. */
+  get epochUs(): number {
+    return Date.now() * 1000 - this.nowUs();
+  }
+
   nowUs(): number {
     return monotonicUs();
   }
@@ -338,6 +343,8 @@ export class LinuxTarget implements Target {
       case 'sendto':
       case 'sendmsg':
         return (call.flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) === 0 && this.isBlocking(call.fd);
+      case 'splice':
+        return this.isBlocking(call.from);
       case 'accept':
       case 'connect':
       case 'read':

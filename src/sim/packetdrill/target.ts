@@ -79,6 +79,14 @@ export type Call =
       readonly control: readonly ControlMessage[];
     }
   | { readonly name: 'sendfile'; readonly fd: number; readonly data: Uint8Array }
+  | { readonly name: 'pipe'; readonly flags: number }
+  | {
+      readonly name: 'splice';
+      readonly from: number;
+      readonly to: number;
+      readonly len: number;
+      readonly flags: number;
+    }
   | {
       readonly name: 'setsockopt';
       readonly fd: number;
@@ -134,6 +142,8 @@ export interface CallResult {
   readonly arg?: number;
   /** poll: one `revents` for each entry. */
   readonly revents?: readonly number[];
+  /** pipe: the end that reads, and the one that writes. */
+  readonly fds?: readonly [number, number];
   /** epoll_wait */
   readonly events?: readonly EpollEvent[];
 }
@@ -172,6 +182,8 @@ export interface Target {
   readonly kind: 'warren' | 'linux';
   /** Monotonic µs. */
   nowUs(): number;
+  /** Time of day at 0 of `nowUs`, µs since 1970. */
+  readonly epochUs: number;
   /**
    * Lets time pass until `atUs`, or until something happened: a packet left, or a call under way
    * returned. Returns at once when something waits to be looked at.

@@ -190,7 +190,7 @@ export function checkCookie(sk: TcpSock, seg: RxSegment): TcpSock | number {
     req.tstampOk = true;
     req.tsRecent = o.tsVal;
   }
-  if (!routeRequest(sk, req)) return discard(sk, seg, 'NOT_SPECIFIED');
+  if (!routeRequest(sk, req)) return discard(sk, seg, 'IP_OUTNOROUTES');
   requestWindow(sk, req);
   const child = makeChild(sk, seg, req);
   if (child === null) return discard(sk, seg, 'TCP_LISTEN_OVERFLOW');

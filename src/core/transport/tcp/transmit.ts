@@ -5,7 +5,7 @@
 import { EHOSTUNREACH, ENOBUFS } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
-import { NO_PAYLOAD, type Packet, type Payload } from '../../packet.ts';
+import { NO_PAYLOAD, type Packet, type Payload, type TxStamp } from '../../packet.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
 import { IP_DF, IPPROTO_TCP, Ipv4Header } from '../../wire/ipv4.ts';
@@ -40,6 +40,7 @@ import { pacingSent } from './pacing.ts';
 import { pingpongInc } from './pingpong.ts';
 import { rebuildRoute } from './route-cache.ts';
 import type { TxSegment } from './segment.ts';
+import { stampOf } from './send-notes.ts';
 import { timeMoveToTail } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { clearDelack } from './timer-arm.ts';
@@ -53,13 +54,23 @@ const DF_OF_PMTUDISC: readonly boolean[] = [false, true, true, true, false, fals
 /** Not sent, because a queue of our own was full (`NET_XMIT_DROP`). */
 export const LOCAL_CONGESTION = 1;
 
+/** What a packet has beside its header. */
+interface SegmentExtra {
+  readonly gsoSize: number;
+  readonly pcount: number;
+  /** ECN bits of the IP header. */
+  readonly ecn: number;
+  /** Who wants to know when it leaves. */
+  readonly stamp: TxStamp | null;
+}
+
 /** Builds the packet of a header and hands it to IP. 0, `-errno`, or `LOCAL_CONGESTION`. */
 function queueXmit(
   sk: TcpSock,
   hdr: TcpHeader,
   data: Payload,
   len: number,
-  extra: { gsoSize: number; pcount: number; ecn: number },
+  extra: SegmentExtra,
 ): number {
   const net = sk.net;
   const err = rebuildRoute(sk);
@@ -82,6 +93,7 @@ function queueXmit(
   pkt.mark = sk.mark;
   pkt.priority = sk.priority;
   pkt.timeUs = net.kernel.nowUs;
+  pkt.txStamp = extra.stamp;
   const sent = ipLocalOut(net, pkt);
   if (sent !== -ENOBUFS) return sent;
   // The device's queue was full: that is congestion, too.
@@ -90,11 +102,7 @@ function queueXmit(
 }
 
 /** What every segment is made with; one object per call site keeps V8 from making closures. */
-const NO_GSO: Readonly<{ gsoSize: number; pcount: number; ecn: number }> = {
-  gsoSize: 0,
-  pcount: 1,
-  ecn: 0,
-};
+const NO_GSO: SegmentExtra = { gsoSize: 0, pcount: 1, ecn: 0, stamp: null };
 
 /**
  * Sends a segment of the send queue; `seg` keeps the time. 0, `-errno`, or `LOCAL_CONGESTION`.
@@ -132,6 +140,7 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
     gsoSize: seg.pcount > 1 ? seg.gsoSize : 0,
     pcount: seg.pcount,
     ecn: ect && !isSyn ? INET_ECN_ECT_0 : 0,
+    stamp: sk.rareMaybe === null ? null : stampOf(sk, seg),
   });
   if (err !== 0) return err;
   pacingSent(sk, seg.len, priorWstamp);
