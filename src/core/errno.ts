@@ -30,6 +30,7 @@ export const EPROTOTYPE = 91;
 export const ENOPROTOOPT = 92;
 export const EPROTONOSUPPORT = 93;
 export const ESOCKTNOSUPPORT = 94;
+export const ENOMSG = 42;
 export const EOPNOTSUPP = 95;
 export const EPFNOSUPPORT = 96;
 export const EAFNOSUPPORT = 97;
@@ -97,6 +98,7 @@ const TABLE: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
   [ENOPROTOOPT, ['ENOPROTOOPT', 'Protocol not available']],
   [EPROTONOSUPPORT, ['EPROTONOSUPPORT', 'Protocol not supported']],
   [ESOCKTNOSUPPORT, ['ESOCKTNOSUPPORT', 'Socket type not supported']],
+  [ENOMSG, ['ENOMSG', 'No message of desired type']],
   [EOPNOTSUPP, ['EOPNOTSUPP', 'Operation not supported']],
   [EPFNOSUPPORT, ['EPFNOSUPPORT', 'Protocol family not supported']],
   [EAFNOSUPPORT, ['EAFNOSUPPORT', 'Address family not supported by protocol']],

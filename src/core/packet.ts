@@ -41,6 +41,12 @@ export type Payload = readonly Uint8Array[];
 
 export const NO_PAYLOAD: Payload = Object.freeze([]);
 
+/** Told of a packet's way out (`SKBTX_SCHED_TSTAMP`, `SKBTX_SW_TSTAMP`). */
+export interface TxStamp {
+  queued(pkt: Packet): void;
+  left(pkt: Packet): void;
+}
+
 export class Packet {
   /** Follows the packet through NAT, bridges and fragmentation; a clone has its original's. */
   id: number;
@@ -84,6 +90,8 @@ export class Packet {
   looped = false;
   /** Time of arrival or of sending, microseconds of the kernel's clock. */
   timeUs = 0;
+  /** Its sender wants to know when it is queued and when it leaves; null: nobody asked. */
+  txStamp: TxStamp | null = null;
 
   constructor(id: number, proto: number, data: Payload, len: number) {
     this.id = id;
@@ -117,6 +125,7 @@ export class Packet {
     copy.noLoop = this.noLoop;
     copy.looped = this.looped;
     copy.timeUs = this.timeUs;
+    copy.txStamp = this.txStamp;
     return copy;
   }
 }
@@ -139,4 +148,5 @@ export function scrubPacket(pkt: Packet): void {
   pkt.linkMtu = false;
   pkt.noLoop = false;
   pkt.timeUs = 0;
+  pkt.txStamp = null;
 }

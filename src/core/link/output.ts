@@ -23,6 +23,7 @@ export function devQueueXmit(pkt: Packet): number {
     drop(dev.net, pkt, 'QDISC_DROP', dev.name);
     return 0;
   }
+  if (pkt.txStamp !== null) pkt.txStamp.queued(pkt);
   if (dev.qdisc !== null) dev.qdisc.enqueue(pkt);
   else devHardStartXmit(pkt, dev);
   return 0;
@@ -41,5 +42,6 @@ function xmitOne(pkt: Packet, dev: NetDevice): void {
   const tracer = dev.net.kernel.tracer;
   if (tracer !== null) tracer.transmit(dev, pkt);
   if (isTapped(dev)) runTaps(pkt, dev, true);
+  if (pkt.txStamp !== null) pkt.txStamp.left(pkt);
   dev.ops.xmit(pkt, dev);
 }

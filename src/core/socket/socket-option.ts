@@ -1,11 +1,13 @@
 /** Options of level SOL_SOCKET (Linux `sk_setsockopt`, `sk_getsockopt`). */
-import { EACCES, EDOM, EINVAL, ENODEV, ENOPROTOOPT, EPERM } from '../errno.ts';
+import { EACCES, EDOM, EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../errno.ts';
 import { CMSG_TIMESTAMP, CMSG_TIMESTAMPNS } from '../transport/ancillary.ts';
 import { DatagramSock } from '../transport/datagram.ts';
 import { EPOLLOUT, type OptionValue, type Sock } from '../transport/sock.ts';
 import * as so from '../transport/sockopt-names.ts';
-import { TCP_LISTEN } from '../transport/tcp/constants.ts';
+import { TCP_CLOSE, TCP_LISTEN } from '../transport/tcp/constants.ts';
 import { TcpSock } from '../transport/tcp/sock.ts';
+import { setTimestamping } from '../transport/tx-stamp.ts';
+import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts';
 import type { Credentials } from './credentials.ts';
 import { toInt, toLinger, toTimeVal } from './option-value.ts';
 
@@ -50,6 +52,15 @@ export function setSocketOption(
     case so.SO_BUSY_POLL:
     case so.SO_BINDTOIFINDEX:
       return setPrivileged(sk, cred, name, v);
+    case so.SO_TIMESTAMPING:
+      return setTimestamping(sk, v, streamOrigin(sk));
+    case so.SO_ZEROCOPY:
+      return setZeroCopy(sk, v);
+    case so.SO_BUF_LOCK:
+      if ((v & ~BUF_LOCK_MASK) !== 0) return -EINVAL;
+      sk.sndbufLocked = (v & 1) !== 0;
+      sk.rcvbufLocked = (v & 2) !== 0;
+      return 0;
     case so.SO_PEEK_OFF:
       sk.ownRare().peekOff = v;
       return 0;
@@ -72,7 +83,7 @@ export function setSocketOption(
     case so.SO_BSDCOMPAT:
       return 0;
     default:
-      return -ENOPROTOOPT;
+      return setToldBack(sk, cred, name, v);
   }
 }
 
@@ -111,6 +122,79 @@ function setFlag(sk: Sock, name: number, on: boolean): boolean {
       return false;
   }
 }
+
+/** `SOCK_BUF_LOCK_MASK` */
+const BUF_LOCK_MASK = 3;
+
+/** Where OPT_ID may count from; null: there is no connection. */
+function streamOrigin(sk: Sock): { readonly una: number; readonly write: number } | null {
+  if (!(sk instanceof TcpSock) || sk.state === TCP_CLOSE || sk.state === TCP_LISTEN) return null;
+  return { una: sk.sndUna, write: sk.writeSeq };
+}
+
+/** Streams, and datagrams of UDP. */
+function setZeroCopy(sk: Sock, v: number): number {
+  if (sk.protocol !== IPPROTO_TCP && sk.protocol !== IPPROTO_UDP) return -EOPNOTSUPP;
+  if (v < 0 || v > 1) return -EINVAL;
+  sk.ownRare().zeroCopy = v === 1;
+  return 0;
+}
+
+/** Options about what is not here (cards, busy polling, memory accounts): noted, and told back. */
+function setToldBack(sk: Sock, cred: Credentials, name: number, v: number): number {
+  switch (name) {
+    case so.SO_PREFER_BUSY_POLL:
+      if (v !== 0 && !cred.capNetAdmin) return -EPERM;
+      break;
+    case so.SO_BUSY_POLL_BUDGET:
+      if (v < 0 || v > 0xffff) return -EINVAL;
+      if (v > DEFAULT_BUSY_POLL_BUDGET && !cred.capNetAdmin) return -EPERM;
+      break;
+    case so.SO_RESERVE_MEM:
+      if (v < 0) return -EINVAL;
+      break;
+    case so.SO_RXQ_OVFL:
+    case so.SO_WIFI_STATUS:
+    case so.SO_NOFCS:
+    case so.SO_SELECT_ERR_QUEUE:
+    case so.SO_LOCK_FILTER:
+    case so.SO_RCVMARK:
+    case so.SO_RCVPRIORITY:
+      break;
+    default:
+      return -ENOPROTOOPT;
+  }
+  const isNumber = name === so.SO_BUSY_POLL_BUDGET || name === so.SO_RESERVE_MEM;
+  const rare = sk.ownRare();
+  rare.toldBack ??= new Map();
+  rare.toldBack.set(name, isNumber ? v : Number(v !== 0));
+  return 0;
+}
+
+function getToldBack(sk: Sock, name: number): number {
+  const known = sk.rare.toldBack?.get(name);
+  if (known !== undefined) return known;
+  switch (name) {
+    case so.SO_BUSY_POLL_BUDGET:
+      return DEFAULT_BUSY_POLL_BUDGET;
+    case so.SO_PREFER_BUSY_POLL:
+    case so.SO_RESERVE_MEM:
+    case so.SO_RXQ_OVFL:
+    case so.SO_WIFI_STATUS:
+    case so.SO_NOFCS:
+    case so.SO_SELECT_ERR_QUEUE:
+    case so.SO_LOCK_FILTER:
+    case so.SO_RCVMARK:
+    case so.SO_RCVPRIORITY:
+    case so.SO_INCOMING_NAPI_ID:
+      return 0;
+    default:
+      return -ENOPROTOOPT;
+  }
+}
+
+/** `BUSY_POLL_BUDGET` */
+const DEFAULT_BUSY_POLL_BUDGET = 8;
 
 /** One of the two at most. */
 function setTimestamp(sk: Sock, flag: number, on: boolean): void {
@@ -313,9 +397,39 @@ function getRareOption(sk: Sock, name: number): OptionValue {
       return sk.cookie;
     case so.SO_NETNS_COOKIE:
       return sk.net.id;
+    case so.SO_ZEROCOPY:
+      return sk.rare.zeroCopy ? 1 : 0;
+    case so.SO_BUF_LOCK:
+      return (sk.sndbufLocked ? 1 : 0) | (sk.rcvbufLocked ? 2 : 0);
+    case so.SO_TIMESTAMPING:
+      // LINUX: the kernel writes two numbers, the second for PHC binding.
+      return sk.rare.tsFlags;
+    case so.SO_MEMINFO:
+      return memInfo(sk);
     default:
-      return -ENOPROTOOPT;
+      return getToldBack(sk, name);
   }
+}
+
+/** SO_MEMINFO (`sk_get_meminfo`): nine numbers as the kernel writes them. */
+function memInfo(sk: Sock): Uint8Array {
+  const isTcp = sk instanceof TcpSock;
+  const values = [
+    isTcp ? sk.rmemAlloc : 0,
+    sk.rcvbuf,
+    0,
+    sk.sndbuf,
+    0,
+    isTcp ? sk.wmemQueued : 0,
+    0,
+    0,
+    0,
+  ];
+  const out = new DataView(new ArrayBuffer(4 * values.length));
+  values.forEach((value, i) => {
+    out.setUint32(4 * i, value, true);
+  });
+  return new Uint8Array(out.buffer);
 }
 
 /** SO_ERROR: the error, else what was only noted so far. Both are read once. */

@@ -10,6 +10,7 @@ import {
   IP_TOS,
   IP_TTL,
   SO_TIMESTAMP,
+  SO_TIMESTAMPING,
   SO_TIMESTAMPNS,
   SOL_IP,
   SOL_SOCKET,
@@ -23,6 +24,9 @@ export const CMSG_RECVOPTS = 0x08;
 export const CMSG_ORIGDST = 0x40;
 export const CMSG_TIMESTAMP = 0x1000;
 export const CMSG_TIMESTAMPNS = 0x2000;
+/** `SOF_TIMESTAMPING_RX_SOFTWARE`, `SOF_TIMESTAMPING_SOFTWARE` */
+const SOF_RX_SOFTWARE = 1 << 3;
+const SOF_SOFTWARE = 1 << 4;
 
 export const NO_CONTROL: readonly ControlMessage[] = Object.freeze([]);
 
@@ -35,12 +39,35 @@ export interface PacketInfo {
   readonly addr: number;
 }
 
+/** SO_TIMESTAMP, SO_TIMESTAMPNS, or SO_TIMESTAMPING for what arrives. */
+export function wantsReceiveTime(sk: Sock): boolean {
+  return (sk.cmsgFlags & (CMSG_TIMESTAMP | CMSG_TIMESTAMPNS)) !== 0 || wantsStamping(sk);
+}
+
+function wantsStamping(sk: Sock): boolean {
+  const flags = sk.rareMaybe === null ? 0 : sk.rareMaybe.tsFlags;
+  return (flags & SOF_RX_SOFTWARE) !== 0 && (flags & SOF_SOFTWARE) !== 0;
+}
+
+/** The times that were asked for. @param timeUs arrival, the kernel's clock */
+export function receiveTimes(sk: Sock, timeUs: number): ControlMessage[] {
+  const us = sk.net.kernel.env.epochUs + timeUs;
+  const out: ControlMessage[] = [];
+  if ((sk.cmsgFlags & CMSG_TIMESTAMPNS) !== 0)
+    out.push({ level: SOL_SOCKET, type: SO_TIMESTAMPNS, value: us * 1000 });
+  else if ((sk.cmsgFlags & CMSG_TIMESTAMP) !== 0)
+    out.push({ level: SOL_SOCKET, type: SO_TIMESTAMP, value: us });
+  if (wantsStamping(sk)) out.push({ level: SOL_SOCKET, type: SO_TIMESTAMPING, value: us });
+  return out;
+}
+
 /** What `sk` asked for about `pkt`. */
 export function controlOf(sk: Sock, pkt: Packet): readonly ControlMessage[] {
   const flags = sk.cmsgFlags;
-  if (flags === 0) return NO_CONTROL;
+  if (flags === 0 && !wantsStamping(sk)) return NO_CONTROL;
   const out: ControlMessage[] = [];
-  if ((flags & (CMSG_TIMESTAMP | CMSG_TIMESTAMPNS)) !== 0) out.push(timestamp(sk, pkt));
+  if (wantsReceiveTime(sk))
+    out.push(...receiveTimes(sk, pkt.timeUs === 0 ? sk.net.kernel.nowUs : pkt.timeUs));
   const { ip } = pkt;
   if (ip === null) return out;
   const add = (type: number, value: unknown): void => {
@@ -55,15 +82,6 @@ export function controlOf(sk: Sock, pkt: Packet): readonly ControlMessage[] {
     add(IP_RECVORIGDSTADDR, { family: AF_INET, addr: ip.dst, port });
   }
   return out;
-}
-
-/** The value is the time of arrival in microseconds since 1970, SO_TIMESTAMPNS's in nanoseconds. */
-function timestamp(sk: Sock, pkt: Packet): ControlMessage {
-  const { kernel } = sk.net;
-  const us = kernel.env.epochUs + (pkt.timeUs === 0 ? kernel.nowUs : pkt.timeUs);
-  if ((sk.cmsgFlags & CMSG_TIMESTAMPNS) !== 0)
-    return { level: SOL_SOCKET, type: SO_TIMESTAMPNS, value: us * 1000 };
-  return { level: SOL_SOCKET, type: SO_TIMESTAMP, value: us };
 }
 
 function packetInfo(sk: Sock, pkt: Packet): PacketInfo {

@@ -7,11 +7,13 @@ import { NO_PAYLOAD, type Packet } from '../packet.ts';
 import type { IcmpError } from '../protocols.ts';
 import { HARD, icmpErrno, isFragNeeded } from './icmp-errno.ts';
 import { AF_INET, EPOLLERR, MSG_ERRQUEUE, MSG_TRUNC, type Received, type Sock } from './sock.ts';
-import { IP_RECVERR, SOL_IP } from './sockopt-names.ts';
+import { IP_RECVERR, SO_TIMESTAMPING, SOL_IP, SOL_SOCKET } from './sockopt-names.ts';
 
 /** `ee_origin` */
 export const SO_EE_ORIGIN_LOCAL = 1;
 export const SO_EE_ORIGIN_ICMP = 2;
+export const SO_EE_ORIGIN_TIMESTAMPING = 4;
+export const SO_EE_ORIGIN_ZEROCOPY = 5;
 
 /** Entries kept; Linux's bound is the receive buffer, which the small ones fill at about this many. */
 const LIMIT = 256;
@@ -28,15 +30,21 @@ export interface ExtendedError {
   readonly info: number;
   /** Who sent the ICMP error (SO_EE_OFFENDER); 0 for a local one. Signed 32-bit integer. */
   readonly offender: number;
+  /** `ee_data`; absent: 0. */
+  readonly data?: number;
 }
 
-interface ErrorEntry {
-  readonly error: ExtendedError;
+export interface ErrorEntry {
+  error: ExtendedError;
   /** Destination of the packet that failed. */
   readonly addr: number;
   readonly port: number;
   /** What the failed packet carried, as far as it was quoted. */
   readonly data: Uint8Array | null;
+  /** False: a note that no address belongs to. */
+  readonly hasAddress?: boolean;
+  /** SCM_TIMESTAMPING, µs since 1970; 0 or absent: none. */
+  readonly timeUs?: number;
 }
 
 export class ErrorQueue {
@@ -47,6 +55,17 @@ function push(sk: Sock, entry: ErrorEntry): void {
   sk.errorQueue ??= new ErrorQueue();
   if (sk.errorQueue.entries.length >= LIMIT) return;
   sk.errorQueue.entries.push(entry);
+}
+
+/** A note that is no error: a time, or the end of a send without copying. */
+export function queueError(sk: Sock, entry: ErrorEntry): void {
+  push(sk, entry);
+  sk.wake(EPOLLERR);
+}
+
+/** The note that came last, while it waits; null: none does. */
+export function lastQueued(sk: Sock): ErrorEntry | null {
+  return sk.errorQueue?.entries.at(-1) ?? null;
 }
 
 /**
@@ -100,16 +119,23 @@ export function receiveError(sk: Sock, max: number): Received | number {
   if (next !== undefined && next.error.origin === SO_EE_ORIGIN_ICMP) sk.err = next.error.errno;
   else if (entry.error.origin === SO_EE_ORIGIN_ICMP) sk.err = 0;
   if (next !== undefined) sk.wake(EPOLLERR);
-  const { data } = entry;
+  const { data, timeUs = 0 } = entry;
   const fullLen = data === null ? 0 : data.length;
   const len = Math.min(max, fullLen);
   return {
     data: data === null || len === 0 ? NO_PAYLOAD : [data.subarray(0, len)],
     len,
     fullLen,
-    from: { family: AF_INET, addr: entry.addr, port: entry.port },
+    from:
+      entry.hasAddress === false ? null : { family: AF_INET, addr: entry.addr, port: entry.port },
     flags: MSG_ERRQUEUE | (len < fullLen ? MSG_TRUNC : 0),
-    control: [{ level: SOL_IP, type: IP_RECVERR, value: entry.error }],
+    control:
+      timeUs === 0
+        ? [{ level: SOL_IP, type: IP_RECVERR, value: entry.error }]
+        : [
+            { level: SOL_SOCKET, type: SO_TIMESTAMPING, value: timeUs },
+            { level: SOL_IP, type: IP_RECVERR, value: entry.error },
+          ],
   };
 }
 

@@ -3,6 +3,8 @@
  * Linux `struct sock`, `struct inet_sock`, `struct ip_mc_socklist`).
  */
 
+import type { SendNotes } from './tcp/send-notes.ts';
+
 /** A group that a socket joined (Linux `struct ip_mc_socklist`). */
 export interface Membership {
   /** Signed 32-bit integer. */
@@ -15,6 +17,17 @@ export interface Membership {
 }
 
 export class RareOptions {
+  /** SO_ZEROCOPY */
+  zeroCopy = false;
+  /** The number of the next send without copying (`sk_zckey`). */
+  zeroCopyKey = 0;
+  /** SO_TIMESTAMPING: `SOF_*` of `tx-stamp.ts`; what OPT_ID counts from (`sk_tskey`). */
+  tsFlags = 0;
+  tsKey = 0;
+  /** What a stream has to tell when bytes are acknowledged; null: nothing ever. */
+  sendNotes: SendNotes | null = null;
+  /** Benign options, told back only, by number; null: none was set. */
+  toldBack: Map<number, number> | null = null;
   /** SO_NO_CHECK: UDP is sent without checksum. */
   noCheck = false;
   /** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: off. */

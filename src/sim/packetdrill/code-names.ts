@@ -31,6 +31,17 @@ export const CODE_NAMES: ReadonlyMap<string, number> = new Map([
   ['TCPI_OPT_SYN_DATA', 32],
   ['TCPI_OPT_USEC_TS', 64],
   ['TCPI_OPT_TFO_CHILD', 128],
+  ...[
+    'RMEM_ALLOC',
+    'RCVBUF',
+    'WMEM_ALLOC',
+    'SNDBUF',
+    'FWD_ALLOC',
+    'WMEM_QUEUED',
+    'OPTMEM',
+    'BACKLOG',
+    'DROPS',
+  ].map((name, i) => [`SK_MEMINFO_${name}`, i] as const),
   ['TCP_INFINITE_SSTHRESH', 0x7fffffff],
 ]);
 

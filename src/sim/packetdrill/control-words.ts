@@ -101,8 +101,8 @@ function get(bytes: Uint8Array, f: Field): number {
   return value;
 }
 
-/** Times of the kernel's own clock are not known to a script beyond the second. */
-const CLOCK_SLACK_NS = 10_000_000;
+/** How far apart the clock of the runner and that of the kernel are read. */
+const CLOCK_SLACK_US = 4_000;
 
 export function compareControl(
   words: Words,
@@ -143,25 +143,26 @@ function compareControlData(words: Words, data: Value, seen: Uint8Array): string
   });
 }
 
-/** Seconds and nanoseconds since the script began. */
+/** Seconds and nanoseconds since the script began, to the tolerance of times; as µs, which doubles hold. */
 function compareTimes(
   words: Words,
   data: Value & { readonly kind: 'struct' },
   fields: readonly Field[],
   seen: Uint8Array,
 ): string[] {
-  let expected = 0;
-  let value = 0;
+  let expectedUs = 0;
+  let seenUs = -words.startEpochUs;
   for (const f of data.fields) {
     const place = fields.find((x) => x.name === f.name);
     if (place === undefined) continue;
     const number = words.numberOrAny(f.value, place.name);
     if (number === null) return [];
-    const unit = place.name.endsWith('_sec') ? 1e9 : place.name === 'tv_usec' ? 1000 : 1;
-    expected += number * unit;
-    value += get(seen, place) * unit;
+    const unit = place.name.endsWith('_sec') ? 1e6 : place.name === 'tv_usec' ? 1 : 1e-3;
+    expectedUs += number * unit;
+    seenUs += get(seen, place) * unit;
   }
-  return Math.abs(expected - value) <= CLOCK_SLACK_NS
+  const slackUs = Math.max(words.config.toleranceUs, CLOCK_SLACK_US);
+  return Math.abs(expectedUs - seenUs) <= slackUs
     ? []
-    : [`time ${expected / 1e9} expected, ${value / 1e9} seen`];
+    : [`time ${(expectedUs / 1e6).toFixed(6)} expected, ${(seenUs / 1e6).toFixed(6)} seen`];
 }

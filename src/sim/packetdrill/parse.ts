@@ -5,6 +5,7 @@
 import { parseCall } from './parse-call.ts';
 import { parseSeconds, parseTime } from './parse-number.ts';
 import { parsePacket } from './parse-packet.ts';
+import { RUNNER_DEFINES } from './profile.ts';
 import { Scanner } from './scanner.ts';
 import type {
   CallAction,
@@ -31,7 +32,7 @@ export function parseScript(
 ): Script {
   const first = new Scanner(file, text);
   if (text.length > MAX_LENGTH) first.fail(`a script may have ${MAX_LENGTH} characters`);
-  const all = new Map(defines);
+  const all = new Map([...builtInDefines(text), ...defines]);
   const options = parseOptions(first, all);
   const s = all.size === 0 ? first : new Scanner(file, substitute(text, first.at, all));
   s.at = first.at;
@@ -46,6 +47,11 @@ export function parseScript(
   }
   if (events.length === 0) s.fail('this script has no events');
   return { file, options, init, events, cleanup };
+}
+
+/** What `ksft_runner.sh` defines on its command line, for scripts that use it and are run without. */
+function builtInDefines(text: string): (readonly [string, string])[] {
+  return RUNNER_DEFINES.filter(([name]) => text.includes(name));
 }
 
 /** `--name=value`, and `-D NAME=value`, which says what a word stands for. */

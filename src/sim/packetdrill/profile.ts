@@ -31,5 +31,11 @@ export const DEFAULTS: Readonly<Record<string, string>> = {
   tcp_fastopen_key: 'a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4',
 };
 
-/** Of these, what Warren does not have: fast open. */
-export const ABSENT: readonly string[] = ['tcp_fastopen', 'tcp_fastopen_key'];
+/**
+ * The fast open cookies of 192.0.2.1 for 192.168.0.1: with the key above, and with a key of zeros. The names
+ * are those that the runners of such scripts define.
+ */
+export const RUNNER_DEFINES: readonly (readonly [string, string])[] = [
+  ['TFO_COOKIE', '3021b9d889017eeb'],
+  ['TFO_COOKIE_ZERO', 'b7c12350a90dc8f5'],
+];

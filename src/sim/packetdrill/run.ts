@@ -50,6 +50,7 @@ interface Waiting {
 export interface CompiledScript {
   readonly calls: ReadonlyMap<ScriptEvent, Compiled>;
   readonly code: CodeBlocks;
+  readonly words: Words;
 }
 
 /**
@@ -62,7 +63,7 @@ export function compileScript(script: Script, config: Config): CompiledScript {
   for (const event of script.events)
     if (event.action.kind === 'call')
       calls.set(event, compileCall(words, event.action, event.position));
-  return { calls, code: compileCode(script) };
+  return { calls, code: compileCode(script), words };
 }
 
 /** @throws ScriptError where the script is not understood: before anything ran */
@@ -88,6 +89,7 @@ class Run {
   private readonly calls: ReadonlyMap<ScriptEvent, Compiled>;
   private readonly code: CodeBlocks;
   private readonly options: RunOptions;
+  private readonly words: Words;
   private readonly wire: Wire;
   private readonly flows: FlowTable;
   private readonly fds: Fds = new Fds();
@@ -116,6 +118,7 @@ class Run {
     this.target = target;
     this.calls = compiled.calls;
     this.code = compiled.code;
+    this.words = compiled.words;
     this.options = options;
     this.wire = wireOf(config);
     this.flows = new FlowTable(config.bindPort, () => this.nowUs);
@@ -151,6 +154,8 @@ class Run {
   private async body(): Promise<void> {
     for (const { command, position } of this.script.init) await this.shell(command, position, '');
     this.startUs = this.target.nowUs();
+    const epochUs = this.target.epochUs ?? Date.now() * 1000 - this.startUs;
+    this.words.startEpochUs = epochUs + this.startUs;
     for (const event of this.script.events) {
       const plan = this.plan(event);
       this.happenedUs = Math.max(this.happenedUs, await this.event(event, plan));

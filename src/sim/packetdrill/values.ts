@@ -14,6 +14,8 @@ const AF_INET6 = 10;
 export class Words {
   readonly file: string;
   readonly config: Config;
+  /** When the script began, µs since 1970: what absolute times are told from. */
+  startEpochUs = 0;
 
   constructor(file: string, config: Config) {
     this.file = file;

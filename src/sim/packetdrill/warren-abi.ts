@@ -170,6 +170,14 @@ function controlData(m: CoreControl): Uint8Array {
     const ns = value as number;
     return concat(int64(Math.floor(ns / 1e9)), int64(ns % 1e9));
   }
+  if (level === so.SOL_SOCKET && type === so.SO_TIMESTAMPING) {
+    const us = value as number;
+    return concat(
+      int64(Math.floor(us / 1e6)),
+      int64(Math.round((us % 1e6) * 1000)),
+      new Uint8Array(32),
+    );
+  }
   if (level === so.SOL_IP) {
     if (type === so.IP_RECVERR) return extendedError(value as ExtendedError);
     if (type === so.IP_PKTINFO) {
@@ -188,7 +196,7 @@ function extendedError(e: ExtendedError): Uint8Array {
     int32(e.errno),
     Uint8Array.of(e.origin, e.type, e.code, 0),
     int32(e.info),
-    int32(0),
+    int32(e.data ?? 0),
     e.offender === 0
       ? new Uint8Array(16)
       : sockaddrIn({ family: AF_INET, addr: e.offender, port: 0 }),

@@ -4,7 +4,7 @@
  */
 import type { Namespace } from '../../core/control/namespace.ts';
 import { NetError } from '../../core/errno.ts';
-import { ABSENT, DEFAULTS } from './profile.ts';
+import { DEFAULTS } from './profile.ts';
 import { parseShell, type SimpleCommand } from './shell-words.ts';
 import type { ShellResult } from './target.ts';
 import { procFile } from './warren-proc.ts';
@@ -140,7 +140,7 @@ export class WarrenShell {
   /** `defaults.sh` */
   private defaults(): ShellResult {
     for (const [name, value] of Object.entries(DEFAULTS))
-      if (!ABSENT.includes(name)) this.ns.sysctl.set(`net.ipv4.${name}`, value);
+      this.ns.sysctl.set(`net.ipv4.${name}`, value);
     return ok('');
   }
 

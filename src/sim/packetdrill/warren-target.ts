@@ -56,6 +56,10 @@ class WarrenTarget implements Target {
     port.onTransmit = (bytes) => this.left.push({ bytes, atUs: this.clock.nowUs() });
   }
 
+  get epochUs(): number {
+    return this.clock.epochUs;
+  }
+
   nowUs(): number {
     return this.clock.nowUs();
   }

@@ -58,6 +58,7 @@ import { xmitRetransmitQueue } from './retransmit.ts';
 import { ackUpdateRtt } from './rto.ts';
 import { sacktagWriteQueue } from './sack.ts';
 import type { RxSegment, TxSegment } from './segment.ts';
+import { segmentAcked } from './send-notes.ts';
 import { freeSegment, trimHead } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 import {
@@ -285,6 +286,8 @@ function takeAcked(sk: TcpSock, st: AckState): TxSegment | null {
   let seg = queue.first();
   while (seg !== null && !seqGt(seg.endSeq, sk.sndUna)) {
     ackSegment(sk, seg, seg.seq, seg.pcount, st);
+    if (sk.rareMaybe !== null && sk.rareMaybe.sendNotes !== null)
+      segmentAcked(sk, sk.rareMaybe.sendNotes, seg);
     queue.shift();
     const next = queue.first();
     if (seg === sk.retransmitHint) sk.retransmitHint = null;

@@ -1,5 +1,6 @@
 /** Readiness (Linux `tcp_poll`, `tcp_ioctl`). */
 import { EINVAL, ENOTTY } from '../../errno.ts';
+import { hasQueuedErrors } from '../error-queue.ts';
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -32,7 +33,7 @@ export function tcpPoll(sk: TcpSock): number {
   if (sk.state !== TCP_SYN_SENT && open) mask |= pollConnected(sk);
   // The first write will send the SYN.
   else if (sk.deferConnect) mask |= EPOLLOUT | EPOLLWRNORM;
-  if (sk.err !== 0 || sk.errorQueue !== null) mask |= EPOLLERR;
+  if (sk.err !== 0 || hasQueuedErrors(sk)) mask |= EPOLLERR;
   return mask;
 }
 

@@ -2,6 +2,7 @@
 import { EAGAIN, ENOTCONN } from '../../errno.ts';
 import { NO_PAYLOAD } from '../../packet.ts';
 import { TCP_FIN, TCP_SYN } from '../../wire/tcp.ts';
+import { receiveTimes, wantsReceiveTime } from '../ancillary.ts';
 import {
   type ControlMessage,
   MSG_OOB,
@@ -35,6 +36,8 @@ class Reader {
   /** The urgent byte was stepped over; the FIN was reached. */
   hole = false;
   end = false;
+  /** Arrival of the segment that was read last, µs of the kernel's clock. */
+  timeUs = 0;
   /** A read stops at the urgent byte, and does not begin with it and go on. */
   stop = false;
 
@@ -67,7 +70,7 @@ export function tcpRecvmsg(sk: TcpSock, max: number, flags: number): Received | 
   if (sk.rareMaybe !== null && sk.rareMaybe.peekOff >= 0) movePeekOffset(sk, r);
   if (r.copied > 0) rcvSpaceAdjust(sk);
   if (!peek && (r.copied > 0 || r.end || r.hole)) cleanupRbuf(sk, r.copied);
-  return plain(r.out, sk.recvmsgInq ? inqControl(sk) : NO_CONTROL, r.copied);
+  return plain(r.out, controlOfRead(sk, r), r.copied);
 }
 
 function plain(
@@ -91,7 +94,10 @@ function readQueue(sk: TcpSock, r: Reader): void {
   let i = 0;
   for (let seg = queue.first(); seg !== null && !r.stop && !r.end; ) {
     if (r.copied > 0 && r.copied >= r.max) return;
-    if (!readSegment(sk, r, seg)) return;
+    const before = r.copied;
+    const isRead = readSegment(sk, r, seg);
+    if (r.copied > before) r.timeUs = seg.pkt.timeUs;
+    if (!isRead) return;
     if ((seg.flags & TCP_FIN) !== 0) {
       r.seq = (r.seq + 1) | 0;
       r.end = true;
@@ -169,6 +175,13 @@ export function tcpInq(sk: TcpSock): number {
     if (urg >= 0 && urg < n) return urg;
   }
   return Math.max(0, n);
+}
+
+/** When the last segment that was read came, as SO_TIMESTAMP or SO_TIMESTAMPING ask; then TCP_INQ. */
+function controlOfRead(sk: TcpSock, r: Reader): readonly ControlMessage[] {
+  const inq = sk.recvmsgInq ? inqControl(sk) : NO_CONTROL;
+  if (r.timeUs === 0 || !wantsReceiveTime(sk)) return inq;
+  return [...receiveTimes(sk, r.timeUs), ...inq];
 }
 
 /** Ancillary data of TCP_INQ. */

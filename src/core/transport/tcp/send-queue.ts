@@ -15,6 +15,7 @@ import {
 import { count } from './count.ts';
 import { tcpWndEnd } from './flight.ts';
 import { sliceInto, TxSegment } from './segment.ts';
+import { purgeNotes } from './send-notes.ts';
 import type { TcpSock } from './sock.ts';
 
 /** Sets how many segments on the wire `seg` stands for (`tcp_set_skb_tso_segs`); returns that. */
@@ -251,6 +252,8 @@ export function timeRemove(sk: TcpSock, seg: TxSegment): void {
 
 /** Throws everything away (`tcp_write_queue_purge`). */
 export function purgeSendQueue(sk: TcpSock): void {
+  if (sk.rareMaybe !== null && sk.rareMaybe.sendNotes !== null)
+    purgeNotes(sk, sk.rareMaybe.sendNotes);
   sk.writeQueue.clear();
   sk.rtxQueue.clear();
   sk.timeHead = null;

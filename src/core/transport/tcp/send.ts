@@ -6,6 +6,7 @@ import {
   MSG_FASTOPEN,
   MSG_MORE,
   MSG_OOB,
+  MSG_ZEROCOPY,
   SEND_SHUTDOWN,
   type SockAddrIn,
 } from '../sock.ts';
@@ -34,6 +35,7 @@ import { rateCheckAppLimited } from './rate.ts';
 import { repairWrite, TCP_SEND_QUEUE } from './repair.ts';
 import { TxSegment } from './segment.ts';
 import { streamMemoryFree } from './send-buffer.ts';
+import { noteStamp, noteZeroCopy } from './send-notes.ts';
 import type { TcpSock } from './sock.ts';
 import { sendFastOpen } from './stream-connect.ts';
 
@@ -129,6 +131,10 @@ function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean)
   // Before the handshake of a fast open is over, its passive side may write.
   const early = sk.fastOpenRsk !== null ? 0 : checkWritable(sk);
   if (early < 0) return early;
+  const start = sk.writeSeq;
+  const isZeroCopy = (flags & MSG_ZEROCOPY) !== 0 && sk.rareMaybe !== null && data.length > 0;
+  const zc = isZeroCopy && sk.rare.zeroCopy;
+  const tail = zc ? (sk.writeQueue.last()?.seq ?? null) : null;
   const w = new Writer(data, flags, owned);
   w.measure(sk);
   while (w.copied < data.length) {
@@ -136,6 +142,7 @@ function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean)
     if (seg === null || seg.len >= w.goal || seg.eor || seg.data.length >= MAX_FRAGS) {
       if (!streamMemoryFree(sk)) {
         const stop = noRoom(sk, w);
+        if (stop > 0) noteSent(sk, zc, start, tail);
         if (stop !== 0) return stop;
         continue;
       }
@@ -145,7 +152,10 @@ function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean)
     if (w.copied < data.length && seg.len >= w.goal && (flags & MSG_OOB) === 0)
       pushFull(sk, w, seg);
   }
-  if (w.copied > 0) tcpPush(sk, flags, w.mss, sk.nonagle);
+  if (w.copied > 0) {
+    noteSent(sk, zc, start, tail);
+    tcpPush(sk, flags, w.mss, sk.nonagle);
+  }
   return w.copied;
 }
 
@@ -180,6 +190,13 @@ function pushFull(sk: TcpSock, w: Writer, seg: TxSegment): void {
     tcpMarkPush(sk, seg);
     pushPendingFrames(sk, w.mss, TCP_NAGLE_PUSH);
   } else if (seg === sk.writeQueue.first()) tcpPushOne(sk, w.mss);
+}
+
+/** What the application wants to hear of these bytes later. */
+function noteSent(sk: TcpSock, zc: boolean, start: number, tail: number | null): void {
+  if (sk.rareMaybe === null) return;
+  if (zc) noteZeroCopy(sk, start, tail);
+  if (sk.rareMaybe.tsFlags !== 0) noteStamp(sk);
 }
 
 /** LINUX: a writer that found no room on an idle socket is told of room again. */

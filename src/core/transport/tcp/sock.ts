@@ -164,6 +164,10 @@ export class TcpSock extends TcpControlBlock {
     child.transparent = this.transparent;
     child.uid = this.uid;
     child.cmsgFlags = this.cmsgFlags;
+    if (this.rareMaybe !== null && (this.rareMaybe.zeroCopy || this.rareMaybe.tsFlags !== 0)) {
+      child.ownRare().zeroCopy = this.rareMaybe.zeroCopy;
+      child.ownRare().tsFlags = this.rareMaybe.tsFlags;
+    }
     this.copyTcpOptions(child);
     return child;
   }

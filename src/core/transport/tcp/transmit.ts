@@ -5,7 +5,7 @@
 import { EHOSTUNREACH, ENOBUFS } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
-import { NO_PAYLOAD, type Packet, type Payload } from '../../packet.ts';
+import { NO_PAYLOAD, type Packet, type Payload, type TxStamp } from '../../packet.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
 import { IP_DF, IPPROTO_TCP, Ipv4Header } from '../../wire/ipv4.ts';
@@ -40,6 +40,7 @@ import { pacingSent } from './pacing.ts';
 import { pingpongInc } from './pingpong.ts';
 import { rebuildRoute } from './route-cache.ts';
 import type { TxSegment } from './segment.ts';
+import { stampOf } from './send-notes.ts';
 import { timeMoveToTail } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { clearDelack } from './timer-arm.ts';
@@ -60,6 +61,7 @@ function queueXmit(
   data: Payload,
   len: number,
   extra: { gsoSize: number; pcount: number; ecn: number },
+  stamp: TxStamp | null = null,
 ): number {
   const net = sk.net;
   const err = rebuildRoute(sk);
@@ -82,6 +84,7 @@ function queueXmit(
   pkt.mark = sk.mark;
   pkt.priority = sk.priority;
   pkt.timeUs = net.kernel.nowUs;
+  pkt.txStamp = stamp;
   const sent = ipLocalOut(net, pkt);
   if (sent !== -ENOBUFS) return sent;
   // The device's queue was full: that is congestion, too.
@@ -128,11 +131,13 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
   if (seqGt(seg.endSeq, sk.sndNxt) || seg.seq === seg.endSeq)
     countBy(net, MIB.TcpOutSegs, seg.pcount);
   sk.segsOut += seg.pcount;
-  const err = queueXmit(sk, hdr, seg.data, seg.len, {
+  const stamp = sk.rareMaybe === null ? null : stampOf(sk, seg);
+  const gso = {
     gsoSize: seg.pcount > 1 ? seg.gsoSize : 0,
     pcount: seg.pcount,
     ecn: ect && !isSyn ? INET_ECN_ECT_0 : 0,
-  });
+  };
+  const err = queueXmit(sk, hdr, seg.data, seg.len, gso, stamp);
   if (err !== 0) return err;
   pacingSent(sk, seg.len, priorWstamp);
   timeMoveToTail(sk, seg);
