@@ -137,6 +137,8 @@ export class Sysctl {
   tcpPingpongThresh = 1;
   /** net.ipv4.tcp_recovery */
   tcpRecovery = 1;
+  /** net.ipv4.tcp_reflect_tos */
+  tcpReflectTos = 0;
   /** net.ipv4.tcp_reordering */
   tcpReordering = 3;
   /** net.ipv4.tcp_retrans_collapse */
@@ -305,6 +307,7 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.tcp_tso_rtt_log', field: 'tcpTsoRttLog', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_pingpong_thresh', field: 'tcpPingpongThresh', min: 1, max: 255 },
   { name: 'net.ipv4.tcp_recovery', field: 'tcpRecovery', min: 0, max: 255 },
+  { name: 'net.ipv4.tcp_reflect_tos', field: 'tcpReflectTos', min: 0, max: 1 },
   { name: 'net.ipv4.tcp_reordering', field: 'tcpReordering', min: 0, max: 2147483647 },
   { name: 'net.ipv4.tcp_retrans_collapse', field: 'tcpRetransCollapse', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_retries1', field: 'tcpRetries1', min: 0, max: 255 },

@@ -22,6 +22,7 @@ import {
   isNonRestricted,
 } from '../transport/tcp/congestion-table.ts';
 import type { SipKey } from '../util/siphash.ts';
+import { INERT_SYSCTLS, type InertSysctl } from './sysctl-inert.ts';
 
 /** One sysctl: how it reads and how it is written. */
 interface Variable {
@@ -64,6 +65,9 @@ export class SysctlControl {
    */
   private readonly followers: Map<string, readonly NetDevice[]> = new Map();
 
+  /** Values of settings that rule nothing here. */
+  private readonly told: Map<string, number> = new Map();
+
   constructor(net: NetNs) {
     this.net = net;
   }
@@ -91,7 +95,7 @@ export class SysctlControl {
   }
 
   private names(): string[] {
-    const names = [...NUMBER_SYSCTLS.map((s) => s.name), ...SPECIAL];
+    const names = [...NUMBER_SYSCTLS, ...INERT_SYSCTLS].map((s) => s.name).concat(SPECIAL);
     if (this.isInitial) names.push(DEVCONF_INHERIT);
     const devices = [...this.net.devs].map((d) => slashed(d.name));
     for (const dir of ['all', 'default', ...devices])
@@ -104,7 +108,11 @@ export class SysctlControl {
   private find(given: string): Variable {
     const name = dotted(given);
     const found =
-      this.number(name) ?? this.special(name) ?? this.conf(name) ?? this.neigh(name) ?? undefined;
+      this.number(name) ??
+      this.special(name) ??
+      this.conf(name) ??
+      this.neigh(name) ??
+      this.inert(name);
     if (found === undefined)
       throw new NetError(
         ENOENT,
@@ -121,6 +129,24 @@ export class SysctlControl {
       get: () => String(this.net.sysctl[row.field]),
       set: (text) => this.setNumber(row, oneNumber(name, text, row.min, row.max)),
     };
+  }
+
+  private inert(name: string): Variable | undefined {
+    const row = INERT_SYSCTLS.find((s) => s.name === name);
+    if (row === undefined) return undefined;
+    const get = (): string => String(this.told.get(name) ?? row.value);
+    return row.readOnly === true ? { get } : { get, set: (text) => this.setInert(row, text) };
+  }
+
+  private setInert(row: InertSysctl, text: string): void {
+    const value = oneNumber(row.name, text, row.min, row.max);
+    if (row.only !== undefined && value !== row.value)
+      throw new NetError(
+        EINVAL,
+        'sysctl',
+        `setting key "${row.name}": Warren takes ${row.value} only: ${row.only}`,
+      );
+    this.told.set(row.name, value);
   }
 
   private setNumber(row: NumberSysctl, value: number): void {

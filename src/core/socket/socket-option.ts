@@ -151,8 +151,8 @@ function setToldBack(sk: Sock, cred: Credentials, name: number, v: number): numb
       if (v > DEFAULT_BUSY_POLL_BUDGET && !cred.capNetAdmin) return -EPERM;
       break;
     case so.SO_RESERVE_MEM:
-      if (v < 0) return -EINVAL;
-      break;
+      // LINUX: only where a memory controller counts for sockets (`mem_cgroup_sockets_enabled`).
+      return v < 0 ? -EINVAL : -EOPNOTSUPP;
     case so.SO_RXQ_OVFL:
     case so.SO_WIFI_STATUS:
     case so.SO_NOFCS:
@@ -164,7 +164,7 @@ function setToldBack(sk: Sock, cred: Credentials, name: number, v: number): numb
     default:
       return -ENOPROTOOPT;
   }
-  const isNumber = name === so.SO_BUSY_POLL_BUDGET || name === so.SO_RESERVE_MEM;
+  const isNumber = name === so.SO_BUSY_POLL_BUDGET;
   const rare = sk.ownRare();
   rare.toldBack ??= new Map();
   rare.toldBack.set(name, isNumber ? v : Number(v !== 0));

@@ -37,6 +37,7 @@ export function makeChild(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSoc
   child.dport = req.dport;
   child.boundDevIf = req.boundDevIf;
   child.route = req.route;
+  if (net.sysctl.tcpReflectTos !== 0) child.tos = req.synTos;
   child.state = TCP_SYN_RECV;
   child.ipId = net.tcp.secrets.random.below(65535) + 1;
   takeSequences(child, seg, req);

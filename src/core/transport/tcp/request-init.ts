@@ -23,6 +23,7 @@ export function makeRequest(sk: TcpSock, seg: RxSegment, cookie: boolean): Reque
     hdr.seq,
   );
   req.mss = o.mss;
+  req.synTos = pkt.ip === null ? 0 : pkt.ip.tos & 0xfc;
   req.tstampOk = o.sawTstamp;
   req.tsRecent = o.sawTstamp ? o.tsVal : 0;
   // A cookie without timestamps has no room for options.

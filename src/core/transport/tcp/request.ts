@@ -37,7 +37,8 @@ export class RequestSock {
   sntSynack = 0;
   windowClamp = 0;
   rcvWnd = 0;
-  tos = 0;
+  /** TOS of the SYN, without ECN bits (`syn_tos`). */
+  synTos = 0;
   /** SYN-ACKs sent again, and times the timer ran out (`num_retrans`, `num_timeout`). */
   numRetrans = 0;
   numTimeout = 0;

@@ -78,7 +78,8 @@ export function sendSynack(
     tcpOptionsLen(options),
   );
   const ttl = sk.ttl >= 0 ? sk.ttl : net.sysctl.ipDefaultTtl;
-  pkt.ip = new Ipv4Header(req.saddr, req.daddr, IPPROTO_TCP, ttl, sk.tos & 0xfc);
+  const tos = net.sysctl.tcpReflectTos === 0 ? sk.tos & 0xfc : req.synTos;
+  pkt.ip = new Ipv4Header(req.saddr, req.daddr, IPPROTO_TCP, ttl, tos);
   if (sk.pmtudisc !== 0) pkt.ip.frag = IP_DF;
   pkt.route = req.route;
   pkt.mark = sk.mark;
