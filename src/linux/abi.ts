@@ -48,6 +48,8 @@ export type SyscallName =
   | 'accept4'
   | 'eventfd2'
   | 'epoll_create1'
+  | 'splice'
+  | 'pipe2'
   | 'memfd_create';
 
 /** Each system call by its Linux name: [x86-64, arm64]. */
@@ -65,6 +67,8 @@ const NUMBERS: Readonly<Record<SyscallName, readonly [number, number]>> = {
   sched_yield: [24, 124],
   getpid: [39, 172],
   sendfile: [40, 71],
+  splice: [275, 76],
+  pipe2: [293, 59],
   socket: [41, 198],
   connect: [42, 203],
   sendto: [44, 206],

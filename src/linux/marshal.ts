@@ -67,6 +67,16 @@ export function prepare(call: SimpleCall, m: Marshal): Prepared {
     }
     case 'getsockopt':
       return getsockopt(call, m);
+    case 'splice':
+      return { nr: nr.splice, args: [call.from, 0, call.to, 0, call.len, call.flags] };
+    case 'pipe': {
+      const ends = m.arena.alloc(8);
+      return {
+        nr: nr.pipe2,
+        args: [ends.address, call.flags],
+        output: () => ({ fds: [ends.view.getInt32(0, true), ends.view.getInt32(4, true)] }),
+      };
+    }
     case 'fcntl':
       return { nr: nr.fcntl, args: [call.fd, call.command, call.arg] };
     case 'ioctl': {
@@ -195,6 +205,8 @@ type TransferCall = Exclude<
         | 'setsockopt'
         | 'getsockopt'
         | 'fcntl'
+        | 'pipe'
+        | 'splice'
         | 'ioctl';
     }
 >;

@@ -338,6 +338,8 @@ export class LinuxTarget implements Target {
       case 'sendto':
       case 'sendmsg':
         return (call.flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) === 0 && this.isBlocking(call.fd);
+      case 'splice':
+        return this.isBlocking(call.from);
       case 'accept':
       case 'connect':
       case 'read':

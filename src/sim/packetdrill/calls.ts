@@ -252,6 +252,25 @@ const ROWS: Readonly<Record<string, Row>> = {
     const data = new Uint8Array(a.length(3));
     return { start: (f) => ({ name: 'sendfile', fd: f.get(fd), data }) };
   },
+  pipe: (a) => {
+    a.count(1);
+    return pipe(a, 0);
+  },
+  pipe2: (a) => {
+    a.count(2);
+    return pipe(a, a.number(1, 'flags'));
+  },
+  // The offsets are null pointers: neither a pipe nor a socket has any.
+  splice: (a) => {
+    a.count(6);
+    const from = a.fd();
+    const to = a.fd(2);
+    const len = a.length(4);
+    const flags = a.number(5, 'flags');
+    return {
+      start: (f) => ({ name: 'splice', from: f.get(from), to: f.get(to), len, flags }),
+    };
+  },
   // A file that is only read by sendfile(), which the runner feeds with zeros.
   open: (a) => {
     a.count(2, 3);
@@ -358,6 +377,23 @@ const ROWS: Readonly<Record<string, Row>> = {
     };
   },
 };
+
+function pipe(a: Args, flags: number): Made {
+  const value = a.at(0);
+  const ends = value.kind === 'list' ? value.items : [];
+  const [read, write] = ends.map((end) => a.words.number(end, 'a file descriptor'));
+  if (ends.length !== 2 || read === undefined || write === undefined)
+    return a.words.fail(value.position, 'pipe() takes the two descriptors that it makes: [5, 6]');
+  return {
+    start: () => ({ name: 'pipe', flags }),
+    check: (r, fds) => {
+      if (r.fds === undefined) return ['no descriptors were made'];
+      fds.set(read, r.fds[0]);
+      fds.set(write, r.fds[1]);
+      return [];
+    },
+  };
+}
 
 function withAddress(a: Args, name: 'bind' | 'connect', ip: string, port: number): Made {
   a.count(3);

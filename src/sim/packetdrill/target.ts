@@ -79,6 +79,14 @@ export type Call =
       readonly control: readonly ControlMessage[];
     }
   | { readonly name: 'sendfile'; readonly fd: number; readonly data: Uint8Array }
+  | { readonly name: 'pipe'; readonly flags: number }
+  | {
+      readonly name: 'splice';
+      readonly from: number;
+      readonly to: number;
+      readonly len: number;
+      readonly flags: number;
+    }
   | {
       readonly name: 'setsockopt';
       readonly fd: number;
@@ -134,6 +142,8 @@ export interface CallResult {
   readonly arg?: number;
   /** poll: one `revents` for each entry. */
   readonly revents?: readonly number[];
+  /** pipe: the end that reads, and the one that writes. */
+  readonly fds?: readonly [number, number];
   /** epoll_wait */
   readonly events?: readonly EpollEvent[];
 }

@@ -26,8 +26,11 @@ import {
   toSockAddr,
 } from './warren-abi.ts';
 import { Epoll } from './warren-epoll.ts';
+import { closeEnd, Pipe, type PipeEnd, readPipe, splice, writePipe } from './warren-pipe.ts';
 
+const O_WRONLY = 1;
 const O_RDWR = 2;
+const SPLICE_F_NONBLOCK = 2;
 const O_NONBLOCK = 0x800;
 /** Flags that F_SETFL changes: O_APPEND, O_NONBLOCK, O_ASYNC, O_DIRECT, O_NOATIME. */
 const SETFL_MASK: number = 0x400 | O_NONBLOCK | 0x2000 | 0x4000 | 0x40000;
@@ -47,6 +50,7 @@ const LINGER_STEP_US = 1000;
 export interface OpenFile {
   readonly socket: Socket | null;
   readonly epoll: Epoll | null;
+  readonly pipe: PipeEnd | null;
   flags: number;
   fdFlags: number;
 }
@@ -56,6 +60,11 @@ type Outcome = Omit<CallResult, 'endUs' | 'errno' | 'value'> & { readonly value:
 
 /** Tries a call: its outcome (`value` negative: -errno), or null while it blocks. */
 type Attempt = () => Outcome | null;
+
+interface Prepared {
+  readonly attempt: Attempt;
+  readonly deadline: Pending['deadline'];
+}
 
 class Pending implements PendingCall {
   result: CallResult | null = null;
@@ -161,6 +170,7 @@ export class WarrenProcess {
     return this.open({
       socket,
       epoll: null,
+      pipe: null,
       flags: O_RDWR | (flags & O_NONBLOCK),
       fdFlags: (flags & SOCK_CLOEXEC) !== 0 ? 1 : 0,
     });
@@ -178,6 +188,10 @@ export class WarrenProcess {
         return now(() => this.epollCreate(call.flags));
       case 'poll':
         return this.poll(call);
+      case 'pipe':
+        return now(() => this.pipe(call.flags));
+      case 'splice':
+        return this.splice(call);
       default: {
         const file = this.files.get('epfd' in call ? call.epfd : call.fd);
         if (file === undefined) return now(() => ({ value: -EBADF }));
@@ -186,6 +200,7 @@ export class WarrenProcess {
         if (call.name === 'fcntl') return now(() => fcntl(file, call.command, call.arg));
         if (call.name === 'close') return this.close(file, call.fd);
         const { socket } = file;
+        if (file.pipe !== null) return this.onPipe(file, file.pipe, call);
         if (socket === null) return now(() => ({ value: -ENOTSOCK }));
         return this.onSocket(file, socket, call);
       }
@@ -207,6 +222,8 @@ export class WarrenProcess {
           | 'socket'
           | 'epoll_create'
           | 'poll'
+          | 'pipe'
+          | 'splice'
           | 'epoll_ctl'
           | 'epoll_wait'
           | 'fcntl'
@@ -373,7 +390,11 @@ export class WarrenProcess {
   private close(file: OpenFile, fd: number): { attempt: Attempt; deadline: Pending['deadline'] } {
     this.files.delete(fd);
     for (const f of this.files.values()) f.epoll?.forget(file);
-    const { socket } = file;
+    const { socket, pipe } = file;
+    if (pipe !== null) {
+      closeEnd(pipe);
+      this.isDirty = true;
+    }
     if (socket === null) return { attempt: () => ({ value: 0 }), deadline: null };
     const { sk } = socket;
     const { lingerUs } = sk;
@@ -434,10 +455,62 @@ export class WarrenProcess {
     return { attempt, deadline: { atUs: this.nowUs + timeoutMs * 1000, outcome: over } };
   }
 
+  private pipe(flags: number): Outcome {
+    const pipe = new Pipe();
+    const common = { socket: null, epoll: null, fdFlags: (flags & SOCK_CLOEXEC) !== 0 ? 1 : 0 };
+    const read = this.open({
+      ...common,
+      pipe: { pipe, writes: false },
+      flags: flags & O_NONBLOCK,
+    });
+    const write = this.open({
+      ...common,
+      pipe: { pipe, writes: true },
+      flags: O_WRONLY | (flags & O_NONBLOCK),
+    });
+    return { value: 0, fds: [read, write] };
+  }
+
+  private splice(call: Call & { readonly name: 'splice' }): Prepared {
+    const from = this.files.get(call.from);
+    const to = this.files.get(call.to);
+    if (from === undefined || to === undefined)
+      return { attempt: () => ({ value: -EBADF }), deadline: null };
+    // LINUX: the flag is about the pipe; a socket blocks as its own flags say.
+    const isPipe = from.pipe !== null && (call.flags & SPLICE_F_NONBLOCK) !== 0;
+    const nonBlocking = isPipe || ((from.flags | to.flags) & O_NONBLOCK) !== 0;
+    return {
+      attempt: () => {
+        const value = splice(from, to, call.len, call.flags);
+        if (value > 0) this.isDirty = true;
+        return value === -EAGAIN && !nonBlocking ? null : { value };
+      },
+      deadline: null,
+    };
+  }
+
+  private onPipe(file: OpenFile, end: PipeEnd, call: Call): Prepared {
+    const blocks = (file.flags & O_NONBLOCK) === 0;
+    const attempt = (): Outcome | null => {
+      if (call.name === 'read') {
+        const data = readPipe(end, call.len);
+        if (data === -EAGAIN && blocks) return null;
+        this.isDirty = true;
+        return typeof data === 'number' ? { value: data } : { value: data.length, data };
+      }
+      if (call.name !== 'write') return { value: -ENOTSOCK };
+      const value = writePipe(end, call.data);
+      if (value === -EAGAIN && blocks) return null;
+      this.isDirty = true;
+      return { value };
+    };
+    return { attempt, deadline: null };
+  }
+
   private epollCreate(flags: number): Outcome {
     if ((flags & ~SOCK_CLOEXEC) !== 0) return { value: -EINVAL };
     const fdFlags = flags === 0 ? 0 : 1;
-    return { value: this.open({ socket: null, epoll: new Epoll(), flags: O_RDWR, fdFlags }) };
+    return { value: this.open({ socket: null, epoll: new Epoll(), pipe: null, flags: O_RDWR, fdFlags }) };
   }
 
   private epollCtl(file: OpenFile, call: Call & { readonly name: 'epoll_ctl' }): Outcome {
