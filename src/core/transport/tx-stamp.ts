@@ -39,8 +39,7 @@ export function setTimestamping(
 ): number {
   if ((flags & ~SOF_MASK) !== 0) return -EINVAL;
   if ((flags & SOF_OPT_ID_TCP) !== 0 && (flags & SOF_OPT_ID) === 0) return -EINVAL;
-  if ((flags & SOF_OPT_STATS) !== 0)
-    return (flags & SOF_OPT_TSONLY) === 0 ? -EINVAL : -EOPNOTSUPP;
+  if ((flags & SOF_OPT_STATS) !== 0) return (flags & SOF_OPT_TSONLY) === 0 ? -EINVAL : -EOPNOTSUPP;
   const rare = sk.ownRare();
   if ((flags & SOF_OPT_ID) !== 0 && (rare.tsFlags & SOF_OPT_ID) === 0) {
     if (sk.type === SOCK_STREAM) {
@@ -122,4 +121,3 @@ export class SentStamp implements TxStamp {
     });
   }
 }
-

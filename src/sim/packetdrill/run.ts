@@ -154,8 +154,7 @@ class Run {
   private async body(): Promise<void> {
     for (const { command, position } of this.script.init) await this.shell(command, position, '');
     this.startUs = this.target.nowUs();
-    const epochUs = this.target.epochUs ?? Date.now() * 1000 - this.startUs;
-    this.words.startEpochUs = epochUs + this.startUs;
+    this.words.startEpochUs = this.target.epochUs + this.startUs;
     for (const event of this.script.events) {
       const plan = this.plan(event);
       this.happenedUs = Math.max(this.happenedUs, await this.event(event, plan));

@@ -182,8 +182,8 @@ export interface Target {
   readonly kind: 'warren' | 'linux';
   /** Monotonic µs. */
   nowUs(): number;
-  /** Time of day at 0 of `nowUs`, µs since 1970; absent: that of the machine. */
-  readonly epochUs?: number;
+  /** Time of day at 0 of `nowUs`, µs since 1970. */
+  readonly epochUs: number;
   /**
    * Lets time pass until `atUs`, or until something happened: a packet left, or a call under way
    * returned. Returns at once when something waits to be looked at.

@@ -510,7 +510,9 @@ export class WarrenProcess {
   private epollCreate(flags: number): Outcome {
     if ((flags & ~SOCK_CLOEXEC) !== 0) return { value: -EINVAL };
     const fdFlags = flags === 0 ? 0 : 1;
-    return { value: this.open({ socket: null, epoll: new Epoll(), pipe: null, flags: O_RDWR, fdFlags }) };
+    return {
+      value: this.open({ socket: null, epoll: new Epoll(), pipe: null, flags: O_RDWR, fdFlags }),
+    };
   }
 
   private epollCtl(file: OpenFile, call: Call & { readonly name: 'epoll_ctl' }): Outcome {

@@ -55,6 +55,7 @@ const DF_OF_PMTUDISC: readonly boolean[] = [false, true, true, true, false, fals
 export const LOCAL_CONGESTION = 1;
 
 /** Builds the packet of a header and hands it to IP. 0, `-errno`, or `LOCAL_CONGESTION`. */
+// biome-ignore lint/complexity/useMaxParams: a packet's parts
 function queueXmit(
   sk: TcpSock,
   hdr: TcpHeader,
