@@ -74,6 +74,7 @@ class LaneCall implements PendingCall {
 
 export class LinuxTarget implements Target {
   readonly kind = 'linux';
+  readonly epochUs: number = Date.now() * 1000 - monotonicUs();
   private readonly ffi: Ffi;
   private readonly realtime: boolean;
   private readonly tun: Tun;
