@@ -16,7 +16,7 @@ import { type Route, RTN_BROADCAST } from '../../network/route/route.ts';
 import { BAD_IP_CSUM, ipLength, NO_PAYLOAD, type Packet, type Payload } from '../../packet.ts';
 import { INADDR_LOOPBACK } from '../../util/address.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
-import { ipv4Bytes, parseIpv4Packet, parseL4 } from '../../wire/frame.ts';
+import { ipBytes, parseIpv4Packet, parseL4 } from '../../wire/frame.ts';
 import {
   IP_DF,
   IP_MAX_MTU,
@@ -168,7 +168,7 @@ export class RawSock extends DatagramSock {
   }
 
   protected override payloadOf(pkt: Packet): Payload {
-    return [ipv4Bytes(pkt)];
+    return [ipBytes(pkt)];
   }
 
   protected override sourceOf(pkt: Packet): SockAddrIn {

@@ -1,0 +1,53 @@
+/** What IPv6 keeps of a device (Linux `struct inet6_dev`); what happens to it is in `addrconf.ts`. */
+import { IFF_LOOPBACK, IFF_NOARP, type NetDevice } from '../../link/net-device.ts';
+import type { Ipv6Conf, NeighConf } from '../../sysctl.ts';
+import type { Timer } from '../../timer.ts';
+import {
+  IN6ADDR_INTERFACELOCAL_ALLNODES,
+  IN6ADDR_LINKLOCAL_ALLNODES,
+} from '../../util/ip6-addr.ts';
+import { Ip6Map } from '../../util/ip6-map.ts';
+import type { Ipv6Address } from './address.ts';
+import type { MldReports } from './mld.ts';
+
+/** A device without link-layer addresses: its interface identifiers are random (`addr_gen_mode` 3). */
+const ARPHRD_NONE = 0xfffe;
+export const IN6_ADDR_GEN_MODE_EUI64 = 0;
+export const IN6_ADDR_GEN_MODE_NONE = 1;
+export const IN6_ADDR_GEN_MODE_STABLE_PRIVACY = 2;
+export const IN6_ADDR_GEN_MODE_RANDOM = 3;
+
+export class Ipv6Device {
+  readonly dev: NetDevice;
+  /** By scope, the widest first; among equals the latest first. */
+  readonly addresses: Ipv6Address[] = [];
+  readonly conf: Ipv6Conf;
+  readonly neighConf: NeighConf;
+  /** Multicast groups that are received here, with the number of those who want each. */
+  readonly groups: Ip6Map<number> = new Ip6Map();
+  /** The link was up once addresses could be configured (`IF_READY`). */
+  ready = false;
+  /** Fires when the next lifetime ends; null while none does. */
+  lifetimeTimer: Timer | null = null;
+  /** Reports about groups that are to be sent; null: never any. */
+  mld: MldReports | null = null;
+
+  constructor(dev: NetDevice) {
+    this.dev = dev;
+    const { ipv6 } = dev.net;
+    this.conf = ipv6.confDefault.copy();
+    this.conf.mtu = dev.mtu;
+    if ((dev.flags & (IFF_NOARP | IFF_LOOPBACK)) !== 0) this.conf.acceptDad = -1;
+    if (dev.type === ARPHRD_NONE && this.conf.addrGenMode === IN6_ADDR_GEN_MODE_EUI64)
+      this.conf.addrGenMode = IN6_ADDR_GEN_MODE_RANDOM;
+    this.neighConf = ipv6.neighConfDefault.copy();
+    // Every host is in these, and never reports it.
+    this.groups.set(IN6ADDR_INTERFACELOCAL_ALLNODES, 1);
+    this.groups.set(IN6ADDR_LINKLOCAL_ALLNODES, 1);
+  }
+}
+
+/** Effective value of a setting: the larger of `all`'s and the device's. */
+export function maxConf6(ipv6: Ipv6Device, key: Exclude<keyof Ipv6Conf, 'copy'>): number {
+  return Math.max(ipv6.conf[key], ipv6.dev.net.ipv6.confAll[key]);
+}

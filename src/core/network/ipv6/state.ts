@@ -1,0 +1,124 @@
+/** What IPv6 keeps in a namespace: tables, neighbours, settings, counters (Linux `struct netns_ipv6`). */
+import { NeighbourTable } from '../../link/neighbour-table.ts';
+import { MIB6_SIZE, type Mib6 } from '../../mib6.ts';
+import type { NetNs } from '../../net.ts';
+import { Ipv6Conf, NeighConf, Sysctl6 } from '../../sysctl.ts';
+import type { Ip6Addr } from '../../util/ip6-addr.ts';
+import { Ip6Map } from '../../util/ip6-map.ts';
+import { mix32 } from '../../util/random.ts';
+import { RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../route/fib.ts';
+import { Route6Cache } from '../route6/cache.ts';
+import type { RouteException6 } from '../route6/exception.ts';
+import { Fib6Table } from '../route6/fib.ts';
+import { NDISC_PROTOCOL } from './ndisc.ts';
+import { Peers6 } from './peer.ts';
+import { Reassembly6 } from './reassembly.ts';
+
+export class Ipv6State {
+  /** Grows with every change that could make a kept route wrong; `Route6.generation` is compared with it. */
+  generation = 1;
+  /** The kernel's sentence about the last refused change; '' when it has none. */
+  extack = '';
+  readonly ndisc: NeighbourTable<Ip6Addr>;
+  readonly sysctl: Sysctl6 = new Sysctl6();
+  readonly confAll: Ipv6Conf = new Ipv6Conf();
+  readonly confDefault: Ipv6Conf = new Ipv6Conf();
+  readonly neighConfDefault: NeighConf = new NeighConf();
+  readonly outputCache: Route6Cache;
+  readonly inputCache: Route6Cache;
+  /** Secret of everything that is hashed here. */
+  readonly key: number;
+  private readonly net: NetNs;
+  private readonly tables: Map<number, Fib6Table> = new Map();
+  private order: readonly Fib6Table[] = [];
+  private mibMade: Mib6 | null = null;
+  private exceptionsMade: Ip6Map<RouteException6> | null = null;
+  private peersMade: Peers6 | null = null;
+  private reassemblyMade: Reassembly6 | null = null;
+
+  constructor(net: NetNs) {
+    this.net = net;
+    this.key = net.kernel.random('ipv6-hash').i32();
+    this.confAll.acceptDad = 0;
+    this.outputCache = new Route6Cache(this.key);
+    this.inputCache = new Route6Cache(this.key);
+    this.neighConfDefault.locktime = 0;
+    this.ndisc = new NeighbourTable<Ip6Addr>(net, NDISC_PROTOCOL);
+  }
+
+  /** Counters; made when the first is. */
+  get mib(): Mib6 {
+    this.mibMade ??= new Float64Array(MIB6_SIZE) as Mib6;
+    return this.mibMade;
+  }
+
+  /** What was learnt about single destinations, by a keyed hash. */
+  get exceptions(): Ip6Map<RouteException6> {
+    this.exceptionsMade ??= new Ip6Map(this.key);
+    return this.exceptionsMade;
+  }
+
+  /** False while nothing was ever learnt: what routing asks first. */
+  get hasExceptions(): boolean {
+    return this.exceptionsMade !== null && this.exceptionsMade.size > 0;
+  }
+
+  /** What is known of other hosts; made when the first one matters. */
+  get peers(): Peers6 {
+    this.peersMade ??= new Peers6(this.net, this.key);
+    return this.peersMade;
+  }
+
+  /** Made when the first fragment comes. */
+  get reassembly(): Reassembly6 {
+    this.reassemblyMade ??= new Reassembly6(this.net, this.key);
+    return this.reassemblyMade;
+  }
+
+  findTable(id: number): Fib6Table | undefined {
+    return this.tables.get(id);
+  }
+
+  /** Makes the table when it is not there (`fib6_new_table`). */
+  table(id: number): Fib6Table {
+    let table = this.tables.get(id);
+    if (table === undefined) {
+      table = new Fib6Table(id);
+      this.tables.set(id, table);
+      this.order = [RT_TABLE_LOCAL, RT_TABLE_MAIN].flatMap((n) => this.tables.get(n) ?? []);
+    }
+    return table;
+  }
+
+  allTables(): IterableIterator<Fib6Table> {
+    return this.tables.values();
+  }
+
+  /** Tables in the order of the default rules: local, main. */
+  lookupOrder(): readonly Fib6Table[] {
+    return this.order;
+  }
+
+  /** Makes every kept route of this namespace, and of no other, be asked for anew. */
+  changed(): void {
+    this.generation++;
+  }
+
+  /**
+   * The flow label of packets of one flow (RFC 6437 §3; Linux `ip6_make_flowlabel`): a keyed hash, or none where
+   * net.ipv6.auto_flowlabels says so. `ports`: whatever tells flows between two hosts apart.
+   */
+  flowLabel(src: Ip6Addr, dst: Ip6Addr, protocol: number, ports: number): number {
+    if (this.sysctl.autoFlowlabels === 0 || this.sysctl.autoFlowlabels === 2) return 0;
+    return mix32(src.hash(this.key) ^ protocol, dst.hash(ports)) & 0xfffff;
+  }
+
+  destroy(): void {
+    this.ndisc.destroy();
+    this.reassemblyMade?.destroy();
+    this.tables.clear();
+    this.order = [];
+    this.exceptionsMade?.clear();
+    this.changed();
+  }
+}
