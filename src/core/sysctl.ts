@@ -452,6 +452,7 @@ export const IPV6_CONF_NAMES: Readonly<Record<string, Exclude<keyof Ipv6Conf, 'c
 
 /** `net.ipv6.*` of a namespace that are no device's (Linux `struct netns_sysctl_ipv6`). */
 export class Sysctl6 {
+  bindv6only = 0;
   icmpRatelimit = 1000;
   icmpEchoIgnoreAll = 0;
   icmpEchoIgnoreMulticast = 0;
@@ -474,6 +475,7 @@ export const IPV6_SYSCTLS: readonly {
   readonly min: number;
   readonly max: number;
 }[] = [
+  { name: 'net.ipv6.bindv6only', field: 'bindv6only', min: 0, max: 255 },
   { name: 'net.ipv6.icmp.ratelimit', field: 'icmpRatelimit', min: 0, max: 2147483647 },
   { name: 'net.ipv6.icmp.echo_ignore_all', field: 'icmpEchoIgnoreAll', min: 0, max: 255 },
   {

@@ -2,6 +2,7 @@
 
 import { routeOutput } from '../network/route/output.ts';
 import { PACKET_HOST, type Packet } from '../packet.ts';
+import { control6Of } from './inet6-cmsg.ts';
 import { AF_INET, type ControlMessage, type Sock } from './sock.ts';
 import {
   IP_PKTINFO,
@@ -38,8 +39,9 @@ export interface PacketInfo {
 /** What `sk` asked for about `pkt`. */
 export function controlOf(sk: Sock, pkt: Packet): readonly ControlMessage[] {
   const flags = sk.cmsgFlags;
-  if (flags === 0) return NO_CONTROL;
-  const out: ControlMessage[] = [];
+  const { inet6 } = sk;
+  if (flags === 0 && inet6 === null) return NO_CONTROL;
+  const out: ControlMessage[] = inet6 === null ? [] : control6Of(inet6, pkt);
   if ((flags & (CMSG_TIMESTAMP | CMSG_TIMESTAMPNS)) !== 0) out.push(timestamp(sk, pkt));
   const { ip } = pkt;
   if (ip === null) return out;
