@@ -18,6 +18,7 @@ import { pingError } from './transport/ping/error.ts';
 import { pingInput } from './transport/ping/input.ts';
 import { ping6Error } from './transport/ping/send6.ts';
 import { rawInput } from './transport/raw/input.ts';
+import { raw6Error, raw6Input } from './transport/raw/ipv6.ts';
 import { tcpError } from './transport/tcp/error.ts';
 import { tcpInput } from './transport/tcp/input.ts';
 import { udpError } from './transport/udp/error.ts';
@@ -39,7 +40,8 @@ export function makeProtocols(): Protocols {
     tooBig,
     pingReply: pingInput,
     raw: rawInput,
-    raw6: () => false,
+    raw6: raw6Input,
+    raw6Error,
     netdev: [inetdevEvent, inet6devEvent, neighbourEvent, bridgeEvent, vlanEvent, macvlanEvent],
   };
   p.ether.set(ETH_P_IP, ipInput);

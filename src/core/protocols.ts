@@ -80,5 +80,7 @@ export interface Protocols {
   /** Copies for raw sockets (`raw_local_deliver`); true: some socket took one. */
   raw: (pkt: Packet) => boolean;
   raw6: (pkt: Packet) => boolean;
+  /** ICMPv6 errors for raw sockets, whatever the protocol. */
+  raw6Error: Icmp6ErrorHandler;
   readonly netdev: NetdevNotifier[];
 }

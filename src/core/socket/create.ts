@@ -69,12 +69,14 @@ function createInet(net: NetNs, type: number, protocol: number, cred: Credential
   }
 }
 
-/** UDP and ping sockets (Linux `inet6_create`); TCP and raw sockets over IPv6 are not there yet. */
+/** Linux `inet6_create`; TCP over IPv6 is not there yet. */
 function createInet6(net: NetNs, type: number, protocol: number, cred: Credentials): Sock | number {
   switch (type) {
     case SOCK_STREAM:
-    case SOCK_RAW:
       return -EAFNOSUPPORT;
+    case SOCK_RAW:
+      if (protocol === IPPROTO_IP) return -EPROTONOSUPPORT;
+      return cred.capNetRaw ? new RawSock(net, AF_INET6, protocol) : -EPERM;
     case SOCK_DGRAM:
       if (protocol === IPPROTO_IP || protocol === IPPROTO_UDP) return new UdpSock(net, AF_INET6);
       if (protocol !== IPPROTO_ICMPV6) return -EPROTONOSUPPORT;

@@ -123,6 +123,7 @@ export class Socket {
     const addr = checkBind6(sk, v6, to);
     if (typeof addr === 'number') return addr;
     const { port } = to as SockAddrIn;
+    if (sk instanceof RawSock) return sk.connected ? -EINVAL : bind6(sk, v6, addr, 0);
     if (this.isPrivileged(port)) return -EACCES;
     return this.isBound() ? -EINVAL : bind6(sk, v6, addr, port);
   }

@@ -28,7 +28,9 @@ export function icmp6ErrorInput(pkt: Packet, dev: NetDevice, icmp: IcmpHeader): 
     drop(net, pkt, 'PKT_TOO_SMALL', 'quote');
     return;
   }
-  net.kernel.protocols.inet6Error[error.protocol]?.(pkt, error);
+  const { protocols } = net.kernel;
+  protocols.inet6Error[error.protocol]?.(pkt, error);
+  protocols.raw6Error(pkt, error);
 }
 
 /** The quoted packet is cut off: its length field says more than came. */
