@@ -57,10 +57,20 @@ export const MIB6 = {
 
 /** Number of counters with a name. */
 export const MIB6_MAX = 48;
-/** Counters of received ICMPv6 messages by type, then of sent ones: `Icmp6InType128` and the like. */
-export const ICMP6_IN_TYPE: number = MIB6_MAX;
-export const ICMP6_OUT_TYPE: number = MIB6_MAX + 256;
-/** All that a namespace counts of IPv6. */
-export const MIB6_SIZE: number = MIB6_MAX + 512;
 
 export type Mib6 = Float64Array & Record<(typeof MIB6)[keyof typeof MIB6], number>;
+
+/** ICMPv6 messages by type, of which few are ever seen: `Icmp6InType128` and the like. */
+export class Icmp6Types {
+  private readonly counts: Map<number, number> = new Map();
+
+  /** Counts a message that was received, or one that was sent. */
+  count(type: number, sent: boolean): void {
+    const key = sent ? type + 256 : type;
+    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+  }
+
+  get(type: number, sent: boolean): number {
+    return this.counts.get(sent ? type + 256 : type) ?? 0;
+  }
+}

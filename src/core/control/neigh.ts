@@ -72,7 +72,7 @@ export class NeighControl {
   /** Of IPv4, then of IPv6; `family`: of one of them. */
   list(family?: 'inet' | 'inet6'): NeighbourInfo[] {
     const arp = family === 'inet6' ? [] : [...this.net.arp].map(neighbourInfo);
-    const ndisc = this.net.ipv6Maybe?.ndisc ?? [];
+    const ndisc = this.net.ipv6Maybe?.ndiscMaybe ?? [];
     return family === 'inet' ? arp : [...arp, ...[...ndisc].map(neighbourInfo)];
   }
 

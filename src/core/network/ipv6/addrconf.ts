@@ -117,6 +117,7 @@ function addAddress(ipv6: Ipv6Device, spec: AddressSpec6): Ipv6Address {
     dadProbes: -1,
     dadNonce: -1,
     dadTimer: null,
+    joined: false,
     installed: false,
   };
   insertAddress(ipv6, address);
@@ -164,7 +165,8 @@ export function inet6AddrChange(dev: NetDevice, spec: AddressSpec6): boolean {
 function insertAddress(ipv6: Ipv6Device, address: Ipv6Address): void {
   const scope = addrScope(address.addr);
   const i = ipv6.addresses.findIndex((a) => scope >= addrScope(a.addr));
-  ipv6.addresses.splice(i < 0 ? ipv6.addresses.length : i, 0, address);
+  const at = i < 0 ? ipv6.addresses.length : i;
+  ipv6.addresses = [...ipv6.addresses.slice(0, at), address, ...ipv6.addresses.slice(at)];
 }
 
 /** Device events (`addrconf_notify`). */
@@ -206,7 +208,7 @@ function onChange(dev: NetDevice): void {
   if (!dev.carrier) {
     const evict = ipv6.conf.ndiscEvictNocarrier !== 0;
     if (evict && dev.net.ipv6.confAll.ndiscEvictNocarrier !== 0)
-      dev.net.ipv6.ndisc.deviceDown(dev, false);
+      dev.net.ipv6.ndiscMaybe?.deviceDown(dev, false);
   } else if (ipv6.ready) mldReportAll(ipv6);
   else linkReady(ipv6);
 }
@@ -282,7 +284,7 @@ export function ifdown(dev: NetDevice, ipv6: Ipv6Device, unregister: boolean): v
     } else deleteAddress(a);
   }
   fib6SyncDown(dev, unregister);
-  dev.net.ipv6.ndisc.deviceDown(dev, true);
+  dev.net.ipv6.ndiscMaybe?.deviceDown(dev, true);
   ipv6.mld?.stop();
   if (!unregister) return;
   ipv6.lifetimeTimer?.clear();

@@ -53,6 +53,8 @@ export interface Ipv6Address {
   /** The nonce of our probes (RFC 7527); -1: none. */
   dadNonce: number;
   dadTimer: Timer | null;
+  /** Its solicited-node group was joined. */
+  joined: boolean;
   /** The local route is there: packets to it are ours. */
   installed: boolean;
 }
@@ -112,6 +114,8 @@ export function addrScope(x: Ip6Addr): number {
 /** Nothing more is asked: the address or the link goes. */
 export function dadStop(a: Ipv6Address): void {
   a.dadTimer?.clear();
+  a.dadTimer = null;
+  a.dadNonce = -1;
   a.dadProbes = -1;
 }
 

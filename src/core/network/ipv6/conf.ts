@@ -71,5 +71,5 @@ function eachDevice(net: NetNs, visit: (ipv6: Ipv6Device) => void): void {
 
 /** Gives every device its own settings, as Linux does when it is registered. */
 export function makeAll(net: NetNs): void {
-  eachDevice(net, () => {});
+  eachDevice(net, (d) => d.settle());
 }

@@ -27,9 +27,9 @@ export function dadStart(a: Ipv6Address): void {
   const { dev } = a;
   const ipv6 = dev.ipv6 as Ipv6Device;
   const group = solicitedNode(a.addr);
-  if (a.dadTimer === null) {
+  if (!a.joined) {
+    a.joined = true;
     joinGroup6(dev, group);
-    a.dadTimer = dev.net.kernel.timer(() => dadWork(a));
   }
   const asks =
     (dev.flags & (IFF_NOARP | IFF_LOOPBACK)) === 0 &&
@@ -52,6 +52,7 @@ export function dadStart(a: Ipv6Address): void {
       : random.below(2 ** 24) * 2 ** 24 + random.below(2 ** 24);
   const spreadUs = ipv6.conf.routerSolicitationDelay * 1e6;
   const delayUs = (a.flags & IFA_F_OPTIMISTIC) !== 0 ? 0 : random.below(Math.max(spreadUs, 1));
+  a.dadTimer = kernel.timer(() => dadWork(a));
   a.dadTimer.set(kernel.nowUs + delayUs);
 }
 
@@ -63,7 +64,7 @@ function dadWork(a: Ipv6Address): void {
     return;
   }
   a.dadProbes--;
-  const conf = dev.net.ipv6.ndisc.conf(dev);
+  const conf = (dev.ipv6 as Ipv6Device).neighConf;
   a.dadTimer?.set(dev.net.kernel.nowUs + Math.max(conf.retransTimeMs, 10) * 1000);
   sendSolicitation(dev, a.addr, solicitedNode(a.addr), IN6ADDR_ANY, a.dadNonce);
 }

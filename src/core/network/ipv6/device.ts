@@ -20,9 +20,9 @@ export const IN6_ADDR_GEN_MODE_RANDOM = 3;
 export class Ipv6Device {
   readonly dev: NetDevice;
   /** By scope, the widest first; among equals the latest first. */
-  readonly addresses: Ipv6Address[] = [];
+  addresses: readonly Ipv6Address[] = [];
   readonly conf: Ipv6Conf;
-  readonly neighConf: NeighConf;
+  private neighConfMade: NeighConf | null = null;
   /** Multicast groups that are received here, with the number of those who want each. */
   readonly groups: Ip6Map<number> = new Ip6Map();
   /** The link was up once addresses could be configured (`IF_READY`). */
@@ -40,10 +40,20 @@ export class Ipv6Device {
     if ((dev.flags & (IFF_NOARP | IFF_LOOPBACK)) !== 0) this.conf.acceptDad = -1;
     if (dev.type === ARPHRD_NONE && this.conf.addrGenMode === IN6_ADDR_GEN_MODE_EUI64)
       this.conf.addrGenMode = IN6_ADDR_GEN_MODE_RANDOM;
-    this.neighConf = ipv6.neighConfDefault.copy();
     // Every host is in these, and never reports it.
     this.groups.set(IN6ADDR_INTERFACELOCAL_ALLNODES, 1);
     this.groups.set(IN6ADDR_LINKLOCAL_ALLNODES, 1);
+  }
+
+  /** Later changes of `default` do not reach it. */
+  settle(): void {
+    this.neighConfMade ??= this.neighConf;
+  }
+
+  /** Settings of its neighbours; its own from the first use on. */
+  get neighConf(): NeighConf {
+    this.neighConfMade ??= this.dev.net.ipv6.neighConfDefault.copy();
+    return this.neighConfMade;
   }
 }
 

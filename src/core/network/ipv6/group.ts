@@ -1,6 +1,6 @@
 /** Multicast groups of a device (Linux `ipv6_dev_mc_inc`, `ipv6_dev_mc_dec`). */
 import type { NetDevice } from '../../link/net-device.ts';
-import { type Ip6Addr, multicastMac6 } from '../../util/ip6-addr.ts';
+import type { Ip6Addr } from '../../util/ip6-addr.ts';
 import { inet6Device } from './address.ts';
 import { mldChanged } from './mld.ts';
 
@@ -10,9 +10,6 @@ export function joinGroup6(dev: NetDevice, group: Ip6Addr): void {
   if (ipv6 === null) return;
   const n = ipv6.groups.get(group) ?? 0;
   ipv6.groups.set(group, n + 1);
-  dev.multicastMacs ??= new Map();
-  const mac = multicastMac6(group);
-  dev.multicastMacs.set(mac, (dev.multicastMacs.get(mac) ?? 0) + 1);
   if (n === 0) mldChanged(ipv6, group, true);
 }
 
@@ -20,10 +17,6 @@ export function leaveGroup6(dev: NetDevice, group: Ip6Addr): void {
   const { ipv6 } = dev;
   const n = ipv6?.groups.get(group);
   if (ipv6 === null || n === undefined) return;
-  const mac = multicastMac6(group);
-  const users = (dev.multicastMacs?.get(mac) ?? 0) - 1;
-  if (users > 0) dev.multicastMacs?.set(mac, users);
-  else dev.multicastMacs?.delete(mac);
   if (n > 1) {
     ipv6.groups.set(group, n - 1);
     return;

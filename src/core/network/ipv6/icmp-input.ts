@@ -1,7 +1,7 @@
 /** ICMPv6 arrives (RFC 4443; Linux `icmpv6_rcv`): requests are answered, errors passed on. */
 import { drop } from '../../drop.ts';
 import type { NetDevice } from '../../link/net-device.ts';
-import { ICMP6_IN_TYPE, MIB6 } from '../../mib6.ts';
+import { MIB6 } from '../../mib6.ts';
 import { BAD_L4_CSUM, type Packet } from '../../packet.ts';
 import type { IcmpHeader } from '../../wire/icmp.ts';
 import {
@@ -34,7 +34,7 @@ export function icmp6Input(pkt: Packet): void {
     drop(net, pkt, 'NOT_SPECIFIED', 'icmp header');
     return;
   }
-  mib[ICMP6_IN_TYPE + icmp.type] = (mib[ICMP6_IN_TYPE + icmp.type] ?? 0) + 1;
+  net.ipv6.icmpTypes.count(icmp.type, false);
   dispatch(pkt, dev, icmp);
 }
 

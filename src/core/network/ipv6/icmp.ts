@@ -4,7 +4,7 @@
  */
 import { segment } from '../../link/gso.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
-import { ICMP6_OUT_TYPE, MIB6 } from '../../mib6.ts';
+import { MIB6 } from '../../mib6.ts';
 import type { NetNs } from '../../net.ts';
 import { PACKET_HOST, type Packet, type Payload } from '../../packet.ts';
 import {
@@ -153,5 +153,5 @@ function quote(pkt: Packet): Uint8Array {
 export function icmp6OutCount(net: NetNs, type: number): void {
   const { mib } = net.ipv6;
   mib[MIB6.Icmp6OutMsgs]++;
-  mib[ICMP6_OUT_TYPE + type] = (mib[ICMP6_OUT_TYPE + type] ?? 0) + 1;
+  net.ipv6.icmpTypes.count(type, true);
 }

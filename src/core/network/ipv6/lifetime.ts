@@ -19,10 +19,9 @@ import { leaveGroup6 } from './group.ts';
 export function deleteAddress(address: Ipv6Address): void {
   const { dev } = address;
   const ipv6 = dev.ipv6 as Ipv6Device;
-  const i = ipv6.addresses.indexOf(address);
-  if (i < 0) return;
+  if (!ipv6.addresses.includes(address)) return;
   dadStop(address);
-  ipv6.addresses.splice(i, 1);
+  ipv6.addresses = ipv6.addresses.filter((a) => a !== address);
   leaveGroup6(dev, solicitedNode(address.addr));
   if (address.installed) kernelRoute6Del(dev, RT_TABLE_LOCAL, RTN_LOCAL, address.addr, 128);
   if (!ipv6.addresses.some((a) => needsSameRoute(a, address))) delPrefixRoute(address);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { createWorld, type World } from '../../../../test/world.ts';
 import { devClose, devOpen } from '../../link/device-state.ts';
 import type { NetDevice } from '../../link/net-device.ts';
-import { ICMP6_IN_TYPE, MIB6 } from '../../mib6.ts';
+import { MIB6 } from '../../mib6.ts';
 import type { NetNs } from '../../net.ts';
 import { type Ip6Addr, ip6 } from '../../util/ip6-addr.ts';
 import { ETH_P_IPV6 } from '../../wire/ethernet.ts';
@@ -38,7 +38,7 @@ function ping(net: NetNs, dst: string, len = 8, oif = 0): number {
 }
 
 function replies(net: NetNs): number {
-  return net.ipv6.mib[ICMP6_IN_TYPE + 129] ?? 0;
+  return net.ipv6.icmpTypes.get(129, false);
 }
 
 function addresses(dev: NetDevice): [string, boolean][] {
@@ -106,7 +106,7 @@ test('who does not answer is unreachable, after three solicitations', () => {
   assert.equal(ping(a, 'fd00::99'), 0);
   world.run(4_000_000);
   assert.equal(a.ipv6.ndisc.find(da, ip6('fd00::99'))?.state, 0x20);
-  assert.equal(a.ipv6.mib[ICMP6_IN_TYPE + 1], 1);
+  assert.equal(a.ipv6.icmpTypes.get(1, false), 1);
 });
 
 test('all nodes answer ff02::1; link-local destinations need a device', () => {

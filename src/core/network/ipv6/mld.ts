@@ -67,7 +67,10 @@ export class MldReports {
     const due = [...this.changes.values()].sort((a, b) => compareIp6(a.group, b.group));
     for (let i = 0; i < due.length; i += MAX_RECORDS) this.report(due.slice(i, i + MAX_RECORDS));
     for (const change of due) if (--change.left === 0) this.changes.delete(change.group);
-    if (this.changes.size === 0) return;
+    if (this.changes.size === 0) {
+      this.ipv6.mld = null;
+      return;
+    }
     const intervalUs = Math.max(conf.mldv2UnsolicitedReportInterval, 1) * 1000;
     this.timer.set(kernel.nowUs + GATHER_US + kernel.random('mld').below(intervalUs));
   }

@@ -3,7 +3,7 @@
  * by a device that is known, whatever the routes say.
  */
 import type { NetDevice } from '../../link/net-device.ts';
-import { ICMP6_OUT_TYPE, MIB6 } from '../../mib6.ts';
+import { MIB6 } from '../../mib6.ts';
 import { type Ip6Addr, isMulticast6 } from '../../util/ip6-addr.ts';
 import { ETH_P_IPV6 } from '../../wire/ethernet.ts';
 import { IcmpHeader } from '../../wire/icmp.ts';
@@ -53,7 +53,7 @@ export function sendOnLink(dev: NetDevice, m: LinkMessage): void {
     errno: 0,
   });
   mib[MIB6.Icmp6OutMsgs]++;
-  mib[ICMP6_OUT_TYPE + m.type] = (mib[ICMP6_OUT_TYPE + m.type] ?? 0) + 1;
+  net.ipv6.icmpTypes.count(m.type, true);
   mib[MIB6.Ip6OutRequests]++;
   ip6Output(pkt, net);
 }

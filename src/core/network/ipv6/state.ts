@@ -1,6 +1,6 @@
 /** What IPv6 keeps in a namespace: tables, neighbours, settings, counters (Linux `struct netns_ipv6`). */
 import { NeighbourTable } from '../../link/neighbour-table.ts';
-import { MIB6_SIZE, type Mib6 } from '../../mib6.ts';
+import { Icmp6Types, MIB6_MAX, type Mib6 } from '../../mib6.ts';
 import type { NetNs } from '../../net.ts';
 import { Ipv6Conf, NeighConf, Sysctl6 } from '../../sysctl.ts';
 import type { Ip6Addr } from '../../util/ip6-addr.ts';
@@ -19,7 +19,7 @@ export class Ipv6State {
   generation = 1;
   /** The kernel's sentence about the last refused change; '' when it has none. */
   extack = '';
-  readonly ndisc: NeighbourTable<Ip6Addr>;
+  private ndiscMade: NeighbourTable<Ip6Addr> | null = null;
   readonly sysctl: Sysctl6 = new Sysctl6();
   readonly confAll: Ipv6Conf = new Ipv6Conf();
   readonly confDefault: Ipv6Conf = new Ipv6Conf();
@@ -29,9 +29,10 @@ export class Ipv6State {
   /** Secret of everything that is hashed here. */
   readonly key: number;
   private readonly net: NetNs;
-  private readonly tables: Map<number, Fib6Table> = new Map();
+  private tables: readonly Fib6Table[] = [];
   private order: readonly Fib6Table[] = [];
   private mibMade: Mib6 | null = null;
+  private icmpTypesMade: Icmp6Types | null = null;
   private exceptionsMade: Ip6Map<RouteException6> | null = null;
   private peersMade: Peers6 | null = null;
   private reassemblyMade: Reassembly6 | null = null;
@@ -43,13 +44,29 @@ export class Ipv6State {
     this.outputCache = new Route6Cache(this.key);
     this.inputCache = new Route6Cache(this.key);
     this.neighConfDefault.locktime = 0;
-    this.ndisc = new NeighbourTable<Ip6Addr>(net, NDISC_PROTOCOL);
+  }
+
+  /** Neighbours; the table is made for the first one. */
+  get ndisc(): NeighbourTable<Ip6Addr> {
+    this.ndiscMade ??= new NeighbourTable<Ip6Addr>(this.net, NDISC_PROTOCOL);
+    return this.ndiscMade;
+  }
+
+  /** The same, or null while there never was a neighbour. */
+  get ndiscMaybe(): NeighbourTable<Ip6Addr> | null {
+    return this.ndiscMade;
   }
 
   /** Counters; made when the first is. */
   get mib(): Mib6 {
-    this.mibMade ??= new Float64Array(MIB6_SIZE) as Mib6;
+    this.mibMade ??= new Float64Array(MIB6_MAX) as Mib6;
     return this.mibMade;
+  }
+
+  /** ICMPv6 messages by type; made for the first one. */
+  get icmpTypes(): Icmp6Types {
+    this.icmpTypesMade ??= new Icmp6Types();
+    return this.icmpTypesMade;
   }
 
   /** What was learnt about single destinations, by a keyed hash. */
@@ -76,22 +93,22 @@ export class Ipv6State {
   }
 
   findTable(id: number): Fib6Table | undefined {
-    return this.tables.get(id);
+    return this.tables.find((t) => t.id === id);
   }
 
   /** Makes the table when it is not there (`fib6_new_table`). */
   table(id: number): Fib6Table {
-    let table = this.tables.get(id);
+    let table = this.findTable(id);
     if (table === undefined) {
       table = new Fib6Table(id);
-      this.tables.set(id, table);
-      this.order = [RT_TABLE_LOCAL, RT_TABLE_MAIN].flatMap((n) => this.tables.get(n) ?? []);
+      this.tables = [...this.tables, table];
+      this.order = [RT_TABLE_LOCAL, RT_TABLE_MAIN].flatMap((n) => this.findTable(n) ?? []);
     }
     return table;
   }
 
-  allTables(): IterableIterator<Fib6Table> {
-    return this.tables.values();
+  allTables(): readonly Fib6Table[] {
+    return this.tables;
   }
 
   /** Tables in the order of the default rules: local, main. */
@@ -114,9 +131,9 @@ export class Ipv6State {
   }
 
   destroy(): void {
-    this.ndisc.destroy();
+    this.ndiscMade?.destroy();
     this.reassemblyMade?.destroy();
-    this.tables.clear();
+    this.tables = [];
     this.order = [];
     this.exceptionsMade?.clear();
     this.changed();

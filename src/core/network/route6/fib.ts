@@ -63,12 +63,21 @@ export class FibRoute6 {
 export class Fib6Table {
   readonly id: number;
   /** By prefix length: routes of each prefix, best first. */
-  private readonly byLength: Map<number, Ip6Map<FibRoute6[]>> = new Map();
+  private byLength: readonly (readonly [length: number, map: Ip6Map<FibRoute6[]>])[] = [];
   /** Lengths in use, longest first. */
   private lengths: readonly number[] = [];
 
   constructor(id: number) {
     this.id = id;
+  }
+
+  private mapOf(prefixLen: number): Ip6Map<FibRoute6[]> | undefined {
+    const { byLength } = this;
+    for (let i = 0; i < byLength.length; i++) {
+      const entry = byLength[i];
+      if (entry !== undefined && entry[0] === prefixLen) return entry[1];
+    }
+    return undefined;
   }
 
   get isEmpty(): boolean {
@@ -82,20 +91,20 @@ export class Fib6Table {
 
   /** Routes of one prefix, best first. */
   at(dst: Ip6Addr, prefixLen: number): readonly FibRoute6[] {
-    return this.byLength.get(prefixLen)?.get(dst) ?? [];
+    return this.mapOf(prefixLen)?.get(dst) ?? [];
   }
 
   /** The routes whose prefix of this length holds `addr`; undefined when there is none. */
   match(addr: Ip6Addr, prefixLen: number): readonly FibRoute6[] | undefined {
-    return this.byLength.get(prefixLen)?.get(prefixOf(addr, prefixLen));
+    return this.mapOf(prefixLen)?.get(prefixOf(addr, prefixLen));
   }
 
   /** Puts a route behind those of equal metric (`fib6_add_rt2node`). */
   insert(route: FibRoute6): void {
-    let map = this.byLength.get(route.prefixLen);
+    let map = this.mapOf(route.prefixLen);
     if (map === undefined) {
       map = new Ip6Map();
-      this.byLength.set(route.prefixLen, map);
+      this.byLength = [...this.byLength, [route.prefixLen, map]];
       this.lengths = [...this.lengths, route.prefixLen].sort((a, b) => b - a);
     }
     const list = map.get(route.dst);
@@ -109,13 +118,13 @@ export class Fib6Table {
 
   /** Puts `route` in the place of `old`. */
   replace(old: FibRoute6, route: FibRoute6): void {
-    const list = this.byLength.get(old.prefixLen)?.get(old.dst);
+    const list = this.mapOf(old.prefixLen)?.get(old.dst);
     const i = list?.indexOf(old) ?? -1;
     if (list !== undefined && i >= 0) list[i] = route;
   }
 
   remove(route: FibRoute6): void {
-    const map = this.byLength.get(route.prefixLen);
+    const map = this.mapOf(route.prefixLen);
     const list = map?.get(route.dst);
     const i = list?.indexOf(route) ?? -1;
     if (map === undefined || list === undefined || i < 0) return;
@@ -123,14 +132,14 @@ export class Fib6Table {
     if (list.length > 0) return;
     map.delete(route.dst);
     if (map.size > 0) return;
-    this.byLength.delete(route.prefixLen);
+    this.byLength = this.byLength.filter(([n]) => n !== route.prefixLen);
     this.lengths = this.lengths.filter((n) => n !== route.prefixLen);
   }
 
   /** What is inside of a prefix comes before it: the order in which Linux walks its tree. */
   list(): FibRoute6[] {
     const all: FibRoute6[] = [];
-    for (const map of this.byLength.values()) for (const list of map.values()) all.push(...list);
+    for (const [, map] of this.byLength) for (const list of map.values()) all.push(...list);
     return all.sort((a, b) =>
       samePrefix(a.dst, b.dst, Math.min(a.prefixLen, b.prefixLen))
         ? b.prefixLen - a.prefixLen || a.metric - b.metric
