@@ -94,7 +94,7 @@ export class World {
 
 /** Turns IPv6 off for devices that are still to be made or to go up: nothing but IPv4 is on the wires then. */
 export function withoutIpv6(net: NetNs): NetNs {
-  net.ipv6.confDefault.disableIpv6 = 1;
+  net.ipv6.confDefault = net.ipv6.confDefault.with('disableIpv6', 1);
   return net;
 }
 

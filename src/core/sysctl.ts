@@ -417,13 +417,23 @@ export class Ipv6Conf {
   forceForwarding = 0;
   mldv2UnsolicitedReportInterval = 1000;
 
-  copy(): Ipv6Conf {
-    return Object.assign(new Ipv6Conf(), this);
+  /** The same with one setting changed. These objects are shared by all that have the same settings. */
+  with(field: Exclude<keyof Ipv6Conf, 'with'>, value: number): Readonly<Ipv6Conf> {
+    return Object.assign(new Ipv6Conf(), this, { [field]: value });
   }
 }
 
+/** What `default` says in a new namespace, what `all` does, and what a device without ARP has. */
+export const IPV6_CONF_DEFAULT: Readonly<Ipv6Conf> = Object.freeze(new Ipv6Conf());
+export const IPV6_CONF_ALL: Readonly<Ipv6Conf> = Object.freeze(
+  IPV6_CONF_DEFAULT.with('acceptDad', 0),
+);
+export const IPV6_CONF_NOARP: Readonly<Ipv6Conf> = Object.freeze(
+  IPV6_CONF_DEFAULT.with('acceptDad', -1),
+);
+
 /** Linux name of each field of `Ipv6Conf`. */
-export const IPV6_CONF_NAMES: Readonly<Record<string, Exclude<keyof Ipv6Conf, 'copy'>>> = {
+export const IPV6_CONF_NAMES: Readonly<Record<string, Exclude<keyof Ipv6Conf, 'with'>>> = {
   forwarding: 'forwarding',
   hop_limit: 'hopLimit',
   mtu: 'mtu',

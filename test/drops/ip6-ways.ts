@@ -13,7 +13,8 @@ function solicitation(s: Scene, hopLimit: number, code: number, more: readonly n
 export const IP6_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
   IPV6DISABLED: (s) => {
     s.enableIpv6();
-    s.tunDev.ipv6!.conf.disableIpv6 = 1;
+    const side = s.tunDev.ipv6!;
+    side.conf = side.conf.with('disableIpv6', 1);
     s.inject(icmp6(128, 0));
   },
   IPV6_BAD_EXTHDR: (s) => {

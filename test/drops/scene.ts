@@ -61,8 +61,8 @@ export class Scene extends World {
 
   /** The box's tun has IPv6, and `KERNEL6`. */
   enableIpv6(): void {
-    this.box.ipv6.confDefault.disableIpv6 = 0;
-    this.tunDev.ipv6!.conf.disableIpv6 = 0;
+    const side = this.tunDev.ipv6!;
+    side.conf = side.conf.with('disableIpv6', 0);
     inet6AddrAdd(this.tunDev, { addr: ip6(KERNEL6), prefixLen: 64, flags: IFA_F_NODAD });
     this.run(1000);
   }

@@ -9,8 +9,7 @@ import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import type { Ipv4Device } from '../network/ipv4/device.ts';
 import { inet6Device } from '../network/ipv6/address.ts';
-import { makeAll, writeConf6 } from '../network/ipv6/conf.ts';
-import type { Ipv6Device } from '../network/ipv6/device.ts';
+import { makeAll, readConf6, writeConf6 } from '../network/ipv6/conf.ts';
 import {
   IPV4_CONF_NAMES,
   IPV6_CONF_NAMES,
@@ -152,26 +151,13 @@ export class SysctlControl {
     if (path === undefined || field === undefined) return undefined;
     const dev = this.net.devs.find(path.dir);
     const own = dev === undefined ? null : inet6Device(dev);
-    const target =
-      path.dir === 'all'
-        ? this.net.ipv6.confAll
-        : path.dir === 'default'
-          ? this.net.ipv6.confDefault
-          : own?.conf;
-    if (target === undefined) return undefined;
+    const target = path.dir === 'all' || path.dir === 'default' ? path.dir : own;
+    if (target === null) return undefined;
     return {
-      get: () => String(target[field]),
+      get: () => String(readConf6(this.net, target, field)),
       set: (text) => {
         const value = oneNumber(name, text, INT_MIN, INT_MAX);
-        if (
-          !writeConf6(
-            this.net,
-            path.dir === 'all' || path.dir === 'default' ? path.dir : (own as Ipv6Device),
-            field,
-            value,
-          )
-        )
-          throw invalid(name);
+        if (!writeConf6(this.net, target, field, value)) throw invalid(name);
       },
     };
   }

@@ -206,7 +206,7 @@ test('a smaller MTU on the way is learnt', () => {
     [mc, 'fd01::3'],
   ] as const)
     inet6AddrAdd(dev, { addr: ip6(addr), prefixLen: 64, flags: IFA_F_NODAD });
-  b.ipv6.confAll.forwarding = 1;
+  b.ipv6.confAll = b.ipv6.confAll.with('forwarding', 1);
   // A router asks for its neighbours from its link-local address, which DAD has to allow first.
   world.run(3_000_000);
   route(a, 'fd00::2');

@@ -222,7 +222,7 @@ function onMtu(dev: NetDevice): void {
     if (dev.up) onUp(dev);
     return;
   }
-  dev.ipv6.conf.mtu = dev.mtu;
+  dev.ipv6.mtu = dev.mtu;
   dev.net.ipv6.changed();
 }
 

@@ -6,6 +6,8 @@ import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import type { Timer } from '../../timer.ts';
 import {
+  IN6ADDR_INTERFACELOCAL_ALLNODES,
+  IN6ADDR_LINKLOCAL_ALLNODES,
   type Ip6Addr,
   isLinkLocal6,
   isLoopback6,
@@ -119,7 +121,16 @@ export function dadStop(a: Ipv6Address): void {
   a.dadProbes = -1;
 }
 
+/** ff01::1 and ff02::1: every host is in these, and never reports it. */
+function isAllNodes(group: Ip6Addr): boolean {
+  return (
+    group.d === 1 &&
+    (group.equals(IN6ADDR_LINKLOCAL_ALLNODES) || group.equals(IN6ADDR_INTERFACELOCAL_ALLNODES))
+  );
+}
+
 /** Does `dev` take what is sent to `group` (`ipv6_chk_mcast_addr`)? */
 export function isMember6(dev: NetDevice, group: Ip6Addr): boolean {
+  if (isAllNodes(group)) return true;
   return dev.ipv6?.groups.has(group) === true;
 }

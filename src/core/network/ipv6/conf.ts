@@ -13,7 +13,7 @@ import {
   type Ipv6Device,
 } from './device.ts';
 
-type Field = Exclude<keyof Ipv6Conf, 'copy'>;
+type Field = Exclude<keyof Ipv6Conf, 'with'>;
 
 /** Writes a setting of `all`, of `default`, or of a device; false: the value makes no sense. */
 export function writeConf6(
@@ -26,15 +26,38 @@ export function writeConf6(
   if (!isValid(target, field, value)) return false;
   // Devices that have nothing of their own yet have what `default` says now.
   if (target === 'default') makeAll(net);
-  const conf =
-    target === 'all' ? ipv6.confAll : target === 'default' ? ipv6.confDefault : target.conf;
-  conf[field] = value;
-  if (field === 'forwarding' && target === 'all')
-    eachDevice(net, (d) => (d.conf.forwarding = value));
-  if (field === 'forwarding' && target === 'all') ipv6.confDefault.forwarding = value;
+  set(net, target, field, value);
+  if (field === 'forwarding' && target === 'all') {
+    set(net, 'default', field, value);
+    eachDevice(net, (d) => set(net, d, field, value));
+  }
   if (field === 'disableIpv6') disable(net, target, value);
   ipv6.changed();
   return true;
+}
+
+function set(
+  net: NetNs,
+  target: 'all' | 'default' | Ipv6Device,
+  field: Field,
+  value: number,
+): void {
+  const { ipv6 } = net;
+  if (target === 'all') ipv6.confAll = ipv6.confAll.with(field, value);
+  else if (target === 'default') ipv6.confDefault = ipv6.confDefault.with(field, value);
+  else if (field === 'mtu') target.mtu = value;
+  else target.conf = target.conf.with(field, value);
+}
+
+/** The value of a setting. */
+export function readConf6(
+  net: NetNs,
+  target: 'all' | 'default' | Ipv6Device,
+  field: Field,
+): number {
+  if (target === 'all') return net.ipv6.confAll[field];
+  if (target === 'default') return net.ipv6.confDefault[field];
+  return field === 'mtu' ? target.mtu : target.conf[field];
 }
 
 function isValid(target: 'all' | 'default' | Ipv6Device, field: Field, value: number): boolean {
@@ -54,10 +77,10 @@ function disable(net: NetNs, target: 'all' | 'default' | Ipv6Device, value: numb
     disableChange(target.dev, target);
     return;
   }
-  net.ipv6.confDefault.disableIpv6 = value;
+  set(net, 'default', 'disableIpv6', value);
   eachDevice(net, (d) => {
     const changes = (d.conf.disableIpv6 === 0) !== (value === 0);
-    d.conf.disableIpv6 = value;
+    set(net, d, 'disableIpv6', value);
     if (changes) disableChange(d.dev, d);
   });
 }

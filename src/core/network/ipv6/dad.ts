@@ -97,7 +97,7 @@ export function dadFailed(a: Ipv6Address): void {
   }
   a.flags |= IFA_F_TENTATIVE | IFA_F_DADFAILED;
   a.flags &= ~IFA_F_OPTIMISTIC;
-  if (stops) ipv6.conf.disableIpv6 = 1;
+  if (stops) ipv6.conf = ipv6.conf.with('disableIpv6', 1);
   dev.net.ipv6.changed();
   dev.net.events.emit('newaddr', { dev, address: a });
 }

@@ -1,11 +1,7 @@
 /** What IPv6 keeps of a device (Linux `struct inet6_dev`); what happens to it is in `addrconf.ts`. */
 import { IFF_LOOPBACK, IFF_NOARP, type NetDevice } from '../../link/net-device.ts';
-import type { Ipv6Conf, NeighConf } from '../../sysctl.ts';
+import { IPV6_CONF_DEFAULT, IPV6_CONF_NOARP, type Ipv6Conf, type NeighConf } from '../../sysctl.ts';
 import type { Timer } from '../../timer.ts';
-import {
-  IN6ADDR_INTERFACELOCAL_ALLNODES,
-  IN6ADDR_LINKLOCAL_ALLNODES,
-} from '../../util/ip6-addr.ts';
 import { Ip6Map } from '../../util/ip6-map.ts';
 import type { Ipv6Address } from './address.ts';
 import type { MldReports } from './mld.ts';
@@ -21,7 +17,9 @@ export class Ipv6Device {
   readonly dev: NetDevice;
   /** By scope, the widest first; among equals the latest first. */
   addresses: readonly Ipv6Address[] = [];
-  readonly conf: Ipv6Conf;
+  conf: Readonly<Ipv6Conf>;
+  /** net.ipv6.conf.IF.mtu: follows the device's. */
+  mtu: number;
   private neighConfMade: NeighConf | null = null;
   /** Multicast groups that are received here, with the number of those who want each. */
   readonly groups: Ip6Map<number> = new Ip6Map();
@@ -35,14 +33,13 @@ export class Ipv6Device {
   constructor(dev: NetDevice) {
     this.dev = dev;
     const { ipv6 } = dev.net;
-    this.conf = ipv6.confDefault.copy();
-    this.conf.mtu = dev.mtu;
-    if ((dev.flags & (IFF_NOARP | IFF_LOOPBACK)) !== 0) this.conf.acceptDad = -1;
+    this.conf = ipv6.confDefault;
+    this.mtu = dev.mtu;
+    if ((dev.flags & (IFF_NOARP | IFF_LOOPBACK)) !== 0)
+      this.conf =
+        this.conf === IPV6_CONF_DEFAULT ? IPV6_CONF_NOARP : this.conf.with('acceptDad', -1);
     if (dev.type === ARPHRD_NONE && this.conf.addrGenMode === IN6_ADDR_GEN_MODE_EUI64)
-      this.conf.addrGenMode = IN6_ADDR_GEN_MODE_RANDOM;
-    // Every host is in these, and never reports it.
-    this.groups.set(IN6ADDR_INTERFACELOCAL_ALLNODES, 1);
-    this.groups.set(IN6ADDR_LINKLOCAL_ALLNODES, 1);
+      this.conf = this.conf.with('addrGenMode', IN6_ADDR_GEN_MODE_RANDOM);
   }
 
   /** Later changes of `default` do not reach it. */
@@ -58,6 +55,6 @@ export class Ipv6Device {
 }
 
 /** Effective value of a setting: the larger of `all`'s and the device's. */
-export function maxConf6(ipv6: Ipv6Device, key: Exclude<keyof Ipv6Conf, 'copy'>): number {
+export function maxConf6(ipv6: Ipv6Device, key: Exclude<keyof Ipv6Conf, 'with'>): number {
   return Math.max(ipv6.conf[key], ipv6.dev.net.ipv6.confAll[key]);
 }

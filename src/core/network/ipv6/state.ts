@@ -2,7 +2,13 @@
 import { NeighbourTable } from '../../link/neighbour-table.ts';
 import { Icmp6Types, MIB6_MAX, type Mib6 } from '../../mib6.ts';
 import type { NetNs } from '../../net.ts';
-import { Ipv6Conf, NeighConf, Sysctl6 } from '../../sysctl.ts';
+import {
+  IPV6_CONF_ALL,
+  IPV6_CONF_DEFAULT,
+  type Ipv6Conf,
+  NeighConf,
+  Sysctl6,
+} from '../../sysctl.ts';
 import type { Ip6Addr } from '../../util/ip6-addr.ts';
 import { Ip6Map } from '../../util/ip6-map.ts';
 import { mix32 } from '../../util/random.ts';
@@ -21,8 +27,8 @@ export class Ipv6State {
   extack = '';
   private ndiscMade: NeighbourTable<Ip6Addr> | null = null;
   readonly sysctl: Sysctl6 = new Sysctl6();
-  readonly confAll: Ipv6Conf = new Ipv6Conf();
-  readonly confDefault: Ipv6Conf = new Ipv6Conf();
+  confAll: Readonly<Ipv6Conf> = IPV6_CONF_ALL;
+  confDefault: Readonly<Ipv6Conf> = IPV6_CONF_DEFAULT;
   readonly neighConfDefault: NeighConf = new NeighConf();
   readonly outputCache: Route6Cache;
   readonly inputCache: Route6Cache;
@@ -40,7 +46,6 @@ export class Ipv6State {
   constructor(net: NetNs) {
     this.net = net;
     this.key = net.kernel.random('ipv6-hash').i32();
-    this.confAll.acceptDad = 0;
     this.outputCache = new Route6Cache(this.key);
     this.inputCache = new Route6Cache(this.key);
     this.neighConfDefault.locktime = 0;

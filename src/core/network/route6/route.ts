@@ -73,7 +73,7 @@ export class Route6 {
   linkMtu(): number {
     const { mtuMetric } = this;
     if (mtuMetric !== 0) return Math.min(mtuMetric, IP6_MAX_MTU);
-    return Math.min(this.dev.ipv6?.conf.mtu ?? this.dev.mtu, IP6_MAX_MTU);
+    return Math.min(this.dev.ipv6?.mtu ?? this.dev.mtu, IP6_MAX_MTU);
   }
 
   /** Hop limit of packets that do not say (`ip6_dst_hoplimit`). */
