@@ -476,12 +476,19 @@ export class Sysctl6 {
   maxDstOptsLength = 2_147_483_647;
   maxHbhLength = 2_147_483_647;
   mtuExpires = 600;
+
+  /** The same with one changed; namespaces share what nobody changed. */
+  with(field: Exclude<keyof Sysctl6, 'with'>, value: number): Readonly<Sysctl6> {
+    return Object.assign(new Sysctl6(), this, { [field]: value });
+  }
 }
+
+export const SYSCTL6_DEFAULT: Readonly<Sysctl6> = Object.freeze(new Sysctl6());
 
 /** Linux name of each field of `Sysctl6`, with the range of its values. */
 export const IPV6_SYSCTLS: readonly {
   readonly name: string;
-  readonly field: keyof Sysctl6;
+  readonly field: Exclude<keyof Sysctl6, 'with'>;
   readonly min: number;
   readonly max: number;
 }[] = [

@@ -62,7 +62,7 @@ export class WireWorld {
     this.tun2 = tun(net, 'tunw1', 1000, ipv4('10.6.0.1'), 0);
     const tunw0 = net.devs.find('tunw0') as NetDevice;
     inet6AddrAdd(tunw0, { addr: ip6(KERNEL6), prefixLen: 64, flags: IFA_F_NODAD });
-    net.ipv6.sysctl.icmpRatelimit = 0;
+    net.ipv6.sysctl = net.ipv6.sysctl.with('icmpRatelimit', 0);
     const { sysctl } = net;
     sysctl.icmpRatelimit = 0;
     sysctl.icmpMsgsPerSec = 100_000;

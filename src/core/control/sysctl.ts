@@ -140,7 +140,8 @@ export class SysctlControl {
     return {
       get: () => String(this.net.ipv6.sysctl[row.field]),
       set: (text) => {
-        this.net.ipv6.sysctl[row.field] = oneNumber(name, text, row.min, row.max);
+        const value = oneNumber(name, text, row.min, row.max);
+        this.net.ipv6.sysctl = this.net.ipv6.sysctl.with(row.field, value);
       },
     };
   }

@@ -166,7 +166,7 @@ function insertAddress(ipv6: Ipv6Device, address: Ipv6Address): void {
   const scope = addrScope(address.addr);
   const i = ipv6.addresses.findIndex((a) => scope >= addrScope(a.addr));
   const at = i < 0 ? ipv6.addresses.length : i;
-  ipv6.addresses = [...ipv6.addresses.slice(0, at), address, ...ipv6.addresses.slice(at)];
+  ipv6.addresses = ipv6.addresses.slice(0, at).concat(address, ipv6.addresses.slice(at));
 }
 
 /** Device events (`addrconf_notify`). */

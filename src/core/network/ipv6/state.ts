@@ -7,7 +7,8 @@ import {
   IPV6_CONF_DEFAULT,
   type Ipv6Conf,
   NeighConf,
-  Sysctl6,
+  SYSCTL6_DEFAULT,
+  type Sysctl6,
 } from '../../sysctl.ts';
 import type { Ip6Addr } from '../../util/ip6-addr.ts';
 import { Ip6Map } from '../../util/ip6-map.ts';
@@ -26,12 +27,12 @@ export class Ipv6State {
   /** The kernel's sentence about the last refused change; '' when it has none. */
   extack = '';
   private ndiscMade: NeighbourTable<Ip6Addr> | null = null;
-  readonly sysctl: Sysctl6 = new Sysctl6();
+  sysctl: Readonly<Sysctl6> = SYSCTL6_DEFAULT;
   confAll: Readonly<Ipv6Conf> = IPV6_CONF_ALL;
   confDefault: Readonly<Ipv6Conf> = IPV6_CONF_DEFAULT;
-  readonly neighConfDefault: NeighConf = new NeighConf();
-  readonly outputCache: Route6Cache;
-  readonly inputCache: Route6Cache;
+  private neighConfMade: NeighConf | null = null;
+  private outputCacheMade: Route6Cache | null = null;
+  private inputCacheMade: Route6Cache | null = null;
   /** Secret of everything that is hashed here. */
   readonly key: number;
   private readonly net: NetNs;
@@ -46,9 +47,25 @@ export class Ipv6State {
   constructor(net: NetNs) {
     this.net = net;
     this.key = net.kernel.random('ipv6-hash').i32();
-    this.outputCache = new Route6Cache(this.key);
-    this.inputCache = new Route6Cache(this.key);
-    this.neighConfDefault.locktime = 0;
+  }
+
+  get outputCache(): Route6Cache {
+    this.outputCacheMade ??= new Route6Cache(this.key);
+    return this.outputCacheMade;
+  }
+
+  get inputCache(): Route6Cache {
+    this.inputCacheMade ??= new Route6Cache(this.key);
+    return this.inputCacheMade;
+  }
+
+  /** net.ipv6.neigh.default.*; made when somebody looks. */
+  get neighConfDefault(): NeighConf {
+    if (this.neighConfMade === null) {
+      this.neighConfMade = new NeighConf();
+      this.neighConfMade.locktime = 0;
+    }
+    return this.neighConfMade;
   }
 
   /** Neighbours; the table is made for the first one. */
@@ -106,8 +123,9 @@ export class Ipv6State {
     let table = this.findTable(id);
     if (table === undefined) {
       table = new Fib6Table(id);
-      this.tables = [...this.tables, table];
-      this.order = [RT_TABLE_LOCAL, RT_TABLE_MAIN].flatMap((n) => this.findTable(n) ?? []);
+      this.tables = this.tables.concat(table);
+      const local = this.findTable(RT_TABLE_LOCAL) ?? [];
+      this.order = ([] as Fib6Table[]).concat(local, this.findTable(RT_TABLE_MAIN) ?? []);
     }
     return table;
   }

@@ -104,8 +104,9 @@ export class Fib6Table {
     let map = this.mapOf(route.prefixLen);
     if (map === undefined) {
       map = new Ip6Map();
-      this.byLength = [...this.byLength, [route.prefixLen, map]];
-      this.lengths = [...this.lengths, route.prefixLen].sort((a, b) => b - a);
+      // `concat` makes arrays without room to grow, of which a namespace has many.
+      this.byLength = this.byLength.concat([[route.prefixLen, map]]);
+      this.lengths = this.lengths.concat(route.prefixLen).sort((a, b) => b - a);
     }
     const list = map.get(route.dst);
     if (list === undefined) {
