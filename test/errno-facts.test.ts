@@ -9,9 +9,16 @@ import { test } from 'node:test';
 import { SysctlControl } from '../src/core/control/sysctl.ts';
 import { errnoName } from '../src/core/errno.ts';
 import { Socket } from '../src/core/socket/socket.ts';
-import { AF_INET, SOCK_DGRAM, SOCK_STREAM } from '../src/core/transport/sock.ts';
-import { SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET } from '../src/core/transport/sockopt-names.ts';
+import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM } from '../src/core/transport/sock.ts';
+import {
+  IPV6_V6ONLY,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  SOL_IPV6,
+  SOL_SOCKET,
+} from '../src/core/transport/sockopt-names.ts';
 import { ipv4 } from '../src/core/util/address.ts';
+import { ip6 } from '../src/core/util/ip6-addr.ts';
 import { CASES, Recorder } from './errno-cases.ts';
 import { Bench } from './errno-socket.ts';
 
@@ -148,11 +155,18 @@ const MODES: Readonly<Record<string, readonly [string, string]>> = {
 };
 
 function bound(b: Bench, type: number, addr: string, port: number, options: string): Socket | null {
-  const s = Socket.create(b.main, AF_INET, type);
+  const [text = '', only] = addr.split(' ');
+  const six = text.includes(':');
+  const s = Socket.create(b.main, six ? AF_INET6 : AF_INET, type);
   assert.ok(typeof s !== 'number');
+  if (only === 'v6only') s.setsockopt(SOL_IPV6, IPV6_V6ONLY, 1);
   if (options.includes('A')) s.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
   if (options.includes('P')) s.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1);
-  const err = s.bind({ family: AF_INET, addr: ipv4(addr), port });
+  const err = s.bind(
+    six
+      ? { family: AF_INET6, addr: 0, addr6: ip6(text), port }
+      : { family: AF_INET, addr: ipv4(text), port },
+  );
   if (err === 0 && options.includes('L')) assert.equal(s.listen(1), 0);
   if (err === 0) return s;
   assert.equal(errnoName(err), 'EADDRINUSE');
@@ -168,8 +182,10 @@ for (const [key, rows] of Object.entries(matrix.cells)) {
     const [first, second] = MODES[mode] ?? assert.fail(mode);
     const type = proto === 'tcp' ? SOCK_STREAM : SOCK_DGRAM;
     let port = 20_000;
-    const expected = rows.filter((_, i) => isInet(i)).map((r) => r.slice(0, 4));
-    const inet = matrix.addresses.filter((_, i) => isInet(i));
+    // UDP has both families; TCP over IPv6 is not there yet.
+    const all = proto === 'udp';
+    const expected = all ? rows : rows.filter((_, i) => isInet(i)).map((r) => r.slice(0, 4));
+    const inet = matrix.addresses.filter((_, i) => all || isInet(i));
     const actual = inet.map((x) =>
       inet
         .map((y) => {
@@ -186,7 +202,9 @@ for (const [key, rows] of Object.entries(matrix.cells)) {
     assert.deepEqual(actual, expected);
   });
 }
-test('bind matrix: 48 of the 64 cells of each table', { skip: 'IPv6: later' }, () => {});
+test('bind matrix: 48 of the 64 cells of each table of TCP', {
+  skip: 'TCP over IPv6: later',
+}, () => {});
 
 /** Defaults that are ours on purpose, or that the measured machine had set for itself. */
 const OTHER_DEFAULTS: Readonly<Record<string, string>> = {

@@ -53,7 +53,7 @@ export type Address = readonly [host: string, port: number];
 
 /** The world of the program: `main`, a peer with servers, and a device that is down. */
 export class Bench {
-  readonly world: World = createWorld({ seed: 7 });
+  readonly world: World = createWorld({ seed: 7, ipv6: true });
   readonly main: NetNs;
   readonly peer: NetNs;
   readonly veth0: NetDevice;

@@ -58,6 +58,7 @@ const TYPE_ONLY_UPWARDS: readonly string[] = [
   'core/protocols.ts',
   'core/link/net-device.ts',
   'core/network/route/route.ts',
+  'core/network/route6/route.ts',
   'core/network/ipv4/device.ts',
   'core/network/ipv6/device.ts',
 ];

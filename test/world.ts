@@ -33,6 +33,8 @@ import { VirtualClock } from '../src/sim/virtual-clock.ts';
 
 export interface WorldOptions {
   readonly seed?: number;
+  /** Namespaces have IPv6, and its packets on every wire; off unless asked for. */
+  readonly ipv6?: boolean;
 }
 
 /** One end of a wire: `'10.0.0.1/24'`, or no address. */
@@ -48,16 +50,19 @@ export interface End {
 export class World {
   readonly clock: VirtualClock;
   readonly kernel: Kernel;
+  private readonly ipv6: boolean;
 
   constructor(options: WorldOptions = {}) {
     const seed = options.seed ?? 1;
     this.clock = new VirtualClock(seed);
     this.kernel = new Kernel({ env: this.clock, seed });
+    this.ipv6 = options.ipv6 ?? false;
   }
 
   /** A namespace whose lo is up. */
   addNet(name: string): NetNs {
     const net = this.kernel.addNetNs(name);
+    if (!this.ipv6) withoutIpv6(net);
     assert.equal(devOpen(net.loopback), 0);
     return net;
   }
@@ -85,6 +90,12 @@ export class World {
   until(condition: () => boolean, limitUs = 600_000_000): boolean {
     return this.clock.runUntil(this.kernel, condition, limitUs);
   }
+}
+
+/** Turns IPv6 off for devices that are still to be made or to go up: nothing but IPv4 is on the wires then. */
+export function withoutIpv6(net: NetNs): NetNs {
+  net.ipv6.confDefault = net.ipv6.confDefault.with('disableIpv6', 1);
+  return net;
 }
 
 export function createWorld(options: WorldOptions = {}): World {

@@ -125,3 +125,32 @@ test('tracepath finds the path MTU', () => {
     code: 0,
   });
 });
+
+test('ping -6: heading, replies with their hop limit, errors of routers', () => {
+  const w = world();
+  w.a.ip('link set lo up');
+  w.a.ip('addr add fd01::1/64 dev eth0 nodad');
+  w.r.ip('addr add fd01::fe/64 dev r0 nodad');
+  w.a.ip('-6 route add default via fd01::fe');
+  w.r.sysctl.set('net.ipv6.conf.all.forwarding', 1);
+  w.clock.runFor(w.kernel.core, 3_000_000);
+  const near = run(w, ping, '-6 -c 1 fd01::fe');
+  assert.match(
+    near.text,
+    /^PING fd01::fe\(fd01::fe\) 56 data bytes\n64 bytes from fd01::fe: icmp_seq=1 ttl=64 time=/,
+  );
+  assert.match(
+    near.text,
+    /\n--- fd01::fe ping statistics ---\n1 packets transmitted, 1 received, 0% packet loss/,
+  );
+  assert.equal(near.code, 0);
+  const far = run(w, ping, '-c 1 fd09::1');
+  assert.match(far.text, /\nFrom fd01::fe icmp_seq=1 Destination unreachable: No route\n/);
+  assert.equal(far.code, 1);
+  const long = run(w, ping, '-6 -c 1 -s 3000 -M do fd01::fe');
+  assert.match(long.text, /ping: local error: message too long, mtu: 1500\n/);
+  const nobody = run(w, ping, '-6 -c 1 fd01::99');
+  assert.match(nobody.text, /From fd01::1 icmp_seq=1 Destination unreachable: Address unreachable/);
+  const link = run(w, ping, '-6 -c 1 ff02::1%eth0');
+  assert.match(link.text, /64 bytes from fe80::[0-9a-f:]+%eth0: icmp_seq=1 ttl=64/);
+});

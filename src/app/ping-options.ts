@@ -1,5 +1,6 @@
 /** The words of ping(8) (iputils) that are implemented, and what they refuse. */
 import { parseIpv4 } from '../core/index.ts';
+import { parseTarget6, type Target6 } from './echo6.ts';
 
 export interface PingOptions {
   /** Echo requests to send (`-c`); 0: until stopped. */
@@ -22,6 +23,8 @@ export interface PingOptions {
   readonly pmtudisc: 'do' | 'want' | 'dont';
   /** `-q`: the summary only. */
   readonly quiet: boolean;
+  /** `-4`, `-6`; 0: whichever the target is. */
+  readonly family: 0 | 4 | 6;
   /** `-b`: a broadcast address may be pinged. */
   readonly broadcast: boolean;
 }
@@ -38,6 +41,7 @@ export const PING_DEFAULTS: PingOptions = {
   pmtudisc: 'want',
   quiet: false,
   broadcast: false,
+  family: 0,
 };
 
 /** A refusal of the words: text for standard error, exit code. */
@@ -53,7 +57,7 @@ export interface PingCommand {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-const FLAGS = 'nqbv4';
+const FLAGS = 'nqbv46';
 const VALUES = 'ciWwstIMQ';
 
 /** Reads the words that follow `ping`. Letters may stand together, and values at their letter. */
@@ -85,10 +89,11 @@ function setLetters(
     if (FLAGS.includes(letter)) {
       if (letter === 'q') o.quiet = true;
       if (letter === 'b') o.broadcast = true;
+      if (letter === '4' || letter === '6') o.family = letter === '4' ? 4 : 6;
       continue;
     }
     if (!VALUES.includes(letter))
-      return `-${letter} is not implemented here; the options are -b -c -i -I -M -n -q -Q -s -t -w -W`;
+      return `-${letter} is not implemented here; the options are -4 -6 -b -c -i -I -M -n -q -Q -s -t -w -W`;
     const value = letters.slice(at + 1) || next();
     if (value === undefined) return `option requires an argument -- '${letter}'`;
     return setOption(o, letter, value);
@@ -166,4 +171,14 @@ export function resolveTarget(
   resolve: ((name: string) => string | undefined) | undefined,
 ): number | undefined {
   return parseIpv4(target) ?? parseIpv4(resolve?.(target) ?? '');
+}
+
+/** The destination of a ping command, of the family that `-4` or `-6` asks for. */
+export function resolvePing(
+  { target, options }: PingCommand,
+  resolve: ((name: string) => string | undefined) | undefined,
+): number | Target6 | undefined {
+  const four = options.family === 6 ? undefined : resolveTarget(target, resolve);
+  if (four !== undefined || options.family === 4) return four;
+  return parseTarget6(target) ?? parseTarget6(resolve?.(target) ?? '');
 }

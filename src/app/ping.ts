@@ -1,35 +1,13 @@
 /**
- * ping: echo requests over a raw ICMP socket, lines and exit codes as iputils' ping has them. Driven
+ * ping: echo requests over a raw ICMP socket, of IPv4 or IPv6, lines and exit codes as iputils' ping has them. Driven
  * by the kernel's timers, so that it runs in real and in virtual time.
  */
-import {
-  AF_INET,
-  EMSGSIZE,
-  errnoText,
-  formatIpv4,
-  type Namespace,
-  NetError,
-  parseIpv4,
-  SOCK_DGRAM,
-  Socket,
-} from '../core/index.ts';
-import { checksum, errorText, type IcmpMessage, IcmpSocket, quotedPacket } from './icmp-socket.ts';
-import { type PingOptions, parsePing, resolveTarget } from './ping-options.ts';
+import { EMSGSIZE, errnoText, type Namespace, NetError } from '../core/index.ts';
+import type { Echo, EchoEvent } from './echo.ts';
+import { Echo4 } from './echo4.ts';
+import { Echo6, type Target6 } from './echo6.ts';
+import { type PingOptions, parsePing, resolvePing } from './ping-options.ts';
 
-const ICMP_ECHOREPLY = 0;
-const ICMP_ECHO = 8;
-const ICMP_HLEN = 8;
-const IP_HLEN = 20;
-const IPPROTO_ICMP = 1;
-const SOL_SOCKET = 1;
-const SO_BROADCAST = 6;
-const SO_BINDTODEVICE = 25;
-const SOL_IP = 0;
-const IP_TOS = 1;
-const IP_TTL = 2;
-const IP_MTU_DISCOVER = 10;
-const IP_MTU = 14;
-const PMTUDISC: Readonly<Record<PingOptions['pmtudisc'], number>> = { dont: 0, want: 1, do: 2 };
 const SECOND_US = 1_000_000;
 /** A reply time is measured when the request could hold a `struct timeval`. */
 const TIMING_SIZE = 16;
@@ -72,7 +50,7 @@ interface Tally {
 export function ping(ns: Namespace, argv: readonly string[], io: AppIo): RunningApp {
   const command = parsePing(argv);
   if ('text' in command) return fail(io, command.text, command.code);
-  const dst = resolveTarget(command.target, io.resolve);
+  const dst = resolvePing(command, io.resolve);
   if (dst === undefined)
     return fail(io, `ping: ${command.target}: Temporary failure in name resolution`, 2);
   try {
@@ -97,19 +75,12 @@ function fail(io: AppIo, text: string, code: number): RunningApp {
   return ENDED;
 }
 
-function check(result: number, syscall: string): void {
-  if (result < 0) throw new NetError(result, syscall);
-}
-
 class Ping implements RunningApp {
   private readonly ns: Namespace;
-  private readonly dst: number;
   private readonly target: string;
   private readonly options: PingOptions;
   private readonly io: AppIo;
-  private readonly icmp: IcmpSocket;
-  private readonly source: Probe;
-  private readonly ident: number;
+  private readonly echo: Echo;
   private readonly sentAt: Map<number, number> = new Map();
   private readonly answered: Set<number> = new Set();
   private readonly tally: Tally = {
@@ -129,16 +100,23 @@ class Ping implements RunningApp {
   private lastUs = 0;
   private ended = false;
 
-  constructor(ns: Namespace, dst: number, target: string, options: PingOptions, io: AppIo) {
+  constructor(
+    ns: Namespace,
+    dst: number | Target6,
+    target: string,
+    options: PingOptions,
+    io: AppIo,
+  ) {
     this.ns = ns;
-    this.dst = dst;
     this.target = target;
     this.options = options;
     this.io = io;
-    this.source = probeRoute(ns, dst, options);
-    this.ident = ns.kernel.core.random('ping').below(65536);
-    this.icmp = new IcmpSocket(ns, (m) => this.receive(m));
-    this.configure();
+    const ident = ns.kernel.core.random('ping').below(65536);
+    const told = (event: EchoEvent): void => this.receive(event);
+    this.echo =
+      typeof dst === 'number'
+        ? new Echo4(ns, dst, options, ident, told)
+        : new Echo6(ns, dst, options, ident, told);
     this.next = ns.kernel.core.timer(() => this.tick());
     this.deadline = ns.kernel.core.timer(() => this.finish());
   }
@@ -147,27 +125,10 @@ class Ping implements RunningApp {
     return this.ns.kernel.core.env.nowUs();
   }
 
-  private configure(): void {
-    const { socket } = this.icmp;
-    const o = this.options;
-    if (o.ttl > 0) socket.setsockopt(SOL_IP, IP_TTL, o.ttl);
-    if (o.tos > 0) socket.setsockopt(SOL_IP, IP_TOS, o.tos);
-    socket.setsockopt(SOL_IP, IP_MTU_DISCOVER, PMTUDISC[o.pmtudisc]);
-    if (o.broadcast) socket.setsockopt(SOL_SOCKET, SO_BROADCAST, 1);
-    if (this.source.device !== '')
-      socket.setsockopt(SOL_SOCKET, SO_BINDTODEVICE, this.source.device);
-    else if (o.source !== '')
-      check(socket.bind({ family: AF_INET, addr: this.source.address, port: 0 }), 'bind');
-  }
-
   start(): void {
-    const { size, source, deadlineS } = this.options;
-    if (this.source.isBroadcast) this.io.err('WARNING: pinging broadcast address\n');
-    const from =
-      source === '' ? '' : ` from ${formatIpv4(this.source.address)} ${this.source.device}:`;
-    this.io.out(
-      `PING ${this.target} (${formatIpv4(this.dst)})${from} ${size}(${size + ICMP_HLEN + IP_HLEN}) bytes of data.\n`,
-    );
+    const { deadlineS } = this.options;
+    if (this.echo.probe.isBroadcast) this.io.err('WARNING: pinging broadcast address\n');
+    this.io.out(`PING ${this.target}${this.echo.heading}\n`);
     this.startUs = this.ns.kernel.core.env.nowUs();
     this.lastUs = this.startUs;
     if (deadlineS > 0) this.deadline.set(this.startUs + deadlineS * SECOND_US);
@@ -202,46 +163,25 @@ class Ping implements RunningApp {
     const seq = ++this.tally.sent & 0xffff;
     this.sentAt.set(seq, this.nowUs);
     this.lastUs = this.nowUs;
-    const to = { family: AF_INET, addr: this.dst, port: 0 } as const;
-    const result = this.icmp.socket.sendto(this.request(seq), 0, to);
+    const result = this.echo.send(seq);
     this.tally.pipe = Math.max(this.tally.pipe, this.tally.sent - this.answered.size);
     if (result >= 0) return;
     this.tally.errors++;
     this.io.err(
       result === -EMSGSIZE
-        ? `ping: local error: message too long, mtu=${this.source.mtu}\n`
+        ? `ping: local error: message too long, mtu${this.echo.mtuSign}${this.echo.probe.mtu}\n`
         : `ping: sendmsg: ${errnoText(result)}\n`,
     );
     this.endWhenDone();
   }
 
-  /** An echo request (RFC 792): payload bytes count up, as iputils' do. */
-  private request(seq: number): Uint8Array {
-    const bytes = new Uint8Array(ICMP_HLEN + this.options.size);
-    const view = new DataView(bytes.buffer);
-    view.setUint8(0, ICMP_ECHO);
-    view.setUint16(4, this.ident);
-    view.setUint16(6, seq);
-    for (let i = ICMP_HLEN; i < bytes.length; i++) bytes[i] = i & 0xff;
-    view.setUint16(2, checksum(bytes));
-    return bytes;
-  }
-
-  private receive(m: IcmpMessage): void {
+  private receive(event: EchoEvent): void {
     if (this.ended) return;
-    if (m.type === ICMP_ECHOREPLY) {
-      if (m.rest >>> 16 === this.ident) this.reply(m);
-      return;
-    }
-    if (m.type === ICMP_ECHO) return;
-    const quoted = quotedPacket(m);
-    if (quoted === undefined || quoted.protocol !== IPPROTO_ICMP) return;
-    if (quoted.word2 !== this.ident || quoted.dst !== this.dst) return;
-    this.error(m, quoted.word3);
+    if (event.kind === 'reply') this.reply(event);
+    else this.error(event);
   }
 
-  private reply(m: IcmpMessage): void {
-    const seq = m.rest & 0xffff;
+  private reply({ seq, from, ttl, length }: EchoEvent): void {
     const sentUs = this.sentAt.get(seq);
     if (sentUs === undefined) return;
     const rttUs = this.nowUs - sentUs;
@@ -254,7 +194,7 @@ class Ping implements RunningApp {
     if (!this.options.quiet) {
       const time = this.options.size >= TIMING_SIZE ? ` time=${roundTrip(rttUs)} ms` : '';
       this.io.out(
-        `${m.length} bytes from ${formatIpv4(m.src)}: icmp_seq=${seq} ttl=${m.ttl}${time}${duplicate ? ' (DUP!)' : ''}\n`,
+        `${length} bytes from ${from}: icmp_seq=${seq} ttl=${ttl}${time}${duplicate ? ' (DUP!)' : ''}\n`,
       );
     }
     this.endWhenDone();
@@ -268,14 +208,12 @@ class Ping implements RunningApp {
     t.sumSquares += rttUs * rttUs;
   }
 
-  private error(m: IcmpMessage, seq: number): void {
-    const redirect = m.type === 5;
+  private error({ kind, seq, from, text }: EchoEvent): void {
+    const redirect = kind === 'redirect';
     if (!redirect) this.tally.errors++;
     this.lastUs = this.nowUs;
     if (!this.options.quiet)
-      this.io.out(
-        `From ${formatIpv4(m.src)}${redirect ? ':' : ''} icmp_seq=${seq} ${errorText(m)}\n`,
-      );
+      this.io.out(`From ${from}${redirect ? ':' : ''} icmp_seq=${seq} ${text}\n`);
     this.endWhenDone();
   }
 
@@ -290,7 +228,7 @@ class Ping implements RunningApp {
     this.ended = true;
     this.next.clear();
     this.deadline.clear();
-    this.icmp.close();
+    this.echo.close();
     this.io.out(`\n--- ${this.target} ping statistics ---\n${this.summary()}`);
     const t = this.tally;
     const { deadlineS, count } = this.options;
@@ -330,44 +268,4 @@ function roundTrip(us: number): string {
   if (us >= 100_000 - 50) return ms.toFixed(0);
   if (us >= 10_000 - 5) return ms.toFixed(1);
   return us >= 1000 ? ms.toFixed(2) : ms.toFixed(3);
-}
-
-interface Probe {
-  readonly address: number;
-  readonly device: string;
-  readonly isBroadcast: boolean;
-  readonly mtu: number;
-}
-
-/** What a connected datagram socket tells: source address and path MTU; its errors are ping's. */
-function probeRoute(ns: Namespace, dst: number, options: PingOptions): Probe {
-  const probe = Socket.create(ns.net, AF_INET, SOCK_DGRAM);
-  if (typeof probe === 'number') throw new NetError(probe, 'socket');
-  try {
-    let device = '';
-    if (options.source !== '') {
-      const address = parseIpv4(options.source);
-      if (address === undefined) {
-        device = options.source;
-        check(probe.setsockopt(SOL_SOCKET, SO_BINDTODEVICE, device), `SO_BINDTODEVICE ${device}`);
-      } else check(probe.bind({ family: AF_INET, addr: address, port: 0 }), 'bind');
-    }
-    const to = { family: AF_INET, addr: dst, port: 1025 } as const;
-    let connected = probe.connect(to);
-    const isBroadcast = connected === -EACCES && options.broadcast;
-    if (isBroadcast) {
-      probe.setsockopt(SOL_SOCKET, SO_BROADCAST, 1);
-      connected = probe.connect(to);
-    }
-    check(connected, 'connect');
-    const mtu = probe.getsockopt(SOL_IP, IP_MTU);
-    return {
-      address: probe.getsockname().addr,
-      device,
-      isBroadcast,
-      mtu: typeof mtu === 'number' && mtu > 0 ? mtu : 1500,
-    };
-  } finally {
-    probe.close();
-  }
 }

@@ -1,6 +1,7 @@
 /** The core's face: `warren/core`. What is not here may change without notice. */
 
 export type { AddrControl, AddressFilter, AddressSpec } from './control/addr.ts';
+export type { Addr6Control, AddressFilter6, AddressSpec6 } from './control/addr6.ts';
 export type { BridgeControl, BridgePortInfo, FdbInfo } from './control/bridge.ts';
 export type * from './control/info.ts';
 export type { ToolContext, ToolResult } from './control/ip/ip.ts';
@@ -21,6 +22,7 @@ export type { NeighbourSpec, NeighControl } from './control/neigh.ts';
 export { formatNetem, parseNetem } from './control/netem-words.ts';
 export type { QdiscControl, QdiscInfo } from './control/qdisc.ts';
 export type { NexthopSpec, RouteControl, RouteQuery, RouteSpec } from './control/route.ts';
+export type { Route6Control, RouteDecision6, RouteSpec6 } from './control/route6.ts';
 export type { SocketControl, SocketInfo } from './control/sockets.ts';
 export type { SysctlControl } from './control/sysctl.ts';
 export type { LinkDestination, WatchEvent, WatchListener } from './control/watch.ts';
@@ -41,3 +43,4 @@ export { Socket } from './socket/socket.ts';
 export type { Tracer } from './trace.ts';
 export * from './transport/sock.ts';
 export { formatIpv4, formatMac, parseIpv4, parseMac } from './util/address.ts';
+export { formatIpv6, Ip6Addr, parseIpv6 } from './util/ip6-addr.ts';

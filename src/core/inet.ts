@@ -8,16 +8,25 @@ import { inetdevEvent } from './network/ipv4/device.ts';
 import { icmpInput } from './network/ipv4/icmp-input.ts';
 import { ipInput } from './network/ipv4/input.ts';
 import { ipLinkFailure, ipTooBig } from './network/ipv4/link-failure.ts';
+import { inet6devEvent } from './network/ipv6/addrconf.ts';
+import { icmp6Input } from './network/ipv6/icmp-input.ts';
+import { ip6Input } from './network/ipv6/input.ts';
+import { ip6LinkFailure, ip6TooBig } from './network/ipv6/link-failure.ts';
+import type { Packet } from './packet.ts';
 import type { Protocols } from './protocols.ts';
 import { pingError } from './transport/ping/error.ts';
 import { pingInput } from './transport/ping/input.ts';
+import { ping6Error } from './transport/ping/send6.ts';
 import { rawInput } from './transport/raw/input.ts';
+import { raw6Error, raw6Input } from './transport/raw/ipv6.ts';
 import { tcpError } from './transport/tcp/error.ts';
 import { tcpInput } from './transport/tcp/input.ts';
 import { udpError } from './transport/udp/error.ts';
 import { udpInput } from './transport/udp/input.ts';
-import { ETH_P_ARP, ETH_P_IP } from './wire/ethernet.ts';
+import { udp6Error, udp6Input } from './transport/udp/input6.ts';
+import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6 } from './wire/ethernet.ts';
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from './wire/ipv4.ts';
+import { IPPROTO_ICMPV6 } from './wire/ipv6.ts';
 
 /** The switchboard of a kernel. */
 export function makeProtocols(): Protocols {
@@ -25,19 +34,38 @@ export function makeProtocols(): Protocols {
     ether: new Map(),
     inet: [],
     inetError: [],
-    linkFailure: ipLinkFailure,
-    tooBig: ipTooBig,
+    inet6: [],
+    inet6Error: [],
+    linkFailure,
+    tooBig,
     pingReply: pingInput,
     raw: rawInput,
-    netdev: [inetdevEvent, neighbourEvent, bridgeEvent, vlanEvent, macvlanEvent],
+    raw6: raw6Input,
+    raw6Error,
+    netdev: [inetdevEvent, inet6devEvent, neighbourEvent, bridgeEvent, vlanEvent, macvlanEvent],
   };
   p.ether.set(ETH_P_IP, ipInput);
   p.ether.set(ETH_P_ARP, arpInput);
+  p.ether.set(ETH_P_IPV6, ip6Input);
   p.inet[IPPROTO_ICMP] = icmpInput;
+  p.inet6[IPPROTO_ICMPV6] = icmp6Input;
+  p.inet6[IPPROTO_UDP] = udp6Input;
+  p.inet6Error[IPPROTO_UDP] = udp6Error;
+  p.inet6Error[IPPROTO_ICMPV6] = ping6Error;
   p.inet[IPPROTO_TCP] = tcpInput;
   p.inet[IPPROTO_UDP] = udpInput;
   p.inetError[IPPROTO_ICMP] = pingError;
   p.inetError[IPPROTO_TCP] = tcpError;
   p.inetError[IPPROTO_UDP] = udpError;
   return p;
+}
+
+function linkFailure(pkt: Packet): void {
+  if (pkt.ip6 === null) ipLinkFailure(pkt);
+  else ip6LinkFailure(pkt);
+}
+
+function tooBig(pkt: Packet, mtu: number): void {
+  if (pkt.ip6 === null) ipTooBig(pkt, mtu);
+  else ip6TooBig(pkt, mtu);
 }

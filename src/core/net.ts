@@ -16,6 +16,7 @@ import type { NetDevice, PacketTap } from './link/net-device.ts';
 import { MIB_MAX, type Mib } from './mib.ts';
 import { ARP_PROTOCOL } from './network/ipv4/arp.ts';
 import { Ipv4State } from './network/ipv4/state.ts';
+import { Ipv6State } from './network/ipv6/state.ts';
 import { NetnsIds } from './nsid.ts';
 import type { Capability } from './socket/credentials.ts';
 import { Ipv4Conf, NeighConf, Sysctl } from './sysctl.ts';
@@ -51,6 +52,7 @@ export class NetNs {
   /** IPv4 neighbours (ARP). */
   readonly arp: NeighbourTable;
   readonly ipv4: Ipv4State;
+  private ipv6Made: Ipv6State | null = null;
   readonly tcp: TcpState;
   readonly udp: UdpState;
   readonly ping: PingState;
@@ -118,6 +120,17 @@ export class NetNs {
     return this.refs > 0 || this.tcp.socks.size > 0;
   }
 
+  /** Everything of IPv6: tables, neighbours, settings, counters. Made at the first use. */
+  get ipv6(): Ipv6State {
+    this.ipv6Made ??= new Ipv6State(this);
+    return this.ipv6Made;
+  }
+
+  /** The same, or null while IPv6 was never used. */
+  get ipv6Maybe(): Ipv6State | null {
+    return this.ipv6Made;
+  }
+
   /**
    * Ends the namespace whoever holds it, in the order of `cleanup_net`: nobody knows it any more; sockets,
    * devices with their peers, and all that waits. Real devices go to the initial namespace.
@@ -134,6 +147,7 @@ export class NetNs {
     destroyDevices(this);
     this.arp.destroy();
     this.ipv4.destroy();
+    this.ipv6Made?.destroy();
     this.events.emit('delnetns', this);
   }
 }

@@ -9,10 +9,12 @@
  */
 import type { NetDevice } from './link/net-device.ts';
 import type { Route } from './network/route/route.ts';
+import type { Route6 } from './network/route6/route.ts';
 import type { ArpHeader } from './wire/arp.ts';
 import type { EthHeader } from './wire/ethernet.ts';
 import type { IcmpHeader } from './wire/icmp.ts';
 import type { Ipv4Header } from './wire/ipv4.ts';
+import type { Ipv6Header } from './wire/ipv6.ts';
 import type { TcpHeader } from './wire/tcp.ts';
 import type { UdpHeader } from './wire/udp.ts';
 import type { VlanTag } from './wire/vlan.ts';
@@ -62,9 +64,12 @@ export class Packet {
   vlan: VlanTag | null = null;
   arp: ArpHeader | null = null;
   ip: Ipv4Header | null = null;
+  /** At most one of `arp`, `ip` and `ip6` is set. */
+  ip6: Ipv6Header | null = null;
   /** At most one of the transport headers is set; none: `data` is all that follows the IP header. */
   tcp: TcpHeader | null = null;
   udp: UdpHeader | null = null;
+  /** ICMP behind `ip`, ICMPv6 behind `ip6`. */
   icmp: IcmpHeader | null = null;
   /** What follows the innermost header above. */
   data: Payload;
@@ -80,6 +85,8 @@ export class Packet {
   priority = 0;
   /** Routing decision, input or output (`skb_dst`). */
   route: Route | null = null;
+  /** The same of a packet with `ip6`. */
+  route6: Route6 | null = null;
   /** May be fragmented in spite of DF: its sender asked for it (`skb->ignore_df`). */
   ignoreDf = false;
   /** Its sender minds the device's MTU only, not what was learnt of the path (IP_PMTUDISC_PROBE). */
@@ -112,6 +119,7 @@ export class Packet {
     copy.vlan = this.vlan;
     copy.arp = this.arp;
     copy.ip = this.ip === null ? null : this.ip.copy();
+    copy.ip6 = this.ip6 === null ? null : this.ip6.copy();
     copy.tcp = this.tcp;
     copy.udp = this.udp;
     copy.icmp = this.icmp;
@@ -120,6 +128,7 @@ export class Packet {
     copy.mark = this.mark;
     copy.priority = this.priority;
     copy.route = this.route;
+    copy.route6 = this.route6;
     copy.ignoreDf = this.ignoreDf;
     copy.linkMtu = this.linkMtu;
     copy.noLoop = this.noLoop;
@@ -130,10 +139,11 @@ export class Packet {
   }
 }
 
-/** Bytes from the IPv4 header on, as its total-length field would say (more than 65535 with GSO). */
+/** Bytes from the IP header on, whatever its length field can say (more than 65535 with GSO). */
 export function ipLength(pkt: Packet): number {
   let len = pkt.len;
   if (pkt.ip !== null) len += pkt.ip.headerLen();
+  else if (pkt.ip6 !== null) len += pkt.ip6.headerLen();
   if (pkt.tcp !== null) len += pkt.tcp.headerLen();
   else if (pkt.udp !== null) len += 8;
   else if (pkt.icmp !== null) len += 8;
@@ -144,6 +154,7 @@ export function ipLength(pkt: Packet): number {
 export function scrubPacket(pkt: Packet): void {
   pkt.mark = 0;
   pkt.route = null;
+  pkt.route6 = null;
   pkt.ignoreDf = false;
   pkt.linkMtu = false;
   pkt.noLoop = false;

@@ -5,6 +5,7 @@
  */
 import type { NetDevice } from './link/net-device.ts';
 import type { Packet } from './packet.ts';
+import type { Ip6Addr } from './util/ip6-addr.ts';
 
 /** Takes a received packet: delivers it or drops it. */
 export type PacketHandler = (pkt: Packet) => void;
@@ -25,6 +26,24 @@ export interface IcmpError {
   readonly src: number;
   readonly dst: number;
   /** The quoted bytes behind the quoted IP header; at least 8. */
+  readonly bytes: Uint8Array;
+}
+
+/** The same for ICMPv6; `pkt.data` starts at the quoted packet's IPv6 header. */
+export type Icmp6ErrorHandler = (pkt: Packet, error: Icmp6Error) => void;
+
+/** An ICMPv6 error and the packet that it quotes (RFC 4443). */
+export interface Icmp6Error {
+  readonly type: number;
+  readonly code: number;
+  /** The header's second word: MTU or pointer. */
+  readonly info: number;
+  readonly src: Ip6Addr;
+  readonly dst: Ip6Addr;
+  readonly protocol: number;
+  /** By which device the error came: whom link-local addresses belong to. */
+  readonly ifindex: number;
+  /** The quoted bytes behind the quoted packet's extension headers; at least 8. */
   readonly bytes: Uint8Array;
 }
 
@@ -49,6 +68,9 @@ export interface Protocols {
   /** By IP protocol number; undefined: ICMP protocol unreachable. */
   readonly inet: (PacketHandler | undefined)[];
   readonly inetError: (IcmpErrorHandler | undefined)[];
+  /** The same of IPv6; undefined: ICMPv6 parameter problem. */
+  readonly inet6: (PacketHandler | undefined)[];
+  readonly inet6Error: (Icmp6ErrorHandler | undefined)[];
   /** A packet could not be sent because its next hop does not answer (`dst_link_failure`). */
   linkFailure: PacketHandler;
   /** A packet that may not be cut does not fit into `mtu` bytes: its sender is told (RFC 1191 §4). Not taken. */
@@ -57,5 +79,8 @@ export interface Protocols {
   pingReply: (pkt: Packet) => boolean;
   /** Copies for raw sockets (`raw_local_deliver`); true: some socket took one. */
   raw: (pkt: Packet) => boolean;
+  raw6: (pkt: Packet) => boolean;
+  /** ICMPv6 errors for raw sockets, whatever the protocol. */
+  raw6Error: Icmp6ErrorHandler;
   readonly netdev: NetdevNotifier[];
 }

@@ -127,11 +127,6 @@ export class LinuxTarget implements Target {
     }
   }
 
-  /** Read each time: somebody may set the clock. */
-  get epochUs(): number {
-    return Date.now() * 1000 - this.nowUs();
-  }
-
   nowUs(): number {
     return monotonicUs();
   }

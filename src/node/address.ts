@@ -1,8 +1,10 @@
 /** Addresses as Node writes them ↔ addresses as the stack holds them. */
 import { isIPv6 } from 'node:net';
 import { EAFNOSUPPORT, EINVAL } from '../core/errno.ts';
+import type { NetNs } from '../core/net.ts';
 import { AF_INET, AF_INET6, type SockAddr, type SockAddrIn } from '../core/transport/sock.ts';
 import { formatIpv4, parseIpv4 } from '../core/util/address.ts';
+import { parseIpv6 } from '../core/util/ip6-addr.ts';
 
 /** What the handles' `getsockname` and `getpeername` fill in, in Node's order. */
 export interface AddressInfo {
@@ -18,8 +20,36 @@ export function toSockAddr(text: string, port: number, family: number): SockAddr
   return addr === undefined ? -EINVAL : ({ family: AF_INET, addr, port } satisfies SockAddrIn);
 }
 
+/** The same for UDP, which has IPv6; a scope is the name or the number of a device of `net`. */
+export function toUdpAddr(
+  net: NetNs,
+  text: string,
+  port: number,
+  family: number,
+): SockAddr | number {
+  if (family !== AF_INET6) return toSockAddr(text, port, family);
+  const [address = '', scope = ''] = text.split('%');
+  const addr6 = parseIpv6(address);
+  if (addr6 === undefined) return -EINVAL;
+  const scopeId = net.devs.find(scope)?.ifindex ?? (Number(scope) || 0);
+  return { family: AF_INET6, addr: 0, addr6, port, scopeId } satisfies SockAddrIn;
+}
+
+/** The text of an address, with the device of one that needs it. */
+export function addressText(net: NetNs, addr: SockAddrIn): string {
+  if (addr.addr6 === undefined) return formatIpv4(addr.addr);
+  const dev = addr.scopeId === undefined ? undefined : net.devs.findIndex(addr.scopeId);
+  return dev === undefined ? String(addr.addr6) : `${addr.addr6}%${dev.name}`;
+}
+
 /** Fills in `out`, as libuv's wrappers do. */
 export function fillAddress(out: AddressInfo, addr: SockAddrIn): void {
+  if (addr.addr6 !== undefined) {
+    out.address = String(addr.addr6);
+    out.family = 'IPv6';
+    out.port = addr.port;
+    return;
+  }
   out.address = formatIpv4(addr.addr);
   out.family = 'IPv4';
   out.port = addr.port;

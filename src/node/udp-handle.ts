@@ -6,7 +6,6 @@ import { AsyncResource } from 'node:async_hooks';
 import { EAFNOSUPPORT, EAGAIN } from '../core/errno.ts';
 import type { NetNs } from '../core/net.ts';
 import {
-  AF_INET,
   AF_INET6,
   AF_UNSPEC,
   type Received,
@@ -14,8 +13,9 @@ import {
   type SockAddrIn,
 } from '../core/transport/sock.ts';
 import * as so from '../core/transport/sockopt-names.ts';
-import { formatIpv4, parseIpv4 } from '../core/util/address.ts';
-import { type AddressInfo, fillAddress, toSockAddr } from './address.ts';
+import { parseIpv4 } from '../core/util/address.ts';
+import { parseIpv6 } from '../core/util/ip6-addr.ts';
+import { type AddressInfo, addressText, fillAddress, toUdpAddr } from './address.ts';
 import {
   type Closing,
   hold,
@@ -34,7 +34,8 @@ import { uv, uvErrno } from './uv.ts';
 const READS = 32;
 /** Largest datagram of IPv4. */
 const MAX_DATAGRAM = 65536;
-/** `UV_UDP_REUSEADDR`, `UV_UDP_REUSEPORT` */
+/** `UV_UDP_IPV6ONLY`, `UV_UDP_REUSEADDR`, `UV_UDP_REUSEPORT` */
+const FLAG_IPV6ONLY = 1;
 const FLAG_REUSEADDR = 4;
 const FLAG_REUSEPORT = 8;
 
@@ -107,6 +108,14 @@ export class UdpHandle implements Ready, Closing {
     return uv('EBADF');
   }
 
+  get netns(): NetNs {
+    return this.net;
+  }
+
+  private get isIpv6(): boolean {
+    return this.family === AF_INET6;
+  }
+
   private open(): number {
     if (this.socket !== undefined) return 0;
     const socket = createSocket(this.net, this.family, SOCK_DGRAM);
@@ -122,9 +131,11 @@ export class UdpHandle implements Ready, Closing {
   bind(address: string, port: number, flags = 0): number {
     const opened = this.open();
     if (opened < 0) return uv(opened === -EAFNOSUPPORT ? 'EINVAL' : 'ENOMEM');
-    const to = toSockAddr(address, port | 0, this.family);
+    const to = toUdpAddr(this.net, address, port | 0, this.family);
     if (typeof to === 'number') return uvErrno(to);
     const socket = this.socket as ProgramSocket;
+    if ((flags & FLAG_IPV6ONLY) !== 0 && this.isIpv6)
+      socket.setsockopt(so.SOL_IPV6, so.IPV6_V6ONLY, 1);
     if ((flags & FLAG_REUSEADDR) !== 0) socket.setsockopt(so.SOL_SOCKET, so.SO_REUSEADDR, 1);
     if ((flags & FLAG_REUSEPORT) !== 0) socket.setsockopt(so.SOL_SOCKET, so.SO_REUSEPORT, 1);
     return status(socket.bind(to));
@@ -137,7 +148,7 @@ export class UdpHandle implements Ready, Closing {
   connect(address: string, port: number): number {
     const bound = this.autoBind();
     if (bound !== 0) return bound;
-    const to = toSockAddr(address, port, this.family);
+    const to = toUdpAddr(this.net, address, port, this.family);
     return typeof to === 'number'
       ? uvErrno(to)
       : status((this.socket as ProgramSocket).connect(to));
@@ -183,7 +194,7 @@ export class UdpHandle implements Ready, Closing {
     if (bound !== 0) return bound;
     let target: SockAddrIn | null = null;
     if (to.length > 1) {
-      const addr = toSockAddr(String(to[1]), Number(to[0]), this.family);
+      const addr = toUdpAddr(this.net, String(to[1]), Number(to[0]), this.family);
       if (typeof addr === 'number') return uvErrno(addr);
       target = addr as SockAddrIn;
     }
@@ -266,20 +277,31 @@ export class UdpHandle implements Ready, Closing {
 
   setTTL(ttl: number): number {
     if (ttl < 1 || ttl > 255) return uv('EINVAL');
-    return this.option(so.SOL_IP, so.IP_TTL, ttl);
+    return this.isIpv6
+      ? this.option(so.SOL_IPV6, so.IPV6_UNICAST_HOPS, ttl)
+      : this.option(so.SOL_IP, so.IP_TTL, ttl);
   }
 
   setMulticastTTL(ttl: number): number {
-    return this.option(so.SOL_IP, so.IP_MULTICAST_TTL, ttl);
+    return this.isIpv6
+      ? this.option(so.SOL_IPV6, so.IPV6_MULTICAST_HOPS, ttl)
+      : this.option(so.SOL_IP, so.IP_MULTICAST_TTL, ttl);
   }
 
   setMulticastLoopback(on: number): number {
-    return this.option(so.SOL_IP, so.IP_MULTICAST_LOOP, on);
+    return this.isIpv6
+      ? this.option(so.SOL_IPV6, so.IPV6_MULTICAST_LOOP, on)
+      : this.option(so.SOL_IP, so.IP_MULTICAST_LOOP, on);
   }
 
   setMulticastInterface(address: string): number {
+    if (this.isIpv6) {
+      const to = toUdpAddr(this.net, address, 0, AF_INET6);
+      if (typeof to === 'number') return uv('EINVAL');
+      return this.option(so.SOL_IPV6, so.IPV6_MULTICAST_IF, (to as SockAddrIn).scopeId ?? 0);
+    }
     const addr = parseIpv4(address);
-    if (addr === undefined || this.family !== AF_INET) return uv('EINVAL');
+    if (addr === undefined) return uv('EINVAL');
     return this.option(so.SOL_IP, so.IP_MULTICAST_IF, { address: addr, ifindex: 0 });
   }
 
@@ -301,6 +323,7 @@ export class UdpHandle implements Ready, Closing {
 
   /** `struct ip_mreqn` or `struct ip_mreq_source`. libuv binds first (`uv__udp_maybe_deferred_bind`). */
   private membership(name: number, group: string, address?: string, source?: string): number {
+    if (this.isIpv6) return this.membership6(name, group, address);
     const multicast = parseIpv4(group);
     const local = address ? parseIpv4(address) : 0;
     const from = source === undefined ? 0 : parseIpv4(source);
@@ -315,6 +338,22 @@ export class UdpHandle implements Ready, Closing {
       name,
       source === undefined ? request : { ...request, source: from },
     );
+  }
+
+  /** `struct ipv6_mreq`: the interface by the scope of an address, as libuv has it. */
+  private membership6(name: number, group: string, address?: string): number {
+    const multiaddr = parseIpv6(group.replace(/%.*/, ''));
+    const joins = name === so.IP_ADD_MEMBERSHIP;
+    if (multiaddr === undefined || (!joins && name !== so.IP_DROP_MEMBERSHIP)) return uv('EINVAL');
+    const at = address ? toUdpAddr(this.net, address, 0, AF_INET6) : null;
+    if (typeof at === 'number') return uv('EINVAL');
+    if (this.socket === undefined) {
+      const bound = this.bind('::', 0, FLAG_REUSEADDR);
+      if (bound !== 0) return bound;
+    }
+    const ifindex = at === null ? 0 : ((at as SockAddrIn).scopeId ?? 0);
+    const option = joins ? so.IPV6_JOIN_GROUP : so.IPV6_LEAVE_GROUP;
+    return this.option(so.SOL_IPV6, option, { multiaddr, ifindex });
   }
 
   /** 0 reads. The kernel doubles what is asked for (socket(7)), and libuv tells what the kernel holds. */
@@ -440,8 +479,8 @@ function deliver(handle: UdpHandle, got: Received | number): void {
       : Buffer.concat(got.data);
   const from = got.from;
   handle.onmessage?.(data.length, handle, data, {
-    address: formatIpv4(from?.addr ?? 0),
-    family: 'IPv4',
+    address: from === null ? '0.0.0.0' : addressText(handle.netns, from),
+    family: from?.addr6 === undefined ? 'IPv4' : 'IPv6',
     port: from?.port ?? 0,
     size: data.length,
   });

@@ -7,11 +7,12 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { DropReason } from '../../src/core/drop.ts';
 import { IP_WAYS } from './ip-ways.ts';
+import { IP6_WAYS } from './ip6-ways.ts';
 import { LINK_WAYS } from './link-ways.ts';
 import { Scene } from './scene.ts';
 import { TCP_WAYS } from './tcp-ways.ts';
 
-const WAYS = { ...LINK_WAYS, ...IP_WAYS, ...TCP_WAYS };
+const WAYS = { ...LINK_WAYS, ...IP_WAYS, ...IP6_WAYS, ...TCP_WAYS };
 
 for (const [reason, die] of Object.entries(WAYS))
   test(`a packet dies of ${reason}`, () => {

@@ -8,8 +8,12 @@ import type { DropReason } from '../../src/core/drop.ts';
 import { devOpen } from '../../src/core/link/device-state.ts';
 import { NetDevice } from '../../src/core/link/net-device.ts';
 import type { NetNs } from '../../src/core/net.ts';
+import { inet6AddrAdd } from '../../src/core/network/ipv6/addrconf.ts';
+import { IFA_F_NODAD } from '../../src/core/network/ipv6/address.ts';
 import type { Socket } from '../../src/core/socket/socket.ts';
+import { ip6 } from '../../src/core/util/ip6-addr.ts';
 import { KERNEL, PEER, type TcpOptions, tcp } from '../wire/build.ts';
+import { KERNEL6 } from '../wire/build6.ts';
 import { addAddress, at, openSocket, World } from '../world.ts';
 
 /** Timestamps option of `val`, echoing `ecr`, behind two nops. */
@@ -52,6 +56,14 @@ export class Scene extends World {
     port.onTransmit = (bytes) => this.sent.push(bytes);
     this.tun = port;
     this.tunDev = dev;
+    this.run(1000);
+  }
+
+  /** The box's tun has IPv6, and `KERNEL6`. */
+  enableIpv6(): void {
+    const side = this.tunDev.ipv6!;
+    side.conf = side.conf.with('disableIpv6', 0);
+    inet6AddrAdd(this.tunDev, { addr: ip6(KERNEL6), prefixLen: 64, flags: IFA_F_NODAD });
     this.run(1000);
   }
 

@@ -3,16 +3,20 @@ import assert from 'node:assert/strict';
 import { parseNetem } from '../../src/core/control/netem-words.ts';
 import { NetError } from '../../src/core/errno.ts';
 import { NO_PAYLOAD, Packet } from '../../src/core/packet.ts';
+import { parseIpv6 } from '../../src/core/util/ip6-addr.ts';
 import { parseArp } from '../../src/core/wire/arp.ts';
 import {
   flatten,
   frameBytes,
   parseFrame,
   parseIpv4Packet,
+  parseIpv6Packet,
   parseL4,
 } from '../../src/core/wire/frame.ts';
 import { parseIcmp } from '../../src/core/wire/icmp.ts';
 import { Ipv4Header, parseIpv4 } from '../../src/core/wire/ipv4.ts';
+import { Ipv6Header, nextHeaderOffset, parseIpv6Header } from '../../src/core/wire/ipv6.ts';
+import { parseNdOptions } from '../../src/core/wire/ndisc.ts';
 import { parseTcp, parseTcpOptions, putTcpOptions } from '../../src/core/wire/tcp.ts';
 import { parseUdp } from '../../src/core/wire/udp.ts';
 import { compileScript, configure, parseScript, ScriptError } from '../../src/sim/index.ts';
@@ -36,6 +40,27 @@ const FRAMES: readonly Uint8Array[] = [
   // Echo request
   '0200000000020200000000010800450000208747400040019f930a0000010a0000020800bde63814000100010203',
 ].map((hex) => Uint8Array.from(Buffer.from(hex, 'hex')));
+
+/** The same over IPv6. */
+const FRAMES6: readonly Uint8Array[] = [
+  // MLDv2 report with a hop-by-hop option, DAD probe with a nonce, router solicitation
+  '33330000001602000000000186dd6000000000240001fe80000000000000000000fffe000001ff0200000000000000000000000000163a000502000001008f0072070000000104000000ff0200000000000000000001ff000001',
+  '3333ff00000102000000000186dd6000000000203aff00000000000000000000000000000000ff0200000000000000000001ff00000187005f3900000000fe80000000000000000000fffe0000010e010a443490d10e',
+  '33330000000202000000000186dd6000000000103afffe80000000000000000000fffe000001ff02000000000000000000000000000285007b2c000000000101020000000001',
+  // Neighbour solicitation and advertisement, echo request
+  '3333ff00000202000000000186dd6000000000203afffd000000000000000000000000000001ff0200000000000000000001ff00000287007d9700000000fd0000000000000000000000000000020101020000000001',
+  '02000000000102000000000286dd6000000000203afffd000000000000000000000000000002fd00000000000000000000000000000188001c9a60000000fd0000000000000000000000000000020201020000000002',
+  '02000000000202000000000186dd6009b91a00103a40fd000000000000000000000000000001fd0000000000000000000000000000028000021b778400010001020304050607',
+  // Last fragment of an echo request
+  '02000000000202000000000186dd6009b91a00442c40fd000000000000000000000000000001fd0000000000000000000000000000023a0005a80b19532ca0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadb',
+  // UDP, port unreachable, UDP behind destination options, SYN
+  '02000000000202000000000186dd6009e3d0000d1140fd000000000000000000000000000001fd000000000000000000000000000002e4600009000dfa22726c616263',
+  '02000000000102000000000286dd60048d57003d3a40fd000000000000000000000000000002fd00000000000000000000000000000101049fea000000006009e3d0000d1140fd000000000000000000000000000001fd000000000000000000000000000002e4600009000dfa22726c616263',
+  '02000000000202000000000186dd6009e3d000143c40fd000000000000000000000000000001fd0000000000000000000000000000021100010400000000e4600009000c3d846f707473',
+  '02000000000202000000000186dd600a9d2a00280640fd000000000000000000000000000001fd0000000000000000000000000000029d460050b562375800000000a002fd20fa320000020405a00402080a3fc38ada000000000103030a',
+].map((hex) => Uint8Array.from(Buffer.from(hex, 'hex')));
+
+const PACKETS6 = FRAMES6.map((f) => f.subarray(14));
 
 const PACKETS = FRAMES.slice(1).map((f) => f.subarray(14));
 /** With 20 bytes of IP header. */
@@ -72,6 +97,16 @@ function runIpv4(bytes: Uint8Array): void {
   checkPacket(pkt, parseIpv4Packet);
 }
 
+function runIpv6(bytes: Uint8Array): void {
+  const pkt = newPacket();
+  parseIpv6Packet(bytes, pkt);
+  checkPacket(pkt, parseIpv6Packet);
+  const { ip6 } = pkt;
+  if (ip6 === null) return;
+  assert.ok(ip6 instanceof Ipv6Header && nextHeaderOffset(ip6) < ip6.headerLen());
+  assert.equal(ip6.headerLen() & 7, 0);
+}
+
 /** As after reassembly: the same bytes, cut where the first byte says. */
 function runL4(bytes: Uint8Array): void {
   const pkt = newPacket();
@@ -97,6 +132,12 @@ function runTcpOptions(input: Uint8Array): void {
   const out = new Uint8Array(bytes.length);
   assert.equal(putTcpOptions(out, view(out), 0, o), bytes.length);
   assert.deepEqual(out, Uint8Array.from(bytes));
+}
+
+/** What is an address at all is the same address again when it is written down. */
+function runIpv6Text(bytes: Uint8Array): void {
+  const addr = parseIpv6(Buffer.from(bytes).toString('latin1'));
+  if (addr !== undefined) assert.ok(parseIpv6(String(addr))?.equals(addr));
 }
 
 /** Words made of bytes: only an error with a code may come of it. */
@@ -132,7 +173,21 @@ function runScriptPacket(bytes: Uint8Array): void {
 }
 
 export const TARGETS: readonly FuzzTarget[] = [
-  { name: 'frame', seeds: FRAMES, run: runFrame },
+  { name: 'frame', seeds: [...FRAMES, ...FRAMES6], run: runFrame },
+  { name: 'ipv6 packet', seeds: PACKETS6, run: runIpv6 },
+  { name: 'ipv6', seeds: PACKETS6, run: (b) => parseIpv6Header(b, view(b), 0, b.length) },
+  {
+    name: 'ndisc options',
+    seeds: PACKETS6.map((b) => b.subarray(64)),
+    run: (b) => parseNdOptions(b, 0),
+  },
+  {
+    name: 'ipv6 text',
+    seeds: ['fe80::1', '::ffff:1.2.3.4', '1:2:3:4:5:6:7:8'].map((t) =>
+      Uint8Array.from(Buffer.from(t)),
+    ),
+    run: runIpv6Text,
+  },
   { name: 'ipv4 packet', seeds: PACKETS, run: runIpv4 },
   { name: 'transport after reassembly', seeds: L4, run: runL4 },
   {

@@ -30,7 +30,9 @@ export class WarrenWorld implements World {
   private readonly accepted: Set<Socket> = new Set();
 
   add(name: string): Promise<void> {
-    this.kernel.netns.add(name);
+    const ns = this.kernel.netns.add(name);
+    // As in `LinuxWorld`.
+    ns.sysctl.set('net.ipv6.conf.all.disable_ipv6', 1);
     return Promise.resolve();
   }
 

@@ -136,3 +136,32 @@ test('options and sizes', async () => {
   assert.throws(() => unbound.setBroadcast(true), { code: 'EBADF' });
   assert.throws(() => unbound.getRecvBufferSize(), { code: 'ERR_SOCKET_BUFFER_SIZE' });
 });
+
+test('udp6: over lo, between hosts by their link-local addresses, to a group', async () => {
+  const server = await bound(web, 0, '::', { type: 'udp6' });
+  const { port, family } = server.address();
+  assert.equal(family, 'IPv6');
+  const socket = web.run(() => dgram.createSocket('udp6'));
+  open.add(socket);
+  socket.send('hello', port, '::1');
+  const [data, from] = await message(server);
+  assert.deepEqual([String(data), from.address, from.family], ['hello', '::1', 'IPv6']);
+  // DAD takes up to two seconds.
+  const device = client.link.list().find((l) => l.name !== 'lo')?.name ?? '';
+  const near = (): string[] =>
+    web.addr6
+      .list()
+      .filter((a) => a.scope === 'link' && a.flags.length === 0)
+      .map((a) => a.local);
+  for (let i = 0; i < 40 && near().length === 0; i++) await sleep(100);
+  for (let i = 0; i < 40; i++) {
+    if (client.addr6.list(device).some((a) => a.flags.length === 0)) break;
+    await sleep(100);
+  }
+  const far = client.run(() => dgram.createSocket('udp6'));
+  open.add(far);
+  far.send('link', port, `${near()[0]}%${device}`);
+  const [second, who] = await message(server);
+  assert.equal(String(second), 'link');
+  assert.match(who.address, /^fe80::.*%/);
+});

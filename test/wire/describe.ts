@@ -1,12 +1,23 @@
 /** The notation of the facts: one line for a packet (`desc` of test/data/linux_wire.py). */
+import { getIp6 } from '../../src/core/util/ip6-addr.ts';
 import { FLAG_LETTERS } from './build.ts';
 
 /** What sequence numbers are printed relative to: ours (null: print `ISN`) and the peer's. */
 export type Base = readonly [number | null, number];
 
-/** One line for an IPv4 packet. */
+/** Neighbour and router discovery, reports about groups: of no interest to the facts. */
+export function isNoise(b: Uint8Array): boolean {
+  if ((b[0] ?? 0) >> 4 === 4) return b[9] === 2;
+  return b[6] === 0 || (b[6] === 58 && [133, 135, 136, 143].includes(b[40] ?? 0));
+}
+
+/** One line for an IP packet. */
 export function describe(b: Uint8Array, base?: Base): string {
   const view = new DataView(b.buffer, b.byteOffset, b.byteLength);
+  if ((b[0] ?? 0) >> 4 === 6) {
+    const text = `${getIp6(view, 8)}>${getIp6(view, 24)} hl ${b[7]}`;
+    return `${text} ${transport(b[6] ?? 0, b.subarray(40), base)}`;
+  }
   const header = ((b[0] ?? 0) & 15) * 4;
   const frag = view.getUint16(6);
   let text = `${addr(b, 12)}>${addr(b, 16)} ttl ${b[8]} tos ${hex(b.subarray(1, 2))}`;
@@ -22,6 +33,10 @@ function transport(protocol: number, q: Uint8Array, base?: Base): string {
   const view = new DataView(q.buffer, q.byteOffset, q.byteLength);
   if (protocol === 6) return segment(view, q, base);
   if (protocol === 17) return `UDP len ${q.length - 8}`;
+  if (protocol === 58) {
+    const pointer = q[0] === 4 ? ` ptr ${view.getUint32(4)}` : '';
+    return `ICMP6 ${q[0]}/${q[1]}${pointer} payload ${q.length - 8}`;
+  }
   if (protocol !== 1) return `proto ${protocol}`;
   let text = `ICMP ${q[0]}/${q[1]}`;
   if (q[0] === 3 && q[1] === 4) text += ` mtu ${view.getUint16(6)}`;
@@ -80,10 +95,11 @@ function tcpOption(kind: number, v: Uint8Array): string {
 
 /** Protocol, source port, destination port; ports are 0 for all but TCP. */
 export function ports(b: Uint8Array): readonly [number, number, number] {
-  const protocol = b[9] ?? 0;
+  const v6 = (b[0] ?? 0) >> 4 === 6;
+  const protocol = (v6 ? b[6] : b[9]) ?? 0;
   if (protocol !== 6 || b.length < 24) return [protocol, 0, 0];
   const view = new DataView(b.buffer, b.byteOffset, b.byteLength);
-  const at = ((b[0] ?? 0) & 15) * 4;
+  const at = v6 ? 40 : ((b[0] ?? 0) & 15) * 4;
   return [6, view.getUint16(at), view.getUint16(at + 2)];
 }
 

@@ -9,6 +9,8 @@ import { devOpen } from '../../src/core/link/device-state.ts';
 import { NetDevice } from '../../src/core/link/net-device.ts';
 import type { NetNs } from '../../src/core/net.ts';
 import { inetAddrAdd } from '../../src/core/network/ipv4/device.ts';
+import { inet6AddrAdd } from '../../src/core/network/ipv6/addrconf.ts';
+import { IFA_F_NODAD } from '../../src/core/network/ipv6/address.ts';
 import type { Socket } from '../../src/core/socket/socket.ts';
 import {
   AF_INET,
@@ -18,8 +20,10 @@ import {
   type SockAddrIn,
 } from '../../src/core/transport/sock.ts';
 import { ipv4 } from '../../src/core/util/address.ts';
+import { ip6 } from '../../src/core/util/ip6-addr.ts';
 import { VirtualClock } from '../../src/sim/virtual-clock.ts';
-import { type Base, describe, ports } from './describe.ts';
+import { KERNEL6 } from './build6.ts';
+import { type Base, describe, isNoise, ports } from './describe.ts';
 
 /** One fact, of Linux or of this stack. */
 export interface Fact {
@@ -56,6 +60,9 @@ export class WireWorld {
     devOpen(net.loopback);
     this.tun = tun(net, 'tunw0', 1500, KERNEL_ADDR, ipv4('10.7.0.255'));
     this.tun2 = tun(net, 'tunw1', 1000, ipv4('10.6.0.1'), 0);
+    const tunw0 = net.devs.find('tunw0') as NetDevice;
+    inet6AddrAdd(tunw0, { addr: ip6(KERNEL6), prefixLen: 64, flags: IFA_F_NODAD });
+    net.ipv6.sysctl = net.ipv6.sysctl.with('icmpRatelimit', 0);
     const { sysctl } = net;
     sysctl.icmpRatelimit = 0;
     sysctl.icmpMsgsPerSec = 100_000;
@@ -69,11 +76,11 @@ export class WireWorld {
     return this.tun.receive(bytes);
   }
 
-  /** What comes out in the next `seconds`; no router solicitations, no IGMP. */
+  /** What comes out in the next `seconds`; no neighbour or router discovery, no group reports. */
   rx(seconds: number, port: TunPort = this.tun): Seen[] {
     const out: Seen[] = [];
     port.onTransmit = (bytes) => {
-      if ((bytes[0] ?? 0) >> 4 === 4 && bytes[9] === 2) return;
+      if (isNoise(bytes)) return;
       out.push({ at: this.clock.nowUs() / 1e6, bytes });
     };
     this.clock.runFor(this.kernel, Math.round(seconds * 1e6));

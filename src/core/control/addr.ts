@@ -198,6 +198,7 @@ export function addressInfo(dev: NetDevice, a: Ipv4Address): AddressInfo {
   const validLft = left(a.validLft, elapsed);
   const preferredLft = left(a.preferredLft, elapsed);
   return {
+    family: 'inet',
     ifindex: dev.ifindex,
     dev: dev.name,
     local: formatIpv4(a.local),
@@ -209,6 +210,7 @@ export function addressInfo(dev: NetDevice, a: Ipv4Address): AddressInfo {
     secondary: a.secondary,
     noprefixroute: a.noPrefixRoute,
     deprecated: preferredLft <= 0,
+    flags: [],
     metric: a.metric,
     validLft,
     preferredLft,

@@ -83,8 +83,9 @@ export interface MacvlanInfo {
   readonly sources: readonly string[];
 }
 
-/** One IPv4 address, as `ip addr show` tells it. */
+/** One address, as `ip addr show` tells it. */
 export interface AddressInfo {
+  readonly family: 'inet' | 'inet6';
   readonly ifindex: number;
   readonly dev: string;
   readonly local: string;
@@ -94,10 +95,13 @@ export interface AddressInfo {
   readonly broadcast: string | null;
   /** `'global'`, `'link'`, `'host'` … */
   readonly scope: string;
+  /** Empty for IPv6, as are `broadcast` and `secondary`. */
   readonly label: string;
   readonly secondary: boolean;
   readonly noprefixroute: boolean;
   readonly deprecated: boolean;
+  /** Of IPv6: `'tentative'`, `'dadfailed'`, `'nodad'` … in iproute2's order. */
+  readonly flags: readonly string[];
   readonly metric: number;
   /** Seconds left; Infinity: for ever. */
   readonly validLft: number;
@@ -128,6 +132,7 @@ export interface RouteMetrics {
 
 /** One route, as `ip route show` tells it. */
 export interface RouteInfo {
+  readonly family: 'inet' | 'inet6';
   readonly type: RouteType;
   /** `'default'`, `'10.0.0.0/24'`, `'10.0.0.1'`. */
   readonly dst: string;
@@ -142,6 +147,8 @@ export interface RouteInfo {
   readonly nexthops: readonly NexthopInfo[];
   readonly metrics: RouteMetrics;
   readonly lockedMtu: boolean;
+  /** Seconds until the route goes by itself; Infinity: never. */
+  readonly expires: number;
 }
 
 /** What `ip route get` tells: the decision for one destination. */
@@ -166,6 +173,7 @@ export interface RouteDecision {
 
 /** One neighbour, as `ip neigh show` tells it. */
 export interface NeighbourInfo {
+  readonly family: 'inet' | 'inet6';
   readonly dst: string;
   readonly dev: string;
   /** MAC address; null when it is not known. */
@@ -177,4 +185,6 @@ export interface NeighbourInfo {
   readonly confirmed: number;
   readonly updated: number;
   readonly probes: number;
+  /** It said that it is a router (IPv6). */
+  readonly router: boolean;
 }

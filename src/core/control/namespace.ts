@@ -11,6 +11,7 @@ import { MIB, MIB_GROUPS } from '../mib.ts';
 import type { NetNs } from '../net.ts';
 import { type Capability, type Credentials, effective, ROOT } from '../socket/credentials.ts';
 import { AddrControl } from './addr.ts';
+import { Addr6Control } from './addr6.ts';
 import { BridgeControl } from './bridge.ts';
 import { findDevice } from './find-device.ts';
 import { guarded } from './guard.ts';
@@ -20,6 +21,7 @@ import { LinkControl } from './link.ts';
 import { NeighControl } from './neigh.ts';
 import { QdiscControl } from './qdisc.ts';
 import { RouteControl } from './route.ts';
+import { Route6Control } from './route6.ts';
 import { SocketControl } from './sockets.ts';
 import { splitWords } from './split-words.ts';
 import { SysctlControl } from './sysctl.ts';
@@ -39,6 +41,9 @@ export class Namespace {
   readonly link: LinkControl;
   readonly addr: AddrControl;
   readonly route: RouteControl;
+  /** The same of IPv6; `neigh` is for both. */
+  readonly addr6: Addr6Control;
+  readonly route6: Route6Control;
   readonly neigh: NeighControl;
   readonly sysctl: SysctlControl;
   readonly bridge: BridgeControl;
@@ -65,6 +70,16 @@ export class Namespace {
     this.route = guarded(
       new RouteControl(net),
       ['add', 'append', 'prepend', 'replace', 'change', 'del', 'flush', 'flushCache'],
+      check,
+    );
+    this.addr6 = guarded(
+      new Addr6Control(net),
+      ['add', 'replace', 'change', 'del', 'flush'],
+      check,
+    );
+    this.route6 = guarded(
+      new Route6Control(net),
+      ['add', 'append', 'replace', 'change', 'del', 'flush'],
       check,
     );
     this.neigh = guarded(

@@ -1,10 +1,13 @@
-/** The neighbours of a namespace: `ip neigh` (Linux `neigh_add`, `neigh_delete`). */
+/** The neighbours of a namespace, of IPv4 and of IPv6: `ip neigh` (Linux `neigh_add`, `neigh_delete`). */
 import { EINVAL, ENOENT, NetError } from '../errno.ts';
 import type { Neighbour } from '../link/neighbour.ts';
 import { neighAdd, neighDel } from '../link/neighbour-admin.ts';
 import { NUD_NONE, NUD_VALID } from '../link/neighbour-state.ts';
+import type { NeighbourTable } from '../link/neighbour-table.ts';
 import type { NetNs } from '../net.ts';
 import { formatIpv4, formatMac, parseIpv4, parseMac } from '../util/address.ts';
+import type { Ip6Addr } from '../util/ip6-addr.ts';
+import { address6Of } from './addr6.ts';
 import { findDevice } from './find-device.ts';
 import type { NeighbourInfo } from './info.ts';
 import { NEIGH_STATES } from './names.ts';
@@ -43,54 +46,76 @@ export class NeighControl {
   }
 
   private write(spec: NeighbourSpec, verb: 'add' | 'change' | 'replace'): void {
-    const dev = findDevice(this.net, spec.dev);
-    const addr = addressOf(spec.dst);
-    const state = stateOf(spec.state ?? 'PERMANENT');
-    const mac = spec.lladdr === undefined ? null : macOf(spec.lladdr);
-    const errno = neighAdd(this.net.arp, {
-      dev,
-      addr,
-      mac,
-      state,
-      create: verb !== 'change',
-      exclusive: verb === 'add',
-      replace: verb !== 'add',
-    });
-    if (errno < 0) throw new NetError(errno, 'rtnetlink', this.net.arp.extack);
+    if (isIpv6(spec.dst)) write(this.net.ipv6.ndisc, address6Of(spec.dst), this.net, spec, verb);
+    else write(this.net.arp, addressOf(spec.dst), this.net, spec, verb);
   }
 
   /** ENOENT: there is none. */
   del(dst: string, dev: string): void {
-    const errno = neighDel(this.net.arp, findDevice(this.net, dev), addressOf(dst));
+    const device = findDevice(this.net, dev);
+    const errno = isIpv6(dst)
+      ? neighDel(this.net.ipv6.ndisc, device, address6Of(dst))
+      : neighDel(this.net.arp, device, addressOf(dst));
     if (errno < 0) throw new NetError(errno, 'rtnetlink');
   }
 
   /** ENOENT: there is none. */
   get(dst: string, dev: string): NeighbourInfo {
-    const neigh = this.net.arp.find(findDevice(this.net, dev), addressOf(dst));
+    const device = findDevice(this.net, dev);
+    const neigh = isIpv6(dst)
+      ? this.net.ipv6.ndisc.find(device, address6Of(dst))
+      : this.net.arp.find(device, addressOf(dst));
     if (neigh === undefined) throw new NetError(ENOENT, 'rtnetlink', 'Neighbour entry not found');
     return neighbourInfo(neigh);
   }
 
-  list(): NeighbourInfo[] {
-    return [...this.net.arp].map((n) => neighbourInfo(n));
+  /** Of IPv4, then of IPv6; `family`: of one of them. */
+  list(family?: 'inet' | 'inet6'): NeighbourInfo[] {
+    const arp = family === 'inet6' ? [] : [...this.net.arp].map(neighbourInfo);
+    const ndisc = this.net.ipv6Maybe?.ndiscMaybe ?? [];
+    return family === 'inet' ? arp : [...arp, ...[...ndisc].map(neighbourInfo)];
   }
 
   /** Deletes what `filter` chooses, or all but permanent entries; returns how many. */
   flush(filter: NeighbourFilter = isTransient): number {
-    const wanted = [...this.net.arp].filter((n) => filter(neighbourInfo(n)));
-    for (const neigh of wanted) neighDel(this.net.arp, neigh.dev, neigh.addr);
+    const wanted = this.list().filter(filter);
+    for (const n of wanted) this.del(n.dst, n.dev);
     return wanted.length;
   }
 }
 
+function isIpv6(text: string): boolean {
+  return text.includes(':');
+}
+
+function write<A>(
+  table: NeighbourTable<A>,
+  addr: A,
+  net: NetNs,
+  spec: NeighbourSpec,
+  verb: 'add' | 'change' | 'replace',
+): void {
+  const errno = neighAdd(table, {
+    dev: findDevice(net, spec.dev),
+    addr,
+    mac: spec.lladdr === undefined ? null : macOf(spec.lladdr),
+    state: stateOf(spec.state ?? 'PERMANENT'),
+    create: verb !== 'change',
+    exclusive: verb === 'add',
+    replace: verb !== 'add',
+  });
+  if (errno < 0) throw new NetError(errno, 'rtnetlink', table.extack);
+}
+
 /** An entry as `ip neigh show` tells it. */
-export function neighbourInfo(n: Neighbour): NeighbourInfo {
+export function neighbourInfo(n: Neighbour<number> | Neighbour<Ip6Addr>): NeighbourInfo {
   const now = n.dev.net.kernel.nowUs;
   return {
-    dst: formatIpv4(n.addr),
+    family: typeof n.addr === 'number' ? 'inet' : 'inet6',
+    dst: typeof n.addr === 'number' ? formatIpv4(n.addr) : String(n.addr),
     dev: n.dev.name,
     lladdr: hasMac(n) ? formatMac(n.mac) : null,
+    router: n.isRouter,
     state: NEIGH_STATES.find(([bit]) => bit === n.state)?.[1] ?? 'NONE',
     used: (now - n.usedUs) / 1e6,
     confirmed: (now - n.confirmedUs) / 1e6,
@@ -103,7 +128,7 @@ function isTransient(n: NeighbourInfo): boolean {
   return n.state !== 'PERMANENT' && n.state !== 'NOARP';
 }
 
-function hasMac(n: Neighbour): boolean {
+function hasMac(n: { readonly state: number }): boolean {
   return (n.state & NUD_VALID) !== 0;
 }
 

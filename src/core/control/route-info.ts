@@ -13,6 +13,7 @@ import { protocolName, ROUTE_TYPES, type RouteType, scopeName } from './names.ts
 
 export function routeInfo(route: FibRoute): RouteInfo {
   return {
+    family: 'inet',
     type: (ROUTE_TYPES[route.type] ?? 'unicast') as RouteType,
     dst: prefixName(route.dst, route.prefixLen),
     tos: route.tos,
@@ -24,6 +25,7 @@ export function routeInfo(route: FibRoute): RouteInfo {
     nexthops: route.nexthops.map(nexthopInfo),
     metrics: metricsInfo(route.metrics),
     lockedMtu: route.metrics.mtuLock,
+    expires: Number.POSITIVE_INFINITY,
   };
 }
 

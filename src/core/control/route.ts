@@ -351,7 +351,7 @@ const STORED: readonly (keyof RouteMetrics)[] = [
   'quickack',
 ];
 
-function stackMetrics(spec: RouteSpec): StackMetrics {
+export function stackMetrics(spec: Pick<RouteSpec, 'metrics' | 'lockMtu'>): StackMetrics {
   const m = spec.metrics ?? {};
   const foreign = Object.keys(m).find((key) => !STORED.includes(key as keyof RouteMetrics));
   if (foreign !== undefined)

@@ -8,8 +8,12 @@ import { EINVAL, ENOENT, EPERM, NetError } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import type { Ipv4Device } from '../network/ipv4/device.ts';
+import { inet6Device } from '../network/ipv6/address.ts';
+import { makeAll, readConf6, writeConf6 } from '../network/ipv6/conf.ts';
 import {
   IPV4_CONF_NAMES,
+  IPV6_CONF_NAMES,
+  IPV6_SYSCTLS,
   type Ipv4Conf,
   NEIGH_CONF_NAMES,
   type NeighConf,
@@ -36,6 +40,8 @@ const INT_MAX = 2147483647;
 
 const CONF = 'net.ipv4.conf.';
 const NEIGH = 'net.ipv4.neigh.';
+const CONF6 = 'net.ipv6.conf.';
+const NEIGH6 = 'net.ipv6.neigh.';
 
 function invalid(name: string): NetError {
   return new NetError(EINVAL, 'sysctl', `setting key "${name}": Invalid argument`);
@@ -95,24 +101,26 @@ export class SysctlControl {
   }
 
   private names(): string[] {
-    const names = [...NUMBER_SYSCTLS, ...INERT_SYSCTLS].map((s) => s.name).concat(SPECIAL);
+    const names = [...NUMBER_SYSCTLS, ...INERT_SYSCTLS, ...IPV6_SYSCTLS]
+      .map((s) => s.name)
+      .concat(SPECIAL);
     if (this.isInitial) names.push(DEVCONF_INHERIT);
     const devices = [...this.net.devs].map((d) => slashed(d.name));
     for (const dir of ['all', 'default', ...devices])
-      names.push(...Object.keys(IPV4_CONF_NAMES).map((n) => `${CONF}${dir}.${n}`));
+      names.push(
+        ...Object.keys(IPV4_CONF_NAMES).map((n) => `${CONF}${dir}.${n}`),
+        ...Object.keys(IPV6_CONF_NAMES).map((n) => `${CONF6}${dir}.${n}`),
+      );
     for (const dir of ['default', ...devices])
-      names.push(...Object.keys(NEIGH_CONF_NAMES).map((n) => `${NEIGH}${dir}.${n}`));
-    return names;
+      for (const prefix of [NEIGH, NEIGH6])
+        names.push(...Object.keys(NEIGH_CONF_NAMES).map((n) => `${prefix}${dir}.${n}`));
+    // What does not exist for a device (an MTU too small for IPv6) is not listed.
+    return names.filter((n) => this.lookUp(n) !== undefined);
   }
 
   private find(given: string): Variable {
     const name = dotted(given);
-    const found =
-      this.number(name) ??
-      this.special(name) ??
-      this.conf(name) ??
-      this.neigh(name) ??
-      this.inert(name);
+    const found = this.lookUp(name);
     if (found === undefined)
       throw new NetError(
         ENOENT,
@@ -120,6 +128,65 @@ export class SysctlControl {
         `cannot stat /proc/sys/${name.replaceAll('.', '/')}: No such file or directory`,
       );
     return found;
+  }
+
+  private lookUp(name: string): Variable | undefined {
+    if (name.startsWith('net.ipv6.'))
+      return this.number6(name) ?? this.conf6(name) ?? this.neigh6(name);
+    return (
+      this.number(name) ??
+      this.special(name) ??
+      this.conf(name) ??
+      this.neigh(name) ??
+      this.inert(name)
+    );
+  }
+
+  private number6(name: string): Variable | undefined {
+    const row = IPV6_SYSCTLS.find((s) => s.name === name);
+    if (row === undefined) return undefined;
+    return {
+      get: () => String(this.net.ipv6.sysctl[row.field]),
+      set: (text) => {
+        const value = oneNumber(name, text, row.min, row.max);
+        this.net.ipv6.sysctl = this.net.ipv6.sysctl.with(row.field, value);
+      },
+    };
+  }
+
+  private conf6(name: string): Variable | undefined {
+    const path = split(name, CONF6);
+    const field = path === undefined ? undefined : IPV6_CONF_NAMES[path.key];
+    if (path === undefined || field === undefined) return undefined;
+    const dev = this.net.devs.find(path.dir);
+    const own = dev === undefined ? null : inet6Device(dev);
+    const target = path.dir === 'all' || path.dir === 'default' ? path.dir : own;
+    if (target === null) return undefined;
+    return {
+      get: () => String(readConf6(this.net, target, field)),
+      set: (text) => {
+        const value = oneNumber(name, text, INT_MIN, INT_MAX);
+        if (!writeConf6(this.net, target, field, value)) throw invalid(name);
+      },
+    };
+  }
+
+  private neigh6(name: string): Variable | undefined {
+    const path = split(name, NEIGH6);
+    const field = path === undefined ? undefined : NEIGH_CONF_NAMES[path.key];
+    if (path === undefined || field === undefined || field === 'copy') return undefined;
+    const dev = this.net.devs.find(path.dir);
+    const own = dev === undefined ? undefined : inet6Device(dev)?.neighConf;
+    const conf = path.dir === 'default' ? this.net.ipv6.neighConfDefault : own;
+    if (conf === undefined) return undefined;
+    return {
+      get: () => String(conf[field]),
+      set: (text) => {
+        const value = oneNumber(name, text, 0, INT_MAX);
+        if (path.dir === 'default') makeAll(this.net);
+        conf[field] = value;
+      },
+    };
   }
 
   private number(name: string): Variable | undefined {

@@ -7,14 +7,18 @@ import type { Neighbour } from '../link/neighbour.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import type { Ipv4Address } from '../network/ipv4/device.ts';
+import type { Ipv6Address } from '../network/ipv6/address.ts';
 import type { FibRoute } from '../network/route/fib.ts';
+import { FibRoute6 } from '../network/route6/fib.ts';
 import { addressInfo } from './addr.ts';
+import { address6Info } from './addr6.ts';
 import type { AddressInfo, LinkInfo, NeighbourInfo, RouteInfo } from './info.ts';
 import type { Kernel } from './kernel.ts';
 import { linkInfo } from './link-info.ts';
 import type { Namespace } from './namespace.ts';
 import { neighbourInfo } from './neigh.ts';
 import { routeInfo } from './route-info.ts';
+import { route6Info } from './route6.ts';
 
 /** Where a device went that left its namespace. */
 export interface LinkDestination {
@@ -66,12 +70,13 @@ export function watchEvent(kernel: Kernel, net: NetNs, event: NetEvent): WatchEv
     }
     case 'newaddr':
     case 'deladdr': {
-      const { dev, address } = subject as { dev: NetDevice; address: Ipv4Address };
-      return { kind, netns, address: addressInfo(dev, address) };
+      const { dev, address } = subject as AddressSubject;
+      const info = 'addr' in address ? address6Info(dev, address) : addressInfo(dev, address);
+      return { kind, netns, address: info };
     }
     case 'newroute':
     case 'delroute':
-      return { kind, netns, route: routeInfo(subject as FibRoute) };
+      return { kind, netns, route: anyRouteInfo(net, subject as FibRoute | FibRoute6) };
     case 'newneigh':
     case 'delneigh':
       return { kind, netns, neighbour: neighbourInfo(subject as Neighbour) };
@@ -83,6 +88,15 @@ export function watchEvent(kernel: Kernel, net: NetNs, event: NetEvent): WatchEv
     default:
       return { kind, netns };
   }
+}
+
+interface AddressSubject {
+  readonly dev: NetDevice;
+  readonly address: Ipv4Address | Ipv6Address;
+}
+
+function anyRouteInfo(net: NetNs, route: FibRoute | FibRoute6): RouteInfo {
+  return route instanceof FibRoute6 ? route6Info(route, net.kernel.nowUs) : routeInfo(route);
 }
 
 function destination(kernel: Kernel, move: LinkMove | null): LinkDestination | null {

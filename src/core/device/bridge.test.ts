@@ -1,6 +1,7 @@
 /** Bridges: learning, flooding, ageing, and what follows the ports. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withoutIpv6 } from '../../../test/world.ts';
 import { VirtualClock } from '../../sim/virtual-clock.ts';
 import { EBUSY, EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from '../errno.ts';
 import { Kernel } from '../kernel.ts';
@@ -30,7 +31,7 @@ const MULTICAST = 0x01005e000005;
 class World {
   readonly clock = new VirtualClock(5);
   readonly kernel = new Kernel({ env: this.clock });
-  readonly net = this.kernel.addNetNs('switch');
+  readonly net = withoutIpv6(this.kernel.addNetNs('switch'));
   readonly br: NetDevice;
   readonly bridge: Bridge;
   readonly ports: NetDevice[] = [];
@@ -49,7 +50,7 @@ class World {
     for (let i = 0; i < 3; i++) {
       const pair = vethAdd(
         { net: this.net, name: `p${i}`, mac: 0x020000000030 + i },
-        { net: this.kernel.addNetNs(), name: `h${i}`, mac: 0x020000000010 + i },
+        { net: withoutIpv6(this.kernel.addNetNs()), name: `h${i}`, mac: 0x020000000010 + i },
       );
       assert.ok(typeof pair !== 'number');
       for (const dev of pair) devOpen(dev);

@@ -21,7 +21,7 @@ import { ipLength, type Packet } from '../packet.ts';
 import { MAC_BROADCAST } from '../util/address.ts';
 import { ARPHRD_ETHER, ARPHRD_NONE } from '../wire/arp.ts';
 import { ETH_HLEN, ETH_P_IP, ETH_P_IPV6 } from '../wire/ethernet.ts';
-import { frameBytes, ipv4Bytes, parseFrame, parseIpv4Packet } from '../wire/frame.ts';
+import { frameBytes, ipBytes, parseFrame, parseNetwork } from '../wire/frame.ts';
 import { IP_MAX_MTU } from '../wire/ipv4.ts';
 import type { Port } from './port.ts';
 
@@ -192,11 +192,7 @@ export class TunPort implements Port {
     // The host may use its buffer again; payload of a packet never changes.
     const bytes = new Uint8Array(frame);
     if (tap) parseFrame(bytes, pkt);
-    else if (proto === ETH_P_IP) parseIpv4Packet(bytes, pkt);
-    else {
-      pkt.data = [bytes];
-      pkt.len = bytes.length;
-    }
+    else parseNetwork(bytes, proto, pkt);
     if (gsoSize > 0 && pkt.len > gsoSize) pkt.gsoSize = gsoSize;
     dev.stats.rxPackets++;
     dev.stats.rxBytes += bytes.length;
@@ -222,7 +218,7 @@ export class TunPort implements Port {
 
   /** Called by the driver: hands a packet over or lets it wait. */
   send(pkt: Packet): void {
-    const bytes = this.dev.hardHeaderLen > 0 ? frameBytes(pkt) : ipv4Bytes(pkt);
+    const bytes = this.dev.hardHeaderLen > 0 ? frameBytes(pkt) : ipBytes(pkt);
     if (this.onTransmitGso !== null) {
       this.countSent(bytes);
       this.onTransmitGso(bytes, pkt.gsoSize);

@@ -82,7 +82,7 @@ export class Capture implements PacketTap {
     const filter = this.options.filter;
     if (filter !== undefined && !filter(pkt, dev, outgoing)) return;
     // A packet whose length no IP header can say is shown as its segments.
-    const tooLong = pkt.ip !== null && ipLength(pkt) > IP_MAX_MTU;
+    const tooLong = (pkt.ip !== null || pkt.ip6 !== null) && ipLength(pkt) > IP_MAX_MTU;
     if (!tooLong) this.write(pkt, dev, outgoing);
     else for (const part of segment(pkt.clone())) this.write(part, dev, outgoing);
   }

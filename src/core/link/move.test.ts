@@ -1,6 +1,7 @@
 /** Devices that move: what the kernel's own tools cannot show; the rest is in `test/linux`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withoutIpv6 } from '../../../test/world.ts';
 import { VirtualClock } from '../../sim/virtual-clock.ts';
 import { Kernel } from '../control/kernel.ts';
 import type { Namespace } from '../control/namespace.ts';
@@ -23,6 +24,11 @@ class World {
   readonly a: Namespace = this.kernel.netns.add('a');
   readonly b: Namespace = this.kernel.netns.add('b');
   readonly c: Namespace = this.kernel.netns.add('c');
+
+  constructor() {
+    // Nothing but IPv4 is told of and seen here.
+    for (const ns of [this.a, this.b, this.c]) withoutIpv6(ns.net);
+  }
 
   /** 10.0.0.1 in a, 10.0.0.2 in b. */
   wire(): void {

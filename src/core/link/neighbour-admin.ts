@@ -10,10 +10,9 @@ import type { NeighbourTable } from './neighbour-table.ts';
 import type { NetDevice } from './net-device.ts';
 
 /** What RTM_NEWNEIGH says. */
-export interface NeighSpec {
+export interface NeighSpec<A = number> {
   readonly dev: NetDevice;
-  /** Signed 32-bit integer. */
-  readonly addr: number;
+  readonly addr: A;
   /** null: without an address; an entry that has one keeps it. */
   readonly mac: number | null;
   /** `NUD_*` */
@@ -30,14 +29,14 @@ export interface NeighSpec {
  * Makes or changes an entry. `-ENOENT`, `-EEXIST`, `-EINVAL` (no address known), `-ENOBUFS` (table full),
  * with the kernel's sentence in `table.extack`.
  */
-export function neighAdd(table: NeighbourTable, spec: NeighSpec): number {
+export function neighAdd<A>(table: NeighbourTable<A>, spec: NeighSpec<A>): number {
   table.extack = '';
   let flags = NEIGH_UPDATE_ADMIN | NEIGH_UPDATE_OVERRIDE;
   let neigh = table.find(spec.dev, spec.addr);
   if (neigh === undefined) {
     if (!spec.create) return -ENOENT;
     const made = table.create(spec.dev, spec.addr, (spec.state & NUD_PERMANENT) !== 0);
-    if (made === null) return spec.dev.ipv4 === null ? -EINVAL : -ENOBUFS;
+    if (made === null) return table.protocol.hasDevice(spec.dev) ? -ENOBUFS : -EINVAL;
     neigh = made;
   } else {
     if (spec.exclusive) return -EEXIST;
@@ -49,7 +48,7 @@ export function neighAdd(table: NeighbourTable, spec: NeighSpec): number {
 }
 
 /** Deletes an entry. `-ENOENT`: there is none. */
-export function neighDel(table: NeighbourTable, dev: NetDevice, addr: number): number {
+export function neighDel<A>(table: NeighbourTable<A>, dev: NetDevice, addr: A): number {
   table.extack = '';
   const neigh = table.find(dev, addr);
   if (neigh === undefined) return -ENOENT;

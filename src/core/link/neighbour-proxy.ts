@@ -6,7 +6,7 @@ import { drop } from '../drop.ts';
 import { ENOENT } from '../errno.ts';
 import type { Packet } from '../packet.ts';
 import type { Timer } from '../timer.ts';
-import type { NeighbourTable } from './neighbour-table.ts';
+import type { NeighbourMap, NeighbourTable } from './neighbour-table.ts';
 import type { NetDevice } from './net-device.ts';
 
 /** net.ipv4.neigh.*.proxy_delay: 80 jiffies of 1/100 s. */
@@ -20,40 +20,44 @@ interface Delayed {
   readonly atUs: number;
 }
 
-export class NeighbourProxy {
-  private readonly table: NeighbourTable;
+export class NeighbourProxy<A = number> {
+  private readonly table: NeighbourTable<A>;
   /** Addresses by device; null: any device. */
-  private readonly addresses: Map<NetDevice | null, Set<number>> = new Map();
+  private readonly addresses: Map<NetDevice | null, NeighbourMap<A, A>> = new Map();
   private queue: Delayed[] = [];
   private timer: Timer | null = null;
 
-  constructor(table: NeighbourTable) {
+  constructor(table: NeighbourTable<A>) {
     this.table = table;
   }
 
-  add(dev: NetDevice | null, addr: number): void {
-    const known = this.addresses.get(dev);
-    if (known === undefined) this.addresses.set(dev, new Set([addr]));
-    else known.add(addr);
+  add(dev: NetDevice | null, addr: A): void {
+    let known = this.addresses.get(dev);
+    if (known === undefined) {
+      known = this.table.protocol.newMap<A>();
+      this.addresses.set(dev, known);
+    }
+    known.set(addr, addr);
   }
 
   /** `-ENOENT`: it is not there. */
-  delete(dev: NetDevice | null, addr: number): number {
+  delete(dev: NetDevice | null, addr: A): number {
     const known = this.addresses.get(dev);
     if (known?.delete(addr) !== true) return -ENOENT;
     if (known.size === 0) this.addresses.delete(dev);
     return 0;
   }
 
-  has(dev: NetDevice, addr: number): boolean {
+  has(dev: NetDevice, addr: A): boolean {
+    const { addresses } = this;
     return (
-      this.addresses.get(dev)?.has(addr) === true || this.addresses.get(null)?.has(addr) === true
+      addresses.get(dev)?.get(addr) !== undefined || addresses.get(null)?.get(addr) !== undefined
     );
   }
 
   /** All entries; device null: any. */
-  *[Symbol.iterator](): IterableIterator<readonly [dev: NetDevice | null, addr: number]> {
-    for (const [dev, addresses] of this.addresses) for (const addr of addresses) yield [dev, addr];
+  *[Symbol.iterator](): IterableIterator<readonly [dev: NetDevice | null, addr: A]> {
+    for (const [dev, known] of this.addresses) for (const addr of known.values()) yield [dev, addr];
   }
 
   /** Puts a request off; the protocol's `redo` gets it. Takes ownership. */

@@ -11,20 +11,36 @@ import type { Timer } from '../timer.ts';
 import { Neighbour } from './neighbour.ts';
 import { NeighbourProxy } from './neighbour-proxy.ts';
 import { NUD_FAILED, NUD_IN_TIMER, NUD_NOARP, NUD_PERMANENT } from './neighbour-state.ts';
-import { IFF_LOOPBACK, IFF_POINTOPOINT, type NetDevice } from './net-device.ts';
+import type { NetDevice } from './net-device.ts';
 
 /** What a protocol (ARP) adds to the table (Linux `struct neigh_ops` and the table's functions). */
-export interface NeighbourProtocol {
+export interface NeighbourProtocol<A = number> {
   /** EtherType of the packets that neighbours are sent, host order. */
   readonly etherType: number;
   /** Gives an entry that needs no resolution its address, with `setNoarp` (`arp_constructor`). */
-  construct(neigh: Neighbour): void;
+  construct(neigh: Neighbour<A>): void;
   /** Asks for the address; `pkt`: the last packet that waits. `unicast`: ask `neigh.mac` itself. */
-  solicit(neigh: Neighbour, pkt: Packet | null, unicast: boolean): void;
+  solicit(neigh: Neighbour<A>, pkt: Packet | null, unicast: boolean): void;
   /** Group addresses are collected first. */
-  isMulticast(addr: number): boolean;
+  isMulticast(addr: A): boolean;
+  /** The settings of a device, or those of `default`. */
+  conf(dev: NetDevice): NeighConf;
+  /** May the device have neighbours of this protocol? */
+  hasDevice(dev: NetDevice): boolean;
+  /** The address under which a next hop is kept. */
+  keyOf(dev: NetDevice, nextHop: A): A;
+  newMap<V>(): NeighbourMap<A, V>;
   /** A request that was put off is due (`proxy_redo`). */
   redo(pkt: Packet): void;
+}
+
+/** What a table needs of a map by address: `Map`, or `Ip6Map`. */
+export interface NeighbourMap<A, V> {
+  readonly size: number;
+  get(addr: A): V | undefined;
+  set(addr: A, value: V): unknown;
+  delete(addr: A): boolean;
+  values(): IterableIterator<V>;
 }
 
 /** Linux `neigh_alloc`: more than gc_thresh2 entries for this long are too many. */
@@ -33,19 +49,23 @@ const RECENT_US = 5_000_000;
 const REDRAW_US = 300_000_000;
 
 /** What the table keeps of one device (Linux `struct neigh_parms`, as far as it is no sysctl). */
-class DeviceNeighbours {
-  readonly entries: Map<number, Neighbour> = new Map();
+class DeviceNeighbours<A> {
+  readonly entries: NeighbourMap<A, Neighbour<A>>;
   /** How long a confirmation holds, and what it was drawn from, and when. */
   reachableUs = 0;
   baseMs = -1;
   drawnUs = 0;
+
+  constructor(entries: NeighbourMap<A, Neighbour<A>>) {
+    this.entries = entries;
+  }
 }
 
-export class NeighbourTable {
+export class NeighbourTable<A = number> {
   readonly net: NetNs;
-  readonly protocol: NeighbourProtocol;
+  readonly protocol: NeighbourProtocol<A>;
   /** Addresses for which we answer in another's name. */
-  readonly proxy: NeighbourProxy;
+  readonly proxy: NeighbourProxy<A>;
   /** The kernel's sentence about the last refused change; '' when it has none. */
   extack = '';
   /** net.ipv4.neigh.default.gc_thresh1: fewer entries are never collected. */
@@ -57,13 +77,13 @@ export class NeighbourTable {
   gcThresh3 = 1024;
   /** Entries of all kinds. */
   size = 0;
-  private readonly devices: Map<NetDevice, DeviceNeighbours> = new Map();
+  private readonly devices: Map<NetDevice, DeviceNeighbours<A>> = new Map();
   /** Entries that may be collected, oldest first: all but PERMANENT ones (`tbl->gc_list`). */
-  private readonly gcList: Set<Neighbour> = new Set();
+  private readonly gcList: Set<Neighbour<A>> = new Set();
   private lastForcedUs = Number.NEGATIVE_INFINITY;
   private gcTimer: Timer | null = null;
 
-  constructor(net: NetNs, protocol: NeighbourProtocol) {
+  constructor(net: NetNs, protocol: NeighbourProtocol<A>) {
     this.net = net;
     this.protocol = protocol;
     this.proxy = new NeighbourProxy(this);
@@ -75,7 +95,7 @@ export class NeighbourTable {
 
   /** Settings of a device, or those of `default`. */
   conf(dev: NetDevice): NeighConf {
-    return dev.ipv4 === null ? this.net.neighConfDefault : dev.ipv4.neighConf;
+    return this.protocol.conf(dev);
   }
 
   /**
@@ -96,22 +116,21 @@ export class NeighbourTable {
   }
 
   /** The entry of exactly this address. */
-  find(dev: NetDevice, addr: number): Neighbour | undefined {
+  find(dev: NetDevice, addr: A): Neighbour<A> | undefined {
     return this.devices.get(dev)?.entries.get(addr);
   }
 
   /** Finds or makes the entry of a next hop; null when there are too many (NEIGH_CREATEFAIL). */
-  entry(dev: NetDevice, nextHop: number): Neighbour | null {
-    // LINUX: where all packets go the same way, one entry serves all addresses (`arp_constructor`).
-    const addr = (dev.flags & (IFF_LOOPBACK | IFF_POINTOPOINT)) !== 0 ? 0 : nextHop;
+  entry(dev: NetDevice, nextHop: A): Neighbour<A> | null {
+    const addr = this.protocol.keyOf(dev, nextHop);
     return this.find(dev, addr) ?? this.create(dev, addr, false);
   }
 
   /** Makes an entry that is not there yet. `exempt`: it will be PERMANENT, and takes no room. */
-  create(dev: NetDevice, addr: number, exempt: boolean): Neighbour | null {
-    if (dev.dead || dev.ipv4 === null) return null;
+  create(dev: NetDevice, addr: A, exempt: boolean): Neighbour<A> | null {
+    if (dev.dead || !this.protocol.hasDevice(dev)) return null;
     if (!exempt && !this.hasRoom()) return null;
-    const neigh = new Neighbour(this, dev, addr);
+    const neigh = new Neighbour<A>(this, dev, addr);
     this.protocol.construct(neigh);
     this.device(dev).entries.set(addr, neigh);
     this.size++;
@@ -120,7 +139,7 @@ export class NeighbourTable {
     return neigh;
   }
 
-  remove(neigh: Neighbour): void {
+  remove(neigh: Neighbour<A>): void {
     const own = this.devices.get(neigh.dev);
     if (own === undefined || own.entries.get(neigh.addr) !== neigh) return;
     own.entries.delete(neigh.addr);
@@ -146,13 +165,13 @@ export class NeighbourTable {
   }
 
   /** A neighbour became PERMANENT, or is no longer (`neigh_update_gc_list`). */
-  updateGcList(neigh: Neighbour): void {
+  updateGcList(neigh: Neighbour<A>): void {
     if (neigh.dead || (neigh.state & NUD_PERMANENT) !== 0) this.gcList.delete(neigh);
     else this.gcList.add(neigh);
   }
 
   /** All entries, device by device. */
-  *[Symbol.iterator](): IterableIterator<Neighbour> {
+  *[Symbol.iterator](): IterableIterator<Neighbour<A>> {
     for (const own of this.devices.values()) yield* own.entries.values();
   }
 
@@ -164,10 +183,10 @@ export class NeighbourTable {
     this.gcTimer?.clear();
   }
 
-  private device(dev: NetDevice): DeviceNeighbours {
+  private device(dev: NetDevice): DeviceNeighbours<A> {
     let own = this.devices.get(dev);
     if (own === undefined) {
-      own = new DeviceNeighbours();
+      own = new DeviceNeighbours(this.protocol.newMap<Neighbour<A>>());
       this.devices.set(dev, own);
     }
     return own;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { withoutIpv6 } from '../../../test/world.ts';
 import { VirtualClock } from '../../sim/virtual-clock.ts';
 import { vethAdd } from '../device/veth.ts';
 import { EEXIST, EINVAL, ENOENT } from '../errno.ts';
@@ -42,8 +43,8 @@ const S = 1_000_000;
 class World {
   readonly clock = new VirtualClock(7);
   readonly kernel = new Kernel({ env: this.clock });
-  readonly a: NetNs = this.kernel.addNetNs('a');
-  readonly b: NetNs = this.kernel.addNetNs('b');
+  readonly a: NetNs = withoutIpv6(this.kernel.addNetNs('a'));
+  readonly b: NetNs = withoutIpv6(this.kernel.addNetNs('b'));
   readonly va: NetDevice;
   readonly vb: NetDevice;
   readonly requests: string[] = [];

@@ -34,11 +34,11 @@ import { devQueueXmit } from './output.ts';
 const MIN_TIMER_US = 10_000;
 const SECOND_US = 1_000_000;
 
-export class Neighbour {
-  readonly table: NeighbourTable;
+/** @typeParam A the protocol's address: a signed 32-bit integer, or an `Ip6Addr` */
+export class Neighbour<A = number> {
+  readonly table: NeighbourTable<A>;
   readonly dev: NetDevice;
-  /** The protocol address: signed 32-bit integer. */
-  readonly addr: number;
+  readonly addr: A;
   /** `NUD_*` */
   state: number = NUD_NONE;
   /** 48-bit integer; meaningful in a state of NUD_VALID. */
@@ -47,6 +47,8 @@ export class Neighbour {
   header: EthHeader | null = null;
   /** Removed from the table: whoever keeps it looks again. */
   dead = false;
+  /** It said that it is a router (`NTF_ROUTER`; RFC 4861 §7.2.5). */
+  isRouter = false;
   /** Requests sent without an answer. */
   probes = 0;
   /** Last use while in doubt, last confirmation, last change: microseconds. */
@@ -59,7 +61,7 @@ export class Neighbour {
   private queueBytes = 0;
   private readonly timer: Timer;
 
-  constructor(table: NeighbourTable, dev: NetDevice, addr: number) {
+  constructor(table: NeighbourTable<A>, dev: NetDevice, addr: A) {
     const nowUs = table.kernel.nowUs;
     this.table = table;
     this.dev = dev;

@@ -5,6 +5,7 @@
 
 import type { NetNs } from '../net.ts';
 import type { Ipv4Device } from '../network/ipv4/device.ts';
+import type { Ipv6Device } from '../network/ipv6/device.ts';
 import type { Packet } from '../packet.ts';
 import type { Qdisc } from './qdisc.ts';
 
@@ -121,6 +122,8 @@ export class NetDevice {
   rxHandlerData: unknown = null;
   /** The IPv4 side of the device (Linux `in_device`). */
   ipv4: Ipv4Device | null = null;
+  /** The IPv6 side (`inet6_dev`); null until it is first used. */
+  ipv6: Ipv6Device | null = null;
   /** Egress queue; null: noqueue (packets go straight to `ops.xmit`). */
   qdisc: Qdisc | null = null;
   /** AF_PACKET sockets and captures on this device alone; null when none. */

@@ -8,8 +8,7 @@ import type { Packet } from '../packet.ts';
 import type { Timer } from '../timer.ts';
 import { PriorityQueue } from '../util/priority-queue.ts';
 import type { Random } from '../util/random.ts';
-import { ETH_P_IP } from '../wire/ethernet.ts';
-import { frameBytes, frameLength, parseFrame, parseIpv4Packet } from '../wire/frame.ts';
+import { frameBytes, frameLength, parseFrame, parseNetwork } from '../wire/frame.ts';
 import { segment } from './gso.ts';
 import type { NetDevice } from './net-device.ts';
 import { Chance, CorrelatedRandom, jitterAt, LossModel } from './netem-chance.ts';
@@ -165,11 +164,7 @@ export class Netem implements Qdisc {
     const bit = this.random.below(bytes.length * 8);
     bytes[bit >>> 3] = (bytes[bit >>> 3] as number) ^ (1 << (bit & 7));
     if (pkt.eth !== null) parseFrame(bytes, pkt);
-    else if (pkt.proto === ETH_P_IP) parseIpv4Packet(bytes, pkt);
-    else {
-      pkt.data = [bytes];
-      pkt.len = bytes.length;
-    }
+    else parseNetwork(bytes, pkt.proto, pkt);
   }
 }
 
@@ -182,7 +177,11 @@ function transmitUs(len: number, o: NetemOptions): number {
 
 /** Marks congestion experienced; false if the sender is not capable of it (RFC 3168 §5). */
 function setCe(pkt: Packet): boolean {
-  const ip = pkt.ip;
+  const { ip, ip6 } = pkt;
+  if (ip6 !== null && (ip6.tclass & 3) !== 0) {
+    ip6.tclass |= 3;
+    return true;
+  }
   if (ip === null || (ip.tos & 3) === 0) return false;
   ip.tos |= 3;
   return true;

@@ -11,10 +11,18 @@ import {
 import type { NetNs } from '../net.ts';
 import { PingSock } from '../transport/ping/sock.ts';
 import { RawSock } from '../transport/raw/sock.ts';
-import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, type Sock } from '../transport/sock.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_STREAM,
+  type Sock,
+} from '../transport/sock.ts';
 import { TcpSock } from '../transport/tcp/sock.ts';
 import { UdpSock } from '../transport/udp/sock.ts';
 import { IPPROTO_ICMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ipv4.ts';
+import { IPPROTO_ICMPV6 } from '../wire/ipv6.ts';
 import type { Credentials } from './credentials.ts';
 
 /** First number that is not a type (`SOCK_MAX`), and not a protocol (`IPPROTO_MAX`). */
@@ -34,10 +42,12 @@ export function createSock(
   if (net.dead) return -ENETDOWN;
   const type = flaggedType > 0xff ? flaggedType & TYPE_MASK : flaggedType;
   if (type < 0 || type >= SOCK_MAX) return -EINVAL;
-  // IPv6 has its place here.
-  if (family !== AF_INET) return -EAFNOSUPPORT;
+  if (family !== AF_INET && family !== AF_INET6) return -EAFNOSUPPORT;
   if (protocol < 0 || protocol >= IPPROTO_MAX) return -EINVAL;
-  const sk = createInet(net, type, protocol, cred);
+  const sk =
+    family === AF_INET
+      ? createInet(net, type, protocol, cred)
+      : createInet6(net, type, protocol, cred);
   if (typeof sk !== 'number') sk.uid = cred.uid;
   return sk;
 }
@@ -54,6 +64,23 @@ function createInet(net: NetNs, type: number, protocol: number, cred: Credential
     case SOCK_RAW:
       if (protocol === IPPROTO_IP) return -EPROTONOSUPPORT;
       return cred.capNetRaw ? new RawSock(net, AF_INET, protocol) : -EPERM;
+    default:
+      return -ESOCKTNOSUPPORT;
+  }
+}
+
+/** Linux `inet6_create`; TCP over IPv6 is not there yet. */
+function createInet6(net: NetNs, type: number, protocol: number, cred: Credentials): Sock | number {
+  switch (type) {
+    case SOCK_STREAM:
+      return -EAFNOSUPPORT;
+    case SOCK_RAW:
+      if (protocol === IPPROTO_IP) return -EPROTONOSUPPORT;
+      return cred.capNetRaw ? new RawSock(net, AF_INET6, protocol) : -EPERM;
+    case SOCK_DGRAM:
+      if (protocol === IPPROTO_IP || protocol === IPPROTO_UDP) return new UdpSock(net, AF_INET6);
+      if (protocol !== IPPROTO_ICMPV6) return -EPROTONOSUPPORT;
+      return mayPing(net, cred) ? new PingSock(net, AF_INET6) : -EACCES;
     default:
       return -ESOCKTNOSUPPORT;
   }

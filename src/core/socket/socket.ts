@@ -15,6 +15,7 @@ import type { NetNs } from '../net.ts';
 import { bindAddressType, isGroupType } from '../transport/bind-address.ts';
 import { DatagramSock } from '../transport/datagram.ts';
 import { receiveError } from '../transport/error-queue.ts';
+import type { Inet6 } from '../transport/inet6-state.ts';
 import { leaveAllGroups } from '../transport/membership.ts';
 import { RawSock } from '../transport/raw/sock.ts';
 import {
@@ -34,6 +35,7 @@ import {
   SO_PEEK_OFF,
   SO_PRIORITY,
   SOL_IP,
+  SOL_IPV6,
   SOL_RAW,
   SOL_SOCKET,
   SOL_TCP,
@@ -47,8 +49,10 @@ import { SS_CONNECTED, streamConnect } from '../transport/tcp/stream-connect.ts'
 import { createSock } from './create.ts';
 import { type Credentials, effective, ROOT } from './credentials.ts';
 import { getIpOption, setIpOption } from './ip-option.ts';
+import { getIpv6Option, setIpv6Option } from './ipv6-option.ts';
 import { optionBytes } from './option-bytes.ts';
 import { getSocketOption, setSocketOption } from './socket-option.ts';
+import { bind6, checkBind6, connectTo6, destination6, peerName6, sockName6 } from './socket6.ts';
 import { streamDisconnect, streamListen, streamShutdown } from './stream.ts';
 import { setTcpOption } from './tcp-option.ts';
 
@@ -98,6 +102,7 @@ export class Socket {
   bind(addr: SockAddr): number {
     if (this.closed) return -EBADF;
     const { sk } = this;
+    if (sk.inet6 !== null) return this.bind6(sk as DatagramSock, sk.inet6, addr);
     const to = partsOf(addr);
     if (addr.family !== AF_INET && (addr.family !== AF_UNSPEC || to.addr !== 0))
       return -EAFNOSUPPORT;
@@ -112,6 +117,15 @@ export class Socket {
     const err = this.bindPort(to);
     if (err === 0 && isGroupType(type)) sk.saddr = 0;
     return err;
+  }
+
+  private bind6(sk: DatagramSock, v6: Inet6, to: SockAddr): number {
+    const addr = checkBind6(sk, v6, to);
+    if (typeof addr === 'number') return addr;
+    const { port } = to as SockAddrIn;
+    if (sk instanceof RawSock) return sk.connected ? -EINVAL : bind6(sk, v6, addr, 0);
+    if (this.isPrivileged(port)) return -EACCES;
+    return this.isBound() ? -EINVAL : bind6(sk, v6, addr, port);
   }
 
   private isPrivileged(port: number): boolean {
@@ -142,6 +156,7 @@ export class Socket {
     const { sk } = this;
     if (addr.family === AF_UNSPEC)
       return sk instanceof TcpSock ? streamDisconnect(sk) : sk.disconnect();
+    if (sk.inet6 !== null) return connectTo6(sk as DatagramSock, sk.inet6, addr);
     const to = partsOf(addr);
     const isInet = addr.family === AF_INET;
     if (!(sk instanceof TcpSock)) return isInet ? sk.connect(to.addr, to.port) : -EAFNOSUPPORT;
@@ -181,7 +196,11 @@ export class Socket {
     const { sk } = this;
     let dst: SockAddrIn | null = null;
     if (to !== null && (!(sk instanceof TcpSock) || (flags & MSG_FASTOPEN) !== 0)) {
-      if (to.family === AF_INET) dst = to as SockAddrIn;
+      if (sk.inet6 !== null) {
+        const six = destination6(to);
+        if (typeof six === 'number') return six;
+        dst = six;
+      } else if (to.family === AF_INET) dst = to as SockAddrIn;
       else if (to.family !== AF_UNSPEC) return -EAFNOSUPPORT;
       else if (sk instanceof TcpSock) return -EOPNOTSUPP;
       else dst = partsOf(to);
@@ -225,6 +244,8 @@ export class Socket {
     if (this.closed) return -EBADF;
     const { sk, cred } = this;
     if (level === SOL_SOCKET) return setSocketOption(sk, cred, name, value);
+    if (level === SOL_IPV6)
+      return sk.inet6 === null ? -ENOPROTOOPT : setIpv6Option(sk, sk.inet6, cred, name, value);
     if (level === SOL_IP) return setIpOption(sk, cred, name, value);
     if (!this.hasLevel(level)) return -ENOPROTOOPT;
     if (sk instanceof TcpSock) return setTcpOption(sk, cred, name, value);
@@ -235,6 +256,10 @@ export class Socket {
   getsockopt(level: number, name: number): OptionValue {
     if (this.closed) return -EBADF;
     if (level === SOL_SOCKET) return getSocketOption(this.sk, name);
+    if (level === SOL_IPV6) {
+      const { inet6 } = this.sk;
+      return inet6 === null ? -ENOPROTOOPT : getIpv6Option(this.sk, inet6, name);
+    }
     if (level === SOL_IP) return getIpOption(this.sk, name);
     return this.hasLevel(level) ? this.sk.getOption(name) : -ENOPROTOOPT;
   }
@@ -257,6 +282,8 @@ export class Socket {
   }
 
   getsockname(): SockAddrIn {
+    const { inet6 } = this.sk;
+    if (inet6 !== null) return sockName6(this.sk as DatagramSock, inet6);
     const { rcvSaddr, saddr, sport } = this.sk;
     return { family: AF_INET, addr: rcvSaddr === 0 ? saddr : rcvSaddr, port: sport };
   }
@@ -265,6 +292,7 @@ export class Socket {
   getpeername(): SockAddrIn | number {
     const { sk } = this;
     if (sk.dport === 0) return -ENOTCONN;
+    if (sk.inet6 !== null) return peerName6(sk as DatagramSock, sk.inet6);
     if (sk instanceof TcpSock && (sk.state === TCP_CLOSE || sk.state === TCP_SYN_SENT))
       return -ENOTCONN;
     return { family: AF_INET, addr: sk.daddr, port: sk.dport };

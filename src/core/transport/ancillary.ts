@@ -2,6 +2,7 @@
 
 import { routeOutput } from '../network/route/output.ts';
 import { PACKET_HOST, type Packet } from '../packet.ts';
+import { control6Of } from './inet6-cmsg.ts';
 import { AF_INET, type ControlMessage, type Sock } from './sock.ts';
 import {
   IP_PKTINFO,
@@ -64,8 +65,9 @@ export function receiveTimes(sk: Sock, timeUs: number): ControlMessage[] {
 /** What `sk` asked for about `pkt`. */
 export function controlOf(sk: Sock, pkt: Packet): readonly ControlMessage[] {
   const flags = sk.cmsgFlags;
-  if (flags === 0 && !wantsStamping(sk)) return NO_CONTROL;
-  const out: ControlMessage[] = [];
+  const { inet6 } = sk;
+  if (flags === 0 && inet6 === null && !wantsStamping(sk)) return NO_CONTROL;
+  const out: ControlMessage[] = inet6 === null ? [] : control6Of(inet6, pkt);
   if (wantsReceiveTime(sk))
     out.push(...receiveTimes(sk, pkt.timeUs === 0 ? sk.net.kernel.nowUs : pkt.timeUs));
   const { ip } = pkt;

@@ -8,11 +8,14 @@ import { routeOutput } from '../network/route/output.ts';
 import { type Route, RTN_BROADCAST } from '../network/route/route.ts';
 import { NO_PAYLOAD, type Packet, type Payload } from '../packet.ts';
 import { INADDR_LOOPBACK, isMulticast } from '../util/address.ts';
+import { IN6ADDR_ANY } from '../util/ip6-addr.ts';
 import { IP_MAX_MTU } from '../wire/ipv4.ts';
 import { controlOf } from './ancillary.ts';
 import { CopyIn } from './copy-in.ts';
 import { hasQueuedErrors } from './error-queue.ts';
+import type { Inet6 } from './inet6-state.ts';
 import { leaveAllGroups } from './membership.ts';
+import { leaveAllGroups6 } from './membership6.ts';
 import { PacketQueue } from './packet-queue.ts';
 import {
   EPOLLERR,
@@ -71,6 +74,7 @@ export abstract class DatagramSock extends Sock {
   /** Options or addresses changed: the next packet asks for its way again (`sk_dst_reset`). */
   override resetRoute(): void {
     this.route = null;
+    if (this.inet6 !== null) this.inet6.route = null;
   }
 
   /** `__ip4_datagram_connect` */
@@ -96,6 +100,7 @@ export abstract class DatagramSock extends Sock {
     this.connected = false;
     this.daddr = 0;
     this.dport = 0;
+    if (this.inet6 !== null) forget6(this.inet6, this.bindAddrLocked);
     this.boundDevIf = 0;
     this.route = null;
     if (!this.bindAddrLocked) {
@@ -133,6 +138,9 @@ export abstract class DatagramSock extends Sock {
 
   /** IP_MTU: of the way to the peer; -ENOTCONN without one. */
   override pathMtu(): number {
+    const { inet6 } = this;
+    if (inet6 !== null && this.connected && !inet6.isMapped)
+      return inet6.route === null ? -ENOTCONN : inet6.route.mtu(this.net.kernel.nowUs);
     const route = this.connected ? this.routeTo(this.daddr) : null;
     if (route === null || typeof route === 'number') return -ENOTCONN;
     return route.mtu(this.net.kernel.nowUs);
@@ -276,6 +284,7 @@ export abstract class DatagramSock extends Sock {
     this.orphan = true;
     this.onEvent = null;
     leaveAllGroups(this);
+    if (this.inet6 !== null) leaveAllGroups6(this, this.inet6);
     this.unhash();
     this.queue.clear();
     this.rmemAlloc = 0;
@@ -297,6 +306,16 @@ export abstract class DatagramSock extends Sock {
     this.err = errno;
     this.wake(EPOLLERR);
   }
+}
+
+/** The association ends; a bound address stays. */
+function forget6(v6: Inet6, bound: boolean): void {
+  v6.daddr = IN6ADDR_ANY;
+  v6.route = null;
+  v6.lastDst = null;
+  if (bound) return;
+  v6.rcvSaddr = IN6ADDR_ANY;
+  v6.saddr = IN6ADDR_ANY;
 }
 
 function lengthOf(payload: Payload, pkt: Packet): number {

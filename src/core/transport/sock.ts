@@ -6,7 +6,9 @@
 import { ENOTCONN, EOPNOTSUPP } from '../errno.ts';
 import type { NetNs } from '../net.ts';
 import { NO_PAYLOAD, type Payload } from '../packet.ts';
+import type { Ip6Addr } from '../util/ip6-addr.ts';
 import type { ErrorQueue } from './error-queue.ts';
+import { Inet6 } from './inet6-state.ts';
 import { DEFAULT_RARE_OPTIONS, RareOptions } from './rare-options.ts';
 
 export const AF_UNSPEC = 0;
@@ -48,12 +50,16 @@ export const MSG_MORE = 0x8000;
 export const MSG_ZEROCOPY = 0x4000000;
 export const MSG_FASTOPEN = 0x20000000;
 
-/** `struct sockaddr_in`. The port is in host order. */
+/** `struct sockaddr_in`; where `addr6` is set, `struct sockaddr_in6`. The port is in host order. */
 export interface SockAddrIn {
-  readonly family: typeof AF_INET;
+  readonly family: typeof AF_INET | typeof AF_INET6;
   /** Signed 32-bit integer, host order. */
   readonly addr: number;
   readonly port: number;
+  /** The address of family AF_INET6; `addr` means nothing then. */
+  readonly addr6?: Ip6Addr;
+  /** Index of the device that a link-local address is of; 0: none. */
+  readonly scopeId?: number;
 }
 
 /** Any address that a call may be given; `AF_UNSPEC` dissolves an association. */
@@ -107,6 +113,8 @@ export abstract class Sock {
   dport = 0;
   /** The address that was bound (`inet_rcv_saddr`); `saddr` may be chosen later. */
   rcvSaddr = 0;
+  /** The IPv6 side of an AF_INET6 socket (`pinet6`); null: AF_INET. */
+  readonly inet6: Inet6 | null;
   /** SO_BINDTODEVICE: ifindex; 0: any. */
   boundDevIf = 0;
   /** SO_ERROR: positive errno, read once. */
@@ -167,6 +175,7 @@ export abstract class Sock {
   constructor(net: NetNs, family: number, type: number, protocol: number) {
     this.net = net;
     this.family = family;
+    this.inet6 = family === AF_INET6 ? new Inet6(net.ipv6.sysctl.bindv6only !== 0) : null;
     this.type = type;
     this.protocol = protocol;
     this.rcvbuf = net.sysctl.rmemDefault;

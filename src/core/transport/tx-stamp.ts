@@ -5,7 +5,7 @@
 import { EINVAL, ENOMSG, EOPNOTSUPP } from '../errno.ts';
 import { ipLength, type Packet, type Payload, type TxStamp } from '../packet.ts';
 import { seqLt } from '../util/seq.ts';
-import { flatten, ipv4Bytes } from '../wire/frame.ts';
+import { flatten, ipBytes } from '../wire/frame.ts';
 import { queueError, SO_EE_ORIGIN_TIMESTAMPING } from './error-queue.ts';
 import { type ControlMessage, SOCK_STREAM, type Sock } from './sock.ts';
 import { SO_TIMESTAMPING, SOL_SOCKET } from './sockopt-names.ts';
@@ -91,7 +91,7 @@ export class SentStamp implements TxStamp {
   private tell(what: number, pkt: Packet): void {
     const isWanted = (this.sk.rare.tsFlags & SOF_OPT_TSONLY) === 0 && pkt.ip !== null;
     // What stands for several segments may be longer than the length field of a header can say.
-    const bytes = isWanted && ipLength(pkt) <= IP_MAX ? ipv4Bytes(pkt) : null;
+    const bytes = isWanted && ipLength(pkt) <= IP_MAX ? ipBytes(pkt) : null;
     this.note(what, bytes);
   }
 

@@ -6,7 +6,9 @@
  * Sums add two 16-bit lanes of each 32-bit word: no carry has to be found until the end, and a lane
  * overflows 31 bits after 128 KiB only.
  */
+import type { Ip6Addr } from '../util/ip6-addr.ts';
 import type { Ipv4Header } from './ipv4.ts';
+import type { Ipv6Header } from './ipv6.ts';
 
 /** Bytes that a lane can take before it has to be folded, with room for what it starts from. */
 const LANE_BYTES = 65536;
@@ -106,6 +108,16 @@ export function pseudoSum(ip: Ipv4Header, protocol: number, len: number): number
   const src = (ip.src >>> 16) + (ip.src & 0xffff);
   const dst = (ip.dst >>> 16) + (ip.dst & 0xffff);
   return src + dst + protocol + (len >>> 16) + (len & 0xffff);
+}
+
+/** The same for IPv6 (RFC 8200 §8.1). Below 2²¹. */
+export function pseudoSum6(ip: Ipv6Header, protocol: number, len: number): number {
+  return addrSum(ip.src) + addrSum(ip.dst) + protocol + (len >>> 16) + (len & 0xffff);
+}
+
+function addrSum(x: Ip6Addr): number {
+  const high = (x.a >>> 16) + (x.b >>> 16) + (x.c >>> 16) + (x.d >>> 16);
+  return high + (x.a & 0xffff) + (x.b & 0xffff) + (x.c & 0xffff) + (x.d & 0xffff);
 }
 
 /** A checksum that is wrong for certain, for a packet that came in with a wrong one; never 0. */

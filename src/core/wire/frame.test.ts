@@ -18,7 +18,7 @@ import {
   flatten,
   frameBytes,
   frameLength,
-  ipv4Bytes,
+  ipBytes,
   l4Bytes,
   parseFrame,
   parseIpv4Packet,
@@ -197,7 +197,7 @@ test('a fragment keeps its bytes raw until parseL4', () => {
       if (pkt.ip === null) return;
       pkt.ip.frag = IP_MF;
       const back = fresh();
-      parseIpv4Packet(ipv4Bytes(pkt), back);
+      parseIpv4Packet(ipBytes(pkt), back);
       assert.ok(back.tcp === null && back.udp === null && back.icmp === null);
       const whole = flatten(back.data, back.len);
       assert.deepEqual(whole, flatten(l4Bytes(pkt), back.len));
@@ -236,7 +236,7 @@ test('a TCP header that is cut off stays raw behind its IP header', () => {
   pkt.data = [new Uint8Array(19)];
   pkt.len = 19;
   const back = fresh();
-  parseIpv4Packet(ipv4Bytes(pkt), back);
+  parseIpv4Packet(ipBytes(pkt), back);
   assert.equal(back.flags, BAD_L4);
   assert.equal(back.len, 19);
 });

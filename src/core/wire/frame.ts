@@ -23,13 +23,22 @@ import {
   foldChecksum,
   foldSum,
   pseudoSum,
+  pseudoSum6,
   spoilChecksum,
   sum16,
   sumPayload,
   sumView,
   swapSum,
 } from './checksum.ts';
-import { ETH_HLEN, ETH_P_ARP, ETH_P_IP, EthHeader, parseEth, putEth } from './ethernet.ts';
+import {
+  ETH_HLEN,
+  ETH_P_ARP,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  EthHeader,
+  parseEth,
+  putEth,
+} from './ethernet.ts';
 import { parseIcmp, putIcmp } from './icmp.ts';
 import {
   IP_MAX_MTU,
@@ -37,10 +46,17 @@ import {
   IPPROTO_TCP,
   IPPROTO_UDP,
   IPV4_HLEN,
-  type Ipv4Header,
   parseIpv4,
   putIpv4,
 } from './ipv4.ts';
+import {
+  IPPROTO_ICMPV6,
+  IPV6_HLEN,
+  IPV6_MAXPLEN,
+  type Ipv6Header,
+  parseIpv6Header,
+  putIpv6Header,
+} from './ipv6.ts';
 import { parseTcp, putTcp } from './tcp.ts';
 import { parseUdp, putUdp, UDP_HLEN } from './udp.ts';
 import { isVlanType, parseTags, putTags, tagsLength } from './vlan.ts';
@@ -76,6 +92,7 @@ export function parseFrame(bytes: Uint8Array, pkt: Packet): void {
   pkt.eth = eth;
   pkt.proto = eth.proto;
   if (eth.proto === ETH_P_IP) parseIpv4At(bytes, view, at, pkt);
+  else if (eth.proto === ETH_P_IPV6) parseIpv6At(bytes, view, at, pkt);
   else if (eth.proto === ETH_P_ARP) parseArpAt(bytes, view, at, pkt);
   else setRaw(pkt, bytes, at);
 }
@@ -87,13 +104,30 @@ export function parseIpv4Packet(bytes: Uint8Array, pkt: Packet): void {
   parseIpv4At(bytes, viewOf(bytes), 0, pkt);
 }
 
+/** Fills a packet from the IPv6 header on; `pkt.eth` is left as it is. */
+export function parseIpv6Packet(bytes: Uint8Array, pkt: Packet): void {
+  clearHeaders(pkt);
+  pkt.proto = ETH_P_IPV6;
+  parseIpv6At(bytes, viewOf(bytes), 0, pkt);
+}
+
+/** Fills a packet of EtherType `proto` from what follows the link-layer header; `pkt.eth` is left as it is. */
+export function parseNetwork(bytes: Uint8Array, proto: number, pkt: Packet): void {
+  if (proto === ETH_P_IP) parseIpv4Packet(bytes, pkt);
+  else if (proto === ETH_P_IPV6) parseIpv6Packet(bytes, pkt);
+  else {
+    clearHeaders(pkt);
+    pkt.proto = proto;
+    setRaw(pkt, bytes, 0);
+  }
+}
+
 /**
  * Parses the transport header again, from `pkt.data`, which begins behind the IP header: after
  * reassembly. Does not look at the fragment field.
  */
 export function parseL4(pkt: Packet): void {
-  const ip = pkt.ip;
-  if (ip === null) return;
+  if (pkt.ip === null && pkt.ip6 === null) return;
   pkt.tcp = null;
   pkt.udp = null;
   pkt.icmp = null;
@@ -130,6 +164,7 @@ function clearHeaders(pkt: Packet): void {
   pkt.vlan = null;
   pkt.arp = null;
   pkt.ip = null;
+  pkt.ip6 = null;
   pkt.tcp = null;
   pkt.udp = null;
   pkt.icmp = null;
@@ -170,6 +205,21 @@ function parseIpv4At(bytes: Uint8Array, view: DataView, at: number, pkt: Packet)
   else parseTransport(whole, view, l4, pkt, NO_PAYLOAD);
 }
 
+function parseIpv6At(bytes: Uint8Array, view: DataView, at: number, pkt: Packet): void {
+  const ip6 = parseIpv6Header(bytes, view, at, bytes.length - at);
+  pkt.ip6 = ip6;
+  if (ip6 === null) {
+    setRaw(pkt, bytes, at);
+    pkt.flags = BAD_L3;
+    return;
+  }
+  const end = at + IPV6_HLEN + view.getUint16(at + 4);
+  const whole = end === bytes.length ? bytes : bytes.subarray(0, end);
+  const l4 = at + ip6.headerLen();
+  if (ip6.isFragment()) setRaw(pkt, whole, l4);
+  else parseTransport(whole, view, l4, pkt, NO_PAYLOAD);
+}
+
 /** Linux looks at the checksum before it looks at the total length, and counts accordingly. */
 function hasBadHeaderSum(view: DataView, at: number, len: number): boolean {
   if (len < IPV4_HLEN) return false;
@@ -190,17 +240,29 @@ function parseTransport(
   pkt: Packet,
   rest: Payload,
 ): void {
-  const ip = pkt.ip as Ipv4Header;
+  const protocol = protocolOf(pkt);
+  const icmp = pkt.ip === null ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
   let len = bytes.length - at;
   if (rest !== NO_PAYLOAD) len = pkt.len;
   let header = 0;
-  if (ip.protocol === IPPROTO_TCP) header = parseTcpAt(bytes, view, at, pkt);
-  else if (ip.protocol === IPPROTO_UDP) header = parseUdpAt(view, at, len, pkt);
-  else if (ip.protocol === IPPROTO_ICMP) header = parseIcmpAt(view, at, len, pkt);
+  if (protocol === IPPROTO_TCP) header = parseTcpAt(bytes, view, at, pkt);
+  else if (protocol === IPPROTO_UDP) header = parseUdpAt(view, at, len, pkt);
+  else if (protocol === icmp) header = parseIcmpAt(view, at, len, pkt);
   // What is longer than a UDP header claims is not part of the datagram (`pskb_trim_rcsum`).
   const end = pkt.udp === null ? len : view.getUint16(at + 4);
   if (header > 0) checkTransport(view, at, end, pkt, rest);
   setPayload(pkt, bytes, at + header, end - header, rest);
+}
+
+function protocolOf(pkt: Packet): number {
+  return pkt.ip !== null ? pkt.ip.protocol : (pkt.ip6 as Ipv6Header).protocol;
+}
+
+/** Sum of the pseudo-header over `len` bytes of transport header and data; ICMP over IPv4 has none. */
+function pseudoOf(pkt: Packet, len: number): number {
+  const { ip } = pkt;
+  if (ip === null) return pseudoSum6(pkt.ip6 as Ipv6Header, protocolOf(pkt), len);
+  return pkt.icmp === null ? pseudoSum(ip, ip.protocol, len) : 0;
 }
 
 function parseTcpAt(bytes: Uint8Array, view: DataView, at: number, pkt: Packet): number {
@@ -226,12 +288,11 @@ function parseIcmpAt(view: DataView, at: number, len: number, pkt: Packet): numb
 
 /** Sets `BAD_L4_CSUM` or `NO_UDP_CSUM`; `len` is that of transport header and data. */
 function checkTransport(view: DataView, at: number, len: number, pkt: Packet, rest: Payload): void {
-  const ip = pkt.ip as Ipv4Header;
   if (pkt.udp !== null && view.getUint16(at + 6) === 0) {
     pkt.flags |= NO_UDP_CSUM;
     return;
   }
-  let sum = pkt.icmp === null ? pseudoSum(ip, ip.protocol, len) : 0;
+  let sum = pseudoOf(pkt, len);
   const here = Math.min(view.byteLength - at, len);
   sum = sumView(view, at, at + here, sum);
   if (len > here) {
@@ -281,7 +342,7 @@ export function frameLength(pkt: Packet): number {
   return (pkt.eth === null ? 0 : ETH_HLEN) + networkLength(pkt);
 }
 
-/** The whole frame; without Ethernet header if the packet has none. See `ipv4Bytes` about GSO. */
+/** The whole frame; without Ethernet header if the packet has none. See `ipBytes` about GSO. */
 export function frameBytes(pkt: Packet): Uint8Array {
   const len = networkLength(pkt);
   const at = pkt.eth === null ? 0 : ETH_HLEN + tagsLength(pkt.vlan);
@@ -296,10 +357,10 @@ export function frameBytes(pkt: Packet): Uint8Array {
 }
 
 /**
- * The bytes from the IP header on, with checksums.
+ * The bytes from the IP header of either version on, with checksums.
  * @throws RangeError if there are more than 65535, which no total length can say: `segment` it first
  */
-export function ipv4Bytes(pkt: Packet): Uint8Array {
+export function ipBytes(pkt: Packet): Uint8Array {
   const len = networkLength(pkt);
   const bytes = new Uint8Array(len);
   putNetwork(pkt, bytes, new DataView(bytes.buffer), 0, len);
@@ -323,6 +384,10 @@ export function l4Bytes(pkt: Packet): Payload {
 function putNetwork(pkt: Packet, bytes: Uint8Array, view: DataView, at: number, len: number): void {
   const ip = pkt.ip;
   if (ip === null) {
+    if (pkt.ip6 !== null) {
+      putIpv6(pkt, bytes, view, at, len);
+      return;
+    }
     if (pkt.arp !== null) putArp(view, at, pkt.arp);
     putPayload(bytes, at + len - pkt.len, pkt.data);
     return;
@@ -337,6 +402,18 @@ function putNetwork(pkt: Packet, bytes: Uint8Array, view: DataView, at: number, 
   if (data > l4) putTransport(pkt, bytes, view, l4, sumView(view, data, at + len, 0));
 }
 
+function putIpv6(pkt: Packet, bytes: Uint8Array, view: DataView, at: number, len: number): void {
+  const ip6 = pkt.ip6 as Ipv6Header;
+  const payloadLen = len - IPV6_HLEN;
+  if (payloadLen > IPV6_MAXPLEN)
+    throw new RangeError(`a packet of ${len} bytes has to be segmented first`);
+  putIpv6Header(bytes, view, at, ip6, payloadLen);
+  const data = at + len - pkt.len;
+  putPayload(bytes, data, pkt.data);
+  const l4 = at + ip6.headerLen();
+  if (data > l4) putTransport(pkt, bytes, view, l4, sumView(view, data, at + len, 0));
+}
+
 function putPayload(bytes: Uint8Array, start: number, data: Payload): void {
   let at = start;
   for (let i = 0; i < data.length; i++) {
@@ -347,7 +424,7 @@ function putPayload(bytes: Uint8Array, start: number, data: Payload): void {
 }
 
 function l4HeaderLen(pkt: Packet): number {
-  if (pkt.ip === null) return 0;
+  if (pkt.ip === null && pkt.ip6 === null) return 0;
   if (pkt.tcp !== null) return pkt.tcp.headerLen();
   return pkt.udp !== null || pkt.icmp !== null ? 8 : 0;
 }
@@ -360,7 +437,6 @@ function putTransport(
   at: number,
   dataSum: number,
 ): void {
-  const ip = pkt.ip as Ipv4Header;
   let sum = dataSum;
   let field = at + 2;
   let len = 8;
@@ -368,14 +444,13 @@ function putTransport(
     putTcp(bytes, view, at, pkt.tcp);
     field = at + 16;
     len = pkt.tcp.headerLen();
-    sum += pseudoSum(ip, IPPROTO_TCP, len + pkt.len);
   } else if (pkt.udp !== null) {
     putUdp(view, at, pkt.udp, len + pkt.len);
     // RFC 768: no checksum is sent as zero.
     if ((pkt.flags & NO_UDP_CSUM) !== 0) return;
     field = at + 6;
-    sum += pseudoSum(ip, IPPROTO_UDP, len + pkt.len);
   } else if (pkt.icmp !== null) putIcmp(view, at, pkt.icmp);
+  sum += pseudoOf(pkt, len + pkt.len);
   let csum = foldChecksum(sum16(bytes, at, at + len, sum));
   if ((pkt.flags & BAD_L4_CSUM) !== 0) csum = spoilChecksum(csum);
   // RFC 768: a computed zero is sent as all ones.

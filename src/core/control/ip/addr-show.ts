@@ -29,7 +29,9 @@ function addressText(a: AddressInfo, options: PrintOptions): string {
   const where =
     a.peer === null ? `${a.local}/${a.prefixLen} ` : `${a.local} peer ${a.peer}/${a.prefixLen} `;
   if (options.brief) return where;
-  let text = options.oneline ? `${a.ifindex}: ${a.dev}    inet ${where}` : `    inet ${where}`;
+  let text = options.oneline
+    ? `${a.ifindex}: ${a.dev}    ${a.family} ${where}`
+    : `    ${a.family} ${where}`;
   if (a.metric !== 0) text += `metric ${a.metric} `;
   if (a.broadcast !== null) text += `brd ${a.broadcast} `;
   text += `scope ${a.scope} `;
@@ -41,15 +43,18 @@ function addressText(a: AddressInfo, options: PrintOptions): string {
 /** In the order in which iproute2 prints them. */
 function addressFlags(a: AddressInfo): string[] {
   const flags: string[] = [];
-  if (a.secondary) flags.push('secondary');
-  if (a.deprecated) flags.push('deprecated');
+  if (a.family === 'inet6') flags.push(...a.flags);
+  else {
+    if (a.secondary) flags.push('secondary');
+    if (a.deprecated) flags.push('deprecated');
+  }
   if (a.validLft !== Number.POSITIVE_INFINITY) flags.push('dynamic');
   if (a.noprefixroute) flags.push('noprefixroute');
   return flags;
 }
 
 function addressJson(a: AddressInfo, options: PrintOptions): Json {
-  const json: { [key: string]: Json } = { family: 'inet', local: a.local };
+  const json: { [key: string]: Json } = { family: a.family, local: a.local };
   if (options.brief) {
     const { family: _family, ...brief } = json;
     if (a.peer !== null) brief['address'] = a.peer;
@@ -62,7 +67,7 @@ function addressJson(a: AddressInfo, options: PrintOptions): Json {
   if (a.broadcast !== null) json['broadcast'] = a.broadcast;
   json['scope'] = a.scope;
   for (const flag of addressFlags(a)) json[flag] = true;
-  json['label'] = a.label;
+  if (a.label !== '') json['label'] = a.label;
   json['valid_life_time'] = lifetime(a.validLft);
   json['preferred_life_time'] = lifetime(a.preferredLft);
   return json;

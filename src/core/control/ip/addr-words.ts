@@ -5,6 +5,7 @@ import type { AddressFilter, AddressSpec } from '../addr.ts';
 import type { AddressInfo } from '../info.ts';
 import { scopeName, scopeNumber } from '../names.ts';
 import { addrEntry } from './addr-show.ts';
+import { isSelected6, modifyAddress6, selector6 } from './addr6-words.ts';
 import { type PrintOptions, printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { nearestOf } from './nearest.ts';
@@ -152,6 +153,8 @@ function lifetime(key: string, words: Words): number {
 type Verb = 'add' | 'change' | 'replace' | 'del';
 
 function modify(ctx: IpContext, words: Words, verb: Verb): string {
+  if (ctx.options.family === 'inet6' || (ctx.options.family === '' && words.meansIpv6))
+    return modifyAddress6(ctx, words, verb);
   const p = parse(words);
   if (p.device === undefined)
     throw new CommandError('Not enough information: "dev" argument is required.', EXIT_PARSE);
@@ -302,9 +305,31 @@ function labelMatches(pattern: string, label: string): boolean {
   return new RegExp(`^${escaped.replace(/\*/g, '.*').replace(/\?/g, '.')}$`).test(label);
 }
 
+/** `ip -6 addr show`; devices without an address are shown only when they are asked for by name. */
+function showAddresses6(ctx: IpContext, words: Words): string {
+  const s = selector6(ctx, words);
+  const addresses = ctx.ns.addr6.list().filter((a) => isSelected6(a, s));
+  const entries = ctx.ns.link
+    .list()
+    .filter((l) => (s.device === undefined || l.name === s.device) && (!s.up || l.up))
+    .map((link) => ({ link, own: addresses.filter((a) => a.dev === link.name) }))
+    .filter(({ own }) => own.length > 0)
+    .map(({ link, own }) => addrEntry(link, own, ctx.options, true));
+  return printList(entries, ctx.options);
+}
+
+/** IPv6 addresses follow those of IPv4, where both are asked for. */
+function listed(ctx: IpContext, s: Selector): AddressInfo[] {
+  const both = ctx.options.family === '' && s.to === undefined && s.label === undefined;
+  const list = both ? [...ctx.ns.addr.list(), ...ctx.ns.addr6.list()] : ctx.ns.addr.list();
+  return list.filter((a) => isSelected(a, s));
+}
+
 function showAddresses(ctx: IpContext, words: Words): string {
+  if (ctx.options.family === 'inet6' || (ctx.options.family === '' && words.meansIpv6))
+    return showAddresses6(ctx, words);
   const s = selector(ctx, words);
-  const addresses = ctx.ns.addr.list().filter((a) => isSelected(a, s));
+  const addresses = listed(ctx, s);
   const narrow =
     s.scope !== undefined || s.label !== undefined || s.to !== undefined || s.dynamic !== undefined;
   // A prefix says which family is meant.
@@ -322,6 +347,11 @@ function showAddresses(ctx: IpContext, words: Words): string {
 
 function flushAddresses(ctx: IpContext, words: Words): string {
   if (words.empty) throw new CommandError('Flush requires arguments.', EXIT_PARSE);
+  if (ctx.options.family === 'inet6' || (ctx.options.family === '' && words.meansIpv6)) {
+    const six = selector6(ctx, words);
+    ctx.ns.addr6.flush((a) => isSelected6(a, six));
+    return '';
+  }
   const s = selector(ctx, words);
   const filter: AddressFilter = (a) => isSelected(a, s);
   let round = 0;

@@ -46,8 +46,8 @@ export interface PrintOptions {
   /** `-s` counted. */
   readonly stats: number;
   readonly numeric: boolean;
-  /** `'inet'`: IPv4 only. */
-  readonly family: '' | 'inet' | 'link';
+  /** `'inet'`: IPv4 only; `'inet6'`: IPv6 only. */
+  readonly family: '' | 'inet' | 'inet6' | 'link';
 }
 
 /** A whole listing. */

@@ -56,7 +56,7 @@ test('what is not implemented is refused by name, with the nearest word', () => 
     ['route add 10.0.0.0/8 encap mpls', /encap" is not implemented/],
     ['route add 10.0.0.0/8 dev lo congctl x', /congctl" is not implemented/],
     ['addr add 10.0.0.1/8 dev lo home', /home" is not implemented/],
-    ['-6 addr', /"-6" is not implemented/],
+    ['-f mpls addr', /"-family mpls" is not implemented/],
     ['netns exec x', /"ip netns exec" is not implemented/],
     ['link set lo netns a', /The interface netns is immutable/],
     ['route add 10.0.0.0/8 vai 1.2.3.4', /"vai" is a garbage.\nDid you mean "via"/],

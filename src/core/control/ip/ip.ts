@@ -143,7 +143,7 @@ function refusal(e: NetError): string {
 const USAGE = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
 where  OBJECT := { address | link | neighbour | netns | route }
        OPTIONS := { -s[tatistics] | -d[etails] | -o[neline] | -br[ief] | -j[son] | -p[retty] |
-                    -4 | -N[umeric] | -n[etns] NAME | -a[ll] }`;
+                    -4 | -6 | -N[umeric] | -n[etns] NAME | -a[ll] }`;
 
 function findObject(word: string): readonly [string, Run] {
   if (abbreviates(word, 'help')) throw new CommandError(USAGE, 0);
@@ -222,14 +222,14 @@ function outOfReach(name: string): CommandError {
 }
 
 function familyOption(o: Mutable<PrintOptions>, family: string): void {
-  if (family === 'inet' || family === 'link') o.family = family;
-  else throw notImplemented(`-family ${family}`, 'the families are inet and link');
+  if (family === 'inet' || family === 'inet6' || family === 'link') o.family = family;
+  else throw notImplemented(`-family ${family}`, 'the families are inet, inet6 and link');
 }
 
 function printOption(o: Mutable<PrintOptions>, word: string): void {
   if (word === '-4') o.family = 'inet';
   else if (word === '-0') o.family = 'link';
-  else if (word === '-6') throw notImplemented('-6', 'IPv4 alone is there');
+  else if (word === '-6') o.family = 'inet6';
   else if (abbreviates(word, '-statistics') || abbreviates(word, '-stats')) o.stats++;
   else if (abbreviates(word, '-details')) o.details = true;
   else if (abbreviates(word, '-oneline')) o.oneline = true;
@@ -241,6 +241,6 @@ function printOption(o: Mutable<PrintOptions>, word: string): void {
     throw new CommandError('ip of Warren, after iproute2 6.1', 0);
   else if (abbreviates(word, '-resolve') || abbreviates(word.replace(/=.*/, ''), '-color')) return;
   else if (['-batch', '-force', '-timestamp', '-rcvbuf', '-human', '-iec', '-b'].includes(word))
-    throw notImplemented(`ip ${word}`, 'the options are -s -d -o -br -j -p -4 -N and -n');
+    throw notImplemented(`ip ${word}`, 'the options are -s -d -o -br -j -p -4 -6 -N and -n');
   else throw new CommandError(`Option "${word}" is unknown, try "ip -help".`, EXIT_USAGE);
 }

@@ -27,16 +27,23 @@ export function linkEntry(
   putName(out, link, `${linkName(link)}: `);
   out.put('flags', link.flags, `<${link.flags.join(',')}> `);
   out.put('mtu', link.mtu, `mtu ${link.mtu} `);
-  out.put('qdisc', link.qdisc, `qdisc ${link.qdisc} `);
+  // LINUX: what AF_INET6 tells of all links has neither of the two.
+  const whole = options.family !== 'inet6' || style !== 'addr';
+  if (whole) out.put('qdisc', link.qdisc, `qdisc ${link.qdisc} `);
   if (link.master !== null) out.put('master', link.master, `master ${link.master} `);
   out.put('operstate', link.operState, `state ${link.operState} `);
   if (style === 'link' || (style === 'addr' && options.details))
     out.put('linkmode', 'DEFAULT', 'mode DEFAULT ');
   const group = link.group === 0 ? 'default' : String(link.group);
-  out.put('group', group, `group ${group} `);
+  if (whole) out.put('group', group, `group ${group} `);
   if (link.txQueueLen !== 0 && style !== 'monitor')
     out.put('txqlen', link.txQueueLen, `qlen ${link.txQueueLen}`);
-  if (options.family !== 'inet' || options.details || style === 'monitor') putAddress(out, link);
+  if (
+    (options.family !== 'inet' && options.family !== 'inet6') ||
+    options.details ||
+    style === 'monitor'
+  )
+    putAddress(out, link);
   if (link.link !== null && link.link.netnsId !== null) {
     const where = link.link.netns ?? null;
     out.put(

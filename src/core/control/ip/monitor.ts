@@ -56,6 +56,7 @@ export function monitor(
     if (group === null || !wish.groups.has(group)) return;
     const nsid = event.netns.net === ns.net ? -1 : ns.net.nsids.find(event.netns.net);
     if (event.netns.net !== ns.net && (!wish.allNsid || nsid < 0)) return;
+    if (!isOfFamily(event, options.family)) return;
     if (index > 0 && !isAbout(event, index, wish.device ?? '')) return;
     const where = wish.allNsid ? `[nsid ${nsid < 0 ? 'current' : nsid}]` : '';
     const label = wish.label ? `[${LABELS[group]}]` : '';
@@ -116,6 +117,14 @@ function groupOf(event: WatchEvent): Group | null {
     default:
       return null;
   }
+}
+
+/** `-4`, `-6`: of addresses, routes and neighbours. */
+function isOfFamily(event: WatchEvent, family: PrintOptions['family']): boolean {
+  if (family !== 'inet' && family !== 'inet6') return true;
+  if ('address' in event) return event.address.family === family;
+  if ('route' in event) return event.route.family === family;
+  return !('neighbour' in event) || event.neighbour.family === family;
 }
 
 /** `dev DEVICE`: by index for links and addresses, by name for the rest. */

@@ -15,6 +15,7 @@ export function neighEntry(n: NeighbourInfo, options: PrintOptions, devKnown: bo
     out.set('confirmed', times[1] ?? 0).set('updated', times[2] ?? 0);
     out.put('probes', n.probes, `probes ${n.probes} `);
   }
+  if (n.router) out.put('router', null, 'router ');
   out.put('state', [n.state], `${n.state} `);
   return out.add('\n');
 }

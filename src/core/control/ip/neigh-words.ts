@@ -1,5 +1,6 @@
 /** `ip neigh add|change|replace|del|get|show|flush` (iproute2 `ip/ipneigh.c`). */
 import { formatIpv4, maskOf, parseMac } from '../../util/address.ts';
+import { samePrefix } from '../../util/ip6-addr.ts';
 import type { NeighbourInfo } from '../info.ts';
 import { NEIGH_STATES } from '../names.ts';
 import { printList } from './entry.ts';
@@ -10,9 +11,12 @@ import {
   CommandError,
   EXIT_PARSE,
   EXIT_USAGE,
+  isIpv6Word,
   noDevice,
   notImplemented,
   type Prefix,
+  type Prefix6,
+  prefix6Of,
   prefixOf,
   unknownCommand,
   type Words,
@@ -66,9 +70,14 @@ function parse(words: Words): Parsed {
       ['proxy', 'router', 'extern_learn', 'use', 'managed', 'vni', 'protocol'].includes(word)
     )
       throw notImplemented(`ip neigh … ${word}`, 'the words are lladdr, nud and dev');
-    else p.dst = formatIpv4(prefixOf(word === 'to' ? words.next() : word).addr);
+    else p.dst = addressText(word === 'to' ? words.next() : word);
   }
   return p;
+}
+
+function addressText(word: string): string {
+  if (isIpv6Word(word)) return String(prefix6Of(word).addr);
+  return formatIpv4(prefixOf(word).addr);
 }
 
 function modify(ctx: IpContext, words: Words, verb: Verb): string {
@@ -102,13 +111,14 @@ function getNeighbour(ctx: IpContext, words: Words): string {
 
 interface Selector {
   to: Prefix | undefined;
+  to6: Prefix6 | undefined;
   device: string | undefined;
   /** Undefined: the default of the command. */
   states: string[] | undefined;
 }
 
 function selector(ctx: IpContext, words: Words): Selector {
-  const s: Selector = { to: undefined, device: undefined, states: undefined };
+  const s: Selector = { to: undefined, to6: undefined, device: undefined, states: undefined };
   while (!words.empty) {
     const word = words.next();
     if (word === 'dev') s.device = words.next();
@@ -118,7 +128,11 @@ function selector(ctx: IpContext, words: Words): Selector {
       s.states.push(...(state === 'all' ? STATE_NAMES : [stateWord(state)]));
     } else if (['proxy', 'unused', 'vrf', 'master', 'nomaster', 'protocol'].includes(word))
       throw notImplemented(`ip neigh show ${word}`, 'the selectors are to, dev and nud');
-    else s.to = prefixOf(word === 'to' ? words.next() : word);
+    else {
+      const text = word === 'to' ? words.next() : word;
+      if (isIpv6Word(text)) s.to6 = prefix6Of(text);
+      else s.to = prefixOf(text);
+    }
   }
   if (s.device !== undefined && !ctx.ns.link.has(s.device)) throw noDevice(s.device);
   return s;
@@ -127,15 +141,19 @@ function selector(ctx: IpContext, words: Words): Selector {
 function isSelected(n: NeighbourInfo, s: Selector, hidden: readonly string[]): boolean {
   if (s.device !== undefined && n.dev !== s.device) return false;
   if (s.states !== undefined ? !s.states.includes(n.state) : hidden.includes(n.state)) return false;
+  if (s.to6 !== undefined)
+    return n.family === 'inet6' && samePrefix(prefix6Of(n.dst).addr, s.to6.addr, s.to6.len);
   if (s.to === undefined) return true;
+  if (n.family !== 'inet') return false;
   const mask = maskOf(s.to.len);
   return (prefixOf(n.dst).addr & mask) === (s.to.addr & mask);
 }
 
 function showNeighbours(ctx: IpContext, words: Words): string {
   const s = selector(ctx, words);
+  const { family } = ctx.options;
   const entries = ctx.ns.neigh
-    .list()
+    .list(family === 'inet' || family === 'inet6' ? family : undefined)
     .filter((n) => isSelected(n, s, ['NONE', 'NOARP']))
     .map((n) => neighEntry(n, ctx.options, s.device !== undefined));
   return printList(entries, ctx.options);
@@ -144,8 +162,16 @@ function showNeighbours(ctx: IpContext, words: Words): string {
 function flushNeighbours(ctx: IpContext, words: Words): string {
   if (words.empty) throw new CommandError('Flush requires arguments.', EXIT_PARSE);
   const s = selector(ctx, words);
-  const n = ctx.ns.neigh.flush((one) => isSelected(one, s, ['NONE', 'NOARP', 'PERMANENT']));
+  const n = ctx.ns.neigh.flush(
+    (one) => isWanted(ctx, one) && isSelected(one, s, ['NONE', 'NOARP', 'PERMANENT']),
+  );
   if (ctx.options.stats === 0) return '';
   if (n === 0) return 'Nothing to flush.\n';
   return `\n*** Round 1, deleting ${n} entries ***\n*** Flush is complete after 1 round ***\n`;
+}
+
+/** Of the family that was asked for. */
+function isWanted(ctx: IpContext, n: NeighbourInfo): boolean {
+  const { family } = ctx.options;
+  return (family !== 'inet' && family !== 'inet6') || n.family === family;
 }

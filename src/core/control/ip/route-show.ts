@@ -1,6 +1,7 @@
 /** `ip route show` and `ip route get` (iproute2 `ip/iproute.c`, `print_route`). */
 import type { NexthopInfo, RouteDecision, RouteInfo, RouteMetrics } from '../info.ts';
 import { protocolNumber, ROUTE_TYPES, scopeNumber, tableName } from '../names.ts';
+import type { RouteDecision6 } from '../route6.ts';
 import { Entry, type Json, type PrintOptions } from './entry.ts';
 
 /** What the selector of a listing fixed, and the lines therefore leave out. */
@@ -42,10 +43,15 @@ export function routeEntry(route: RouteInfo, options: PrintOptions, fixed: Fixed
   if (single !== undefined) putNexthop(out, single, fixed);
   putOrigin(out, route, options, fixed);
   if (route.src !== null && !fixed.src) out.put('prefsrc', route.src, `src ${route.src} `);
-  if (route.metric !== 0 && !fixed.metric)
+  if ((route.metric !== 0 || route.family === 'inet6') && !fixed.metric)
     out.put('metric', route.metric, `metric ${route.metric} `);
   putFlags(out, single?.flags ?? []);
   putMetrics(out, route.metrics, route.lockedMtu);
+  if (route.family === 'inet6') {
+    if (route.expires !== Number.POSITIVE_INFINITY)
+      out.put('expires', route.expires, `expires ${route.expires}sec `);
+    out.put('pref', 'medium', 'pref medium');
+  }
   if (route.nexthops.length > 1) putNexthops(out, route.nexthops);
   return out.add('\n');
 }
@@ -115,6 +121,28 @@ function putNexthops(out: Entry, hops: readonly NexthopInfo[]): void {
     list.push(one.json);
   }
   out.set('nexthops', list);
+}
+
+/** What `ip -6 route get` prints: the decision, with the route that it came from. */
+export function decision6Entry(d: RouteDecision6, route: RouteInfo | null): Entry {
+  const out = new Entry();
+  if (d.type !== 'unicast') out.put('type', d.type, `${d.type} `);
+  out.put('dst', d.dst, `${d.dst} `);
+  const from = d.from ?? '::';
+  out.put('from', from, `from ${from} `);
+  if (d.gateway !== null) out.put('gateway', d.gateway, `via ${d.gateway} `);
+  out.put('dev', d.dev, `dev ${d.dev} `);
+  if (route !== null && route.table !== MAIN) {
+    const name = tableName(route.table);
+    out.put('table', name, `table ${name} `);
+  }
+  if (route !== null && route.protocol !== 'boot')
+    out.put('protocol', route.protocol, `proto ${route.protocol} `);
+  if (d.src !== null) out.put('prefsrc', d.src, `src ${d.src} `);
+  if (route !== null) out.put('metric', route.metric, `metric ${route.metric} `);
+  out.set('flags', []);
+  if (route !== null) putMetrics(out, route.metrics, route.lockedMtu);
+  return out.put('pref', 'medium', 'pref medium').add('\n');
 }
 
 /** The decision that `ip route get` prints. */

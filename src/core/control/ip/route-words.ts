@@ -9,6 +9,7 @@ import type { IpContext } from './ip.ts';
 import { nearestOf } from './nearest.ts';
 import { flushRoutes, listRoutes, prefixText } from './route-list.ts';
 import { decisionEntry, NOTHING_FIXED, routeEntry } from './route-show.ts';
+import { flushRoutes6, getRoute6, listRoutes6, modifyRoute6 } from './route6-words.ts';
 import {
   abbreviates,
   CommandError,
@@ -79,6 +80,8 @@ const UNIMPLEMENTED: readonly string[] = [
 const TYPES: readonly string[] = ROUTE_TYPES.slice(1, 10);
 
 export function ipRoute(ctx: IpContext, words: Words): string {
+  if (ctx.options.family === 'inet6' || (ctx.options.family === '' && words.meansIpv6))
+    return ipRoute6(ctx, words);
   if (words.empty) return listRoutes(ctx, words);
   const word = words.next();
   if (abbreviates(word, 'list') || abbreviates(word, 'show') || word === 'lst')
@@ -91,6 +94,22 @@ export function ipRoute(ctx: IpContext, words: Words): string {
   if (abbreviates(word, 'append')) return modify(ctx, words, 'append');
   if (abbreviates(word, 'delete')) return modify(ctx, words, 'del');
   if (abbreviates(word, 'flush')) return flushRoutes(ctx, words);
+  throw unknownCommand(word, 'route', COMMANDS);
+}
+
+/** The same of IPv6: `-6`, or an IPv6 address among the words. */
+function ipRoute6(ctx: IpContext, words: Words): string {
+  if (words.empty) return listRoutes6(ctx, words);
+  const word = words.next();
+  if (abbreviates(word, 'list') || abbreviates(word, 'show') || word === 'lst')
+    return listRoutes6(ctx, words);
+  if (abbreviates(word, 'get')) return getRoute6(ctx, words);
+  if (abbreviates(word, 'add')) return modifyRoute6(ctx, words, 'add');
+  if (abbreviates(word, 'change') || word === 'chg') return modifyRoute6(ctx, words, 'change');
+  if (abbreviates(word, 'replace')) return modifyRoute6(ctx, words, 'replace');
+  if (abbreviates(word, 'append')) return modifyRoute6(ctx, words, 'append');
+  if (abbreviates(word, 'delete')) return modifyRoute6(ctx, words, 'del');
+  if (abbreviates(word, 'flush')) return flushRoutes6(ctx, words);
   throw unknownCommand(word, 'route', COMMANDS);
 }
 

@@ -4,6 +4,7 @@
  */
 import { EINVAL, EOPNOTSUPP } from '../../errno.ts';
 import { maskOf, parseIpv4 } from '../../util/address.ts';
+import { IN6ADDR_ANY, type Ip6Addr, parseIpv6 } from '../../util/ip6-addr.ts';
 import { nearestOf } from './nearest.ts';
 
 /** Exit code of what the parser refused by name (`exit(-1)`). */
@@ -121,6 +122,16 @@ export class Words {
     return this.list.slice(this.at);
   }
 
+  /** Does any word from here on write an IPv6 address? MACs do not count, nor what names a device. */
+  get meansIpv6(): boolean {
+    return this.rest().some(
+      (w, i, all) =>
+        isIpv6Word(w) &&
+        !['lladdr', 'dev', 'label'].includes(all[i - 1] ?? '') &&
+        parseIpv6(w.split('/')[0] ?? '') !== undefined,
+    );
+  }
+
   /** An unsigned number of at most `max` (`get_unsigned`, base 0). */
   unsigned(message: string, max = 0xffffffff): number {
     const word = this.next();
@@ -192,6 +203,45 @@ export function prefixOf(word: string): Prefix {
       EXIT_PARSE,
     );
   return { addr, len, bare: slash < 0 };
+}
+
+/** An IPv6 address and a prefix length. */
+export interface Prefix6 {
+  readonly addr: Ip6Addr;
+  readonly len: number;
+  /** No `/len` was written. */
+  readonly bare: boolean;
+}
+
+/** Does a word write an IPv6 address, where both families are possible? */
+export function isIpv6Word(word: string): boolean {
+  return word.includes(':');
+}
+
+/** The IPv6 prefix that `word` writes; throws iproute2's sentence if it writes none. */
+export function prefix6Of(word: string): Prefix6 {
+  if (word === 'default' || word === 'any' || word === 'all')
+    return { addr: IN6ADDR_ANY, len: 0, bare: true };
+  const [text = '', length] = word.split('/');
+  const addr = parseIpv6(text);
+  const len = length === undefined ? 128 : parseUnsigned(length);
+  if (addr === undefined || len === undefined || len > 128)
+    throw new CommandError(`Error: inet6 prefix is expected rather than "${word}".`, EXIT_PARSE);
+  return { addr, len, bare: length === undefined };
+}
+
+/** The IPv6 address that `word` writes. */
+export function address6Word(word: string): string {
+  const addr = parseIpv6(word);
+  if (addr === undefined)
+    throw new CommandError(`Error: inet6 address is expected rather than "${word}".`, EXIT_PARSE);
+  return String(addr);
+}
+
+/** `'default'`, `'fd00::/64'`, `'fd00::1'`. */
+export function prefix6Text(prefix: Prefix6): string {
+  if (prefix.len === 0) return 'default';
+  return prefix.len === 128 ? String(prefix.addr) : `${prefix.addr}/${prefix.len}`;
 }
 
 /** A prefix length, written as a number or as a netmask. */

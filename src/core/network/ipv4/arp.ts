@@ -24,6 +24,11 @@ export const ARP_PROTOCOL: NeighbourProtocol = {
   construct: arpConstruct,
   solicit: arpSolicit,
   isMulticast,
+  conf: (dev) => (dev.ipv4 === null ? dev.net.neighConfDefault : dev.ipv4.neighConf),
+  hasDevice: (dev) => dev.ipv4 !== null,
+  // LINUX: where all packets go the same way, one entry serves all addresses (`arp_constructor`).
+  keyOf: (dev, nextHop) => ((dev.flags & (IFF_LOOPBACK | IFF_POINTOPOINT)) !== 0 ? 0 : nextHop),
+  newMap: () => new Map(),
   redo: arpRedo,
 };
 

@@ -8,7 +8,7 @@ import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { PACKET_HOST, type Packet, type Payload } from '../../packet.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
-import { ipv4Bytes } from '../../wire/frame.ts';
+import { ipBytes } from '../../wire/frame.ts';
 import {
   ICMP_DEST_UNREACH,
   ICMP_ECHO,
@@ -160,7 +160,7 @@ function errorSource(pkt: Packet, ip: Ipv4Header, dev: NetDevice): number {
 /** The packet as it came, its IP header included, at most `room` bytes. */
 function quote(pkt: Packet, room: number): Uint8Array {
   const first = pkt.gsoSize > 0 ? (segment(pkt.clone())[0] as Packet) : pkt;
-  const bytes = ipv4Bytes(first);
+  const bytes = ipBytes(first);
   return bytes.length > room ? bytes.subarray(0, room) : bytes;
 }
 

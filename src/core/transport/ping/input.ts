@@ -1,14 +1,21 @@
 /** Echo replies for ping sockets (Linux `ping_rcv`). */
 import { drop } from '../../drop.ts';
 import type { Packet } from '../../packet.ts';
+import { ifindexOf } from '../inet6-cmsg.ts';
 
 /** Gives the reply to the socket that asked; true: there is one. The packet stays the caller's. */
 export function pingInput(pkt: Packet): boolean {
-  const { icmp, ip, dev } = pkt;
-  if (icmp === null || ip === null || dev === null) return false;
+  const { icmp, ip, ip6, dev } = pkt;
+  if (icmp === null || dev === null) return false;
   const { ping } = dev.net;
   if (ping.socks.size === 0) return false;
-  const sk = ping.lookup(icmp.rest >>> 16, ip.dst, dev.ifindex);
+  const ident = icmp.rest >>> 16;
+  const sk =
+    ip6 !== null
+      ? ping.lookup6(ident, ip6.dst, ifindexOf(pkt))
+      : ip === null
+        ? null
+        : ping.lookup(ident, ip.dst, dev.ifindex);
   if (sk === null) return false;
   const copy = pkt.clone();
   if (!sk.enqueue(copy)) drop(dev.net, copy, 'SOCKET_RCVBUFF');

@@ -24,9 +24,12 @@ import { ETH_P_IP } from '../../wire/ethernet.ts';
 import { l4Bytes } from '../../wire/frame.ts';
 import { ICMP_ECHO, ICMP_HLEN, IcmpHeader } from '../../wire/icmp.ts';
 import { IP_DF, IP_MAX_MTU, IPPROTO_ICMP, IPV4_HLEN, Ipv4Header } from '../../wire/ipv4.ts';
+import { IPPROTO_ICMPV6 } from '../../wire/ipv6.ts';
 import { DatagramSock } from '../datagram.ts';
+import { source6 } from '../inet6-cmsg.ts';
 import {
   AF_INET,
+  AF_INET6,
   MSG_OOB,
   type OptionValue,
   SEND_SHUTDOWN,
@@ -34,10 +37,11 @@ import {
   type SockAddrIn,
 } from '../sock.ts';
 import { IP_PMTUDISC_PROBE, SIOCINQ, SIOCOUTQ } from '../sockopt-names.ts';
+import { ping6Sendmsg } from './send6.ts';
 
 export class PingSock extends DatagramSock {
   constructor(net: NetNs, family: number) {
-    super(net, family, SOCK_DGRAM, IPPROTO_ICMP);
+    super(net, family, SOCK_DGRAM, family === AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
   }
 
   override bind(addr: number, port: number): number {
@@ -61,7 +65,8 @@ export class PingSock extends DatagramSock {
     const ident = wanted === 0 ? ping.freeIdent() : wanted;
     if (ident === 0) return -EADDRINUSE;
     const owners = ping.socks.get(ident) ?? [];
-    if (owners.some((o) => !o.reuseAddr || !this.reuseAddr)) return -EADDRINUSE;
+    const own = owners.filter((o) => o.family === this.family);
+    if (own.some((o) => !o.reuseAddr || !this.reuseAddr)) return -EADDRINUSE;
     this.sport = ident;
     ping.add(this);
     return 0;
@@ -75,6 +80,7 @@ export class PingSock extends DatagramSock {
 
   /** Linux `ping_v4_sendmsg` */
   override sendmsg(data: Uint8Array, flags: number, to: SockAddrIn | null): number {
+    if (this.inet6 !== null) return ping6Sendmsg(this, this.inet6, data, flags, to);
     if (this.autobind() < 0) return -EAGAIN;
     if (data.length > 0xffff) return -EMSGSIZE;
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
@@ -119,6 +125,7 @@ export class PingSock extends DatagramSock {
   }
 
   protected override sourceOf(pkt: Packet): SockAddrIn {
+    if (this.inet6 !== null) return source6(pkt, 0);
     return { family: AF_INET, addr: pkt.ip === null ? 0 : pkt.ip.src, port: 0 };
   }
 

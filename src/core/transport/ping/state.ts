@@ -1,5 +1,6 @@
 /** Ping sockets of one namespace, by their identifier (Linux `struct ping_table`). */
 import type { NetNs } from '../../net.ts';
+import { type Ip6Addr, isAny6 } from '../../util/ip6-addr.ts';
 import type { PingSock } from './sock.ts';
 
 export class PingState {
@@ -41,9 +42,20 @@ export class PingState {
     const list = this.socks.get(ident);
     if (list === undefined) return null;
     for (const sk of list) {
+      if (sk.inet6 !== null) continue;
       if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== local) continue;
       if (sk.boundDevIf !== 0 && sk.boundDevIf !== ifindex) continue;
       return sk;
+    }
+    return null;
+  }
+
+  /** The same of AF_INET6 sockets. */
+  lookup6(ident: number, local: Ip6Addr, ifindex: number): PingSock | null {
+    for (const sk of this.socks.get(ident) ?? []) {
+      const bound = sk.inet6?.rcvSaddr;
+      if (bound === undefined || (!isAny6(bound) && !bound.equals(local))) continue;
+      if (sk.boundDevIf === 0 || sk.boundDevIf === ifindex) return sk;
     }
     return null;
   }

@@ -31,7 +31,7 @@ function deliver(sk: RawSock, pkt: Packet): void {
 
 /** Linux `raw_v4_match` */
 export function matches(sk: RawSock, remote: number, local: number, ifindex: number): boolean {
-  if (sk.daddr !== 0 && sk.daddr !== remote) return false;
+  if (sk.inet6 !== null || (sk.daddr !== 0 && sk.daddr !== remote)) return false;
   if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== local) return false;
   if (sk.boundDevIf !== 0 && sk.boundDevIf !== ifindex) return false;
   return acceptsGroup(sk, local, remote, ifindex);

@@ -16,7 +16,7 @@ import { type Route, RTN_BROADCAST } from '../../network/route/route.ts';
 import { BAD_IP_CSUM, ipLength, NO_PAYLOAD, type Packet, type Payload } from '../../packet.ts';
 import { INADDR_LOOPBACK } from '../../util/address.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
-import { ipv4Bytes, parseIpv4Packet, parseL4 } from '../../wire/frame.ts';
+import { ipBytes, l4Bytes, parseIpv4Packet, parseL4 } from '../../wire/frame.ts';
 import {
   IP_DF,
   IP_MAX_MTU,
@@ -27,6 +27,7 @@ import {
 } from '../../wire/ipv4.ts';
 import { DatagramSock } from '../datagram.ts';
 import { queueLocalError } from '../error-queue.ts';
+import { source6 } from '../inet6-cmsg.ts';
 import { readControl, type SendOptions } from '../send-options.ts';
 import {
   AF_INET,
@@ -38,6 +39,7 @@ import {
   type SockAddrIn,
 } from '../sock.ts';
 import { ICMP_FILTER, IP_PMTUDISC_PROBE, SIOCINQ, SIOCOUTQ } from '../sockopt-names.ts';
+import { raw6Sendmsg } from './ipv6.ts';
 
 export class RawSock extends DatagramSock {
   /** ICMP_FILTER: bit n set, ICMP type n is not wanted. */
@@ -84,6 +86,8 @@ export class RawSock extends DatagramSock {
     to: SockAddrIn | null,
     control?: readonly ControlMessage[],
   ): number {
+    if (this.inet6 !== null)
+      return raw6Sendmsg(this, this.inet6, data, flags, { to, control: control ?? null });
     if (data.length > 0xffff) return -EMSGSIZE;
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (to === null && !this.connected) return -EDESTADDRREQ;
@@ -168,10 +172,11 @@ export class RawSock extends DatagramSock {
   }
 
   protected override payloadOf(pkt: Packet): Payload {
-    return [ipv4Bytes(pkt)];
+    return this.inet6 === null ? [ipBytes(pkt)] : l4Bytes(pkt);
   }
 
   protected override sourceOf(pkt: Packet): SockAddrIn {
+    if (this.inet6 !== null) return source6(pkt, 0);
     return { family: AF_INET, addr: pkt.ip === null ? 0 : pkt.ip.src, port: 0 };
   }
 
@@ -192,7 +197,8 @@ export class RawSock extends DatagramSock {
   override ioctl(request: number): number {
     if (request === SIOCINQ) {
       const next = this.queue.peek();
-      return next === undefined ? 0 : ipLength(next);
+      if (next === undefined) return 0;
+      return ipLength(next) - (next.ip6 === null ? 0 : next.ip6.headerLen());
     }
     return request === SIOCOUTQ ? 0 : -ENODEV;
   }

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withoutIpv6 } from '../../../../test/world.ts';
 import { VirtualClock } from '../../../sim/virtual-clock.ts';
 import { EINPROGRESS } from '../../errno.ts';
 import { Kernel } from '../../kernel.ts';
@@ -65,7 +66,7 @@ export class Peer {
 
   constructor() {
     this.kernel = new Kernel({ env: this.clock, seed: 1 });
-    this.net = this.kernel.addNetNs('host');
+    this.net = withoutIpv6(this.kernel.addNetNs('host'));
     const ops = {
       kind: 'test',
       movable: false,

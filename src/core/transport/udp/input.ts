@@ -86,7 +86,7 @@ function deliverToAll(pkt: Packet): void {
 function wants(sk: UdpSock, pkt: Packet): boolean {
   const { ip, udp, dev } = pkt;
   if (ip === null || udp === null || dev === null) return false;
-  if (sk.sport !== udp.dport) return false;
+  if (sk.sport !== udp.dport || (sk.inet6 !== null && !sk.inet6.hears4)) return false;
   if (sk.daddr !== 0 && sk.daddr !== ip.src) return false;
   if (sk.dport !== 0 && sk.dport !== udp.sport) return false;
   if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== ip.dst) return false;

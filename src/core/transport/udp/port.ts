@@ -1,5 +1,6 @@
 /** Local ports of UDP: who may have which (Linux `udp_lib_get_port`, `udp_lib_lport_inuse`). */
 import { EADDRINUSE } from '../../errno.ts';
+import { sharesAddress } from '../inet6.ts';
 import { isReservedPort, localPortRange } from '../port-range.ts';
 import type { UdpSock } from './sock.ts';
 
@@ -47,5 +48,5 @@ function isInUse(sk: UdpSock, port: number, choosing = false): boolean {
 function conflicts(a: UdpSock, b: UdpSock): boolean {
   if (a.reuseAddr && b.reuseAddr) return false;
   if (a.boundDevIf !== 0 && b.boundDevIf !== 0 && a.boundDevIf !== b.boundDevIf) return false;
-  return a.rcvSaddr === 0 || b.rcvSaddr === 0 || a.rcvSaddr === b.rcvSaddr;
+  return sharesAddress(a, b);
 }

@@ -1,11 +1,13 @@
 /** A UDP socket (RFC 768; Linux `net/ipv4/udp.c`). Sending is in `output.ts`, receiving in `input.ts`. */
 import { EAGAIN, EINVAL, ENODEV, ENOPROTOOPT } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
+import { MIB6 } from '../../mib6.ts';
 import type { NetNs } from '../../net.ts';
 import type { Packet, Payload } from '../../packet.ts';
 import { IPPROTO_UDP } from '../../wire/ipv4.ts';
 import type { UdpHeader } from '../../wire/udp.ts';
 import { DatagramSock } from '../datagram.ts';
+import { source6 } from '../inet6-cmsg.ts';
 import {
   AF_INET,
   type ControlMessage,
@@ -24,12 +26,15 @@ import {
 } from '../sockopt-names.ts';
 import type { Cork } from './cork.ts';
 import { udpPushPending, udpSendmsg } from './output.ts';
+import { type Cork6, udp6PushPending, udp6Sendmsg } from './output6.ts';
 import { udpGetPort } from './port.ts';
 
 export class UdpSock extends DatagramSock {
   // Links and keys of `table.ts`.
   hashed = false;
   hashedByPeer = false;
+  /** IPv4 packets find it too: it is in the tables by address. */
+  hashed4 = false;
   addrHashed = 0;
   daddrHashed = 0;
   dportHashed = 0;
@@ -41,6 +46,7 @@ export class UdpSock extends DatagramSock {
   corked = false;
   /** The datagram that is being put together (`up->pending`). */
   cork: Cork | null = null;
+  cork6: Cork6 | null = null;
   /** UDP_SEGMENT: bytes per datagram; 0: whole. */
   gsoSize = 0;
   /** The header of the last datagram: they are immutable, and most go where the last one went. */
@@ -86,7 +92,9 @@ export class UdpSock extends DatagramSock {
     to: SockAddrIn | null,
     control?: readonly ControlMessage[],
   ): number {
-    return udpSendmsg(this, data, this.corked ? flags | MSG_MORE : flags, to, control ?? null);
+    const f = this.corked ? flags | MSG_MORE : flags;
+    if (this.inet6 !== null) return udp6Sendmsg(this, data, f, to, control ?? null);
+    return udpSendmsg(this, data, f, to, control ?? null);
   }
 
   protected override payloadOf(pkt: Packet): Payload {
@@ -95,6 +103,7 @@ export class UdpSock extends DatagramSock {
 
   protected override sourceOf(pkt: Packet): SockAddrIn {
     const { ip, udp } = pkt;
+    if (this.inet6 !== null) return source6(pkt, udp === null ? 0 : udp.sport);
     return {
       family: AF_INET,
       addr: ip === null ? 0 : ip.src,
@@ -108,7 +117,8 @@ export class UdpSock extends DatagramSock {
   }
 
   protected override delivered(_pkt: Packet): void {
-    this.net.mib[MIB.UdpInDatagrams]++;
+    if (this.inet6 === null) this.net.mib[MIB.UdpInDatagrams]++;
+    else this.net.ipv6.mib[MIB6.Udp6InDatagrams]++;
   }
 
   /**
@@ -126,6 +136,7 @@ export class UdpSock extends DatagramSock {
 
   override close(): void {
     this.cork = null;
+    this.cork6 = null;
     this.readerBatch = 0;
     this.deficit = 0;
     super.close();
@@ -136,7 +147,8 @@ export class UdpSock extends DatagramSock {
     switch (name) {
       case UDP_CORK:
         this.corked = value !== 0;
-        return this.corked ? 0 : udpPushPending(this);
+        if (this.corked) return 0;
+        return this.cork6 === null ? udpPushPending(this) : udp6PushPending(this);
       case UDP_SEGMENT:
         if (value < 0 || value > 0xffff) return -EINVAL;
         this.gsoSize = value;

@@ -169,6 +169,8 @@ export class UdpTable {
   }
 
   private link(sk: UdpSock): void {
+    sk.hashed4 = sk.inet6 === null || sk.inet6.hears4;
+    if (!sk.hashed4) return;
     sk.hashedByPeer = sk.connected && sk.dport !== 0 && sk.rcvSaddr !== 0;
     sk.addrHashed = sk.rcvSaddr;
     sk.daddrHashed = sk.daddr;
@@ -181,6 +183,7 @@ export class UdpTable {
   }
 
   private unlink(sk: UdpSock): void {
+    if (!sk.hashed4) return;
     const table = sk.hashedByPeer ? this.byPeer : this.byAddr;
     if (sk.hashedByPeer) this.peers--;
     const slot = this.slotOf(sk);
@@ -210,7 +213,7 @@ export class UdpTable {
 
 /** How well a socket that is bound to the right address and port fits (`compute_score`). */
 function score(sk: UdpSock, saddr: number, sport: number, ifindex: number): number {
-  let points = 2;
+  let points = sk.inet6 === null ? 2 : 1;
   if (sk.daddr !== 0) {
     if (sk.daddr !== saddr) return NO_MATCH;
     points += 4;

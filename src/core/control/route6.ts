@@ -1,0 +1,234 @@
+/** The IPv6 routes of a namespace: `ip -6 route` (Linux `inet6_rtm_newroute`, `rt6_fill_node`). */
+import { EINVAL, NetError } from '../errno.ts';
+import type { NetNs } from '../net.ts';
+import type { InsertMode } from '../network/route/change.ts';
+import { RTNH_F_DEAD, RTNH_F_LINKDOWN, RTNH_F_ONLINK } from '../network/route/fib.ts';
+import {
+  fib6Add,
+  fib6Del,
+  fib6Remove,
+  type NexthopSpec6,
+  type RouteMatch6,
+  type RouteSpec6 as StackRoute6,
+} from '../network/route6/change.ts';
+import type { FibNexthop6, FibRoute6 } from '../network/route6/fib.ts';
+import { fib6Lookup } from '../network/route6/lookup.ts';
+import { needsStrict, routeOutput6, sourceOf6 } from '../network/route6/output.ts';
+import { IN6ADDR_ANY, type Ip6Addr } from '../util/ip6-addr.ts';
+import { address6Of, splitPrefix6 } from './addr6.ts';
+import { findDevice } from './find-device.ts';
+import type { NexthopInfo, RouteInfo } from './info.ts';
+import { protocolName, protocolNumber, ROUTE_TYPES, type RouteType } from './names.ts';
+import { type NexthopSpec, type RouteSpec, stackMetrics } from './route.ts';
+import { metricsInfo } from './route-info.ts';
+
+/** What `ip -6 route add` takes; `tos` and `scope` mean nothing in IPv6. */
+export type RouteSpec6 = Omit<RouteSpec, 'tos' | 'scope'> & {
+  /** Seconds after which the route goes; Infinity: never. */
+  readonly expires?: number;
+};
+
+/** Which way a packet would take (`ip -6 route get`). */
+export interface RouteDecision6 {
+  readonly type: RouteType;
+  readonly dst: string;
+  readonly from: string | null;
+  readonly gateway: string | null;
+  readonly dev: string;
+  readonly src: string | null;
+}
+
+const MAIN = 254;
+const LOCAL = 255;
+
+export class Route6Control {
+  private readonly net: NetNs;
+
+  constructor(net: NetNs) {
+    this.net = net;
+  }
+
+  /** EEXIST: there is a route of that metric; ENODEV, EINVAL, EHOSTUNREACH: the next hop. */
+  add(spec: RouteSpec6): void {
+    this.insert(spec, { create: true, exclusive: true, replace: false, append: false });
+  }
+
+  /** Another way of a route that is there, or a new route. */
+  append(spec: RouteSpec6): void {
+    this.insert(spec, { create: true, exclusive: false, replace: false, append: true });
+  }
+
+  replace(spec: RouteSpec6): void {
+    this.insert(spec, { create: true, exclusive: false, replace: true, append: false });
+  }
+
+  /** ENOENT: there is nothing to change. */
+  change(spec: RouteSpec6): void {
+    this.insert(spec, { create: false, exclusive: false, replace: true, append: false });
+  }
+
+  private insert(spec: RouteSpec6, mode: InsertMode): void {
+    this.check(fib6Add(this.net, this.stackRoute(spec), mode));
+  }
+
+  /** ESRCH: nothing fits. */
+  del(spec: RouteSpec6): void {
+    const { addr, prefixLen } = prefix6Of(spec.dst);
+    const match: RouteMatch6 = {
+      table: tableOf(spec),
+      dst: addr,
+      prefixLen,
+      ...(spec.metric === undefined ? {} : { metric: spec.metric }),
+      ...(spec.protocol === undefined ? {} : { protocol: protocolOf(spec.protocol) }),
+      ...(spec.via === undefined ? {} : { gateway: address6Of(spec.via) }),
+      ...(spec.dev === undefined ? {} : { dev: findDevice(this.net, spec.dev) }),
+      ...(spec.type === undefined ? {} : { type: ROUTE_TYPES.indexOf(spec.type) }),
+    };
+    this.check(fib6Del(this.net, match));
+  }
+
+  /** Deletes all for which `filter` is true; returns how many. */
+  flush(filter: (route: RouteInfo) => boolean): number {
+    const wanted = this.all().filter((r) => filter(this.info(r)));
+    for (const route of wanted) fib6Remove(this.net, route);
+    return wanted.length;
+  }
+
+  /** Routes of all tables, or of one: main first. */
+  list(table?: number): RouteInfo[] {
+    const routes = this.all().map((r) => this.info(r));
+    return table === undefined ? routes : routes.filter((r) => r.table === table);
+  }
+
+  /** Which way a packet would take. Errors are those that a sender would get. */
+  get(dst: string, query: { readonly from?: string; readonly oif?: string } = {}): RouteDecision6 {
+    const addr = address6Of(dst);
+    const from = query.from === undefined ? IN6ADDR_ANY : address6Of(query.from);
+    const oif = query.oif === undefined ? 0 : findDevice(this.net, query.oif).ifindex;
+    const route = routeOutput6(this.net, addr, from, oif);
+    if (typeof route === 'number') throw new NetError(route, 'rtnetlink');
+    const src = sourceOf6(this.net, route, addr);
+    return {
+      type: (ROUTE_TYPES[route.type] ?? 'unicast') as RouteType,
+      dst: String(addr),
+      from: query.from === undefined ? null : String(from),
+      gateway: route.gateway === null ? null : String(route.gateway),
+      dev: route.dev.name,
+      src: src === null ? null : String(src),
+    };
+  }
+
+  /** The route of the tables that a destination meets; null: none. */
+  match(dst: string, query: { readonly oif?: string } = {}): RouteInfo | null {
+    const addr = address6Of(dst);
+    const oif = query.oif === undefined ? 0 : findDevice(this.net, query.oif).ifindex;
+    const strict = needsStrict(addr) || oif !== 0;
+    const found = fib6Lookup(this.net, { dst: addr, src: IN6ADDR_ANY, oif, strict });
+    return typeof found === 'number' ? null : this.info(found.route);
+  }
+
+  private all(): FibRoute6[] {
+    const tables = [...this.net.ipv6.allTables()];
+    const rank = (id: number): number => (id === MAIN ? -1 : id);
+    return tables.sort((a, b) => rank(a.id) - rank(b.id)).flatMap((t) => t.list());
+  }
+
+  private info(route: FibRoute6): RouteInfo {
+    return route6Info(route, this.net.kernel.nowUs);
+  }
+
+  private check(errno: number): void {
+    if (errno < 0) throw new NetError(errno, 'rtnetlink', this.net.ipv6.extack);
+  }
+
+  private stackRoute(spec: RouteSpec6): StackRoute6 {
+    const { addr, prefixLen } = prefix6Of(spec.dst);
+    const expires = spec.expires ?? Number.POSITIVE_INFINITY;
+    return {
+      table: tableOf(spec),
+      dst: addr,
+      prefixLen,
+      metric: spec.metric ?? 0,
+      type: ROUTE_TYPES.indexOf(spec.type ?? 'unicast'),
+      protocol: protocolOf(spec.protocol ?? 'boot'),
+      prefsrc: spec.src === undefined ? null : address6Of(spec.src),
+      nexthops: this.hopsOf(spec),
+      metrics: stackMetrics(spec),
+      expiresUs: this.net.kernel.nowUs + expires * 1e6,
+    };
+  }
+
+  private hopsOf(spec: RouteSpec6): NexthopSpec6[] {
+    const { via, dev, onlink, nexthops } = spec;
+    if (nexthops !== undefined) return nexthops.map((n) => this.hopOf(n));
+    if (via === undefined && dev === undefined) return [];
+    return [
+      this.hopOf({
+        ...(via === undefined ? {} : { via }),
+        ...(dev === undefined ? {} : { dev }),
+        ...(onlink === undefined ? {} : { onlink }),
+      }),
+    ];
+  }
+
+  private hopOf(n: NexthopSpec): NexthopSpec6 {
+    return {
+      gateway: n.via === undefined ? null : address6Of(n.via),
+      dev: n.dev === undefined ? null : findDevice(this.net, n.dev),
+      weight: n.weight ?? 1,
+      onlink: n.onlink === true,
+    };
+  }
+}
+
+/** A route as `ip -6 route show` tells it. */
+export function route6Info(route: FibRoute6, nowUs: number): RouteInfo {
+  return {
+    family: 'inet6',
+    type: (ROUTE_TYPES[route.type] ?? 'unicast') as RouteType,
+    dst: prefixName(route.dst, route.prefixLen),
+    tos: 0,
+    table: route.table,
+    protocol: protocolName(route.protocol),
+    scope: 'global',
+    src: route.prefsrc === null ? null : String(route.prefsrc),
+    metric: route.metric,
+    nexthops: route.nexthops.map(nexthopInfo),
+    metrics: metricsInfo(route.metrics),
+    lockedMtu: route.metrics.mtuLock,
+    expires: Math.ceil((route.expiresUs - nowUs) / 1e6),
+  };
+}
+
+function prefixName(dst: Ip6Addr, len: number): string {
+  if (len === 0) return 'default';
+  return len === 128 ? String(dst) : `${dst}/${len}`;
+}
+
+function nexthopInfo(n: FibNexthop6): NexthopInfo {
+  const flags: string[] = [];
+  if ((n.flags & RTNH_F_DEAD) !== 0) flags.push('dead');
+  if ((n.flags & RTNH_F_ONLINK) !== 0) flags.push('onlink');
+  if ((n.flags & RTNH_F_LINKDOWN) !== 0) flags.push('linkdown');
+  return {
+    gateway: n.gateway === null ? null : String(n.gateway),
+    dev: n.dev.name,
+    weight: n.weight,
+    flags,
+  };
+}
+
+function prefix6Of(text: string): { addr: Ip6Addr; prefixLen: number } {
+  return text === 'default' ? { addr: IN6ADDR_ANY, prefixLen: 0 } : splitPrefix6(text);
+}
+
+function tableOf(spec: RouteSpec6): number {
+  if (spec.table !== undefined && spec.table !== 0) return spec.table;
+  return spec.type === 'local' || spec.type === 'anycast' ? LOCAL : MAIN;
+}
+
+function protocolOf(name: string): number {
+  const n = protocolNumber(name);
+  if (n === undefined) throw new NetError(EINVAL, 'rtnetlink', `"${name}" is not known`);
+  return n;
+}

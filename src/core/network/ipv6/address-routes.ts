@@ -1,0 +1,60 @@
+/** Routes that follow from addresses and devices (Linux `addrconf_prefix_route`, `addrconf_add_mroute`). */
+import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
+import { Ip6Addr, isLoopback6 } from '../../util/ip6-addr.ts';
+import { RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../route/fib.ts';
+import { RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from '../route/route.ts';
+import { kernelRoute6Add, kernelRoute6Del } from '../route6/change.ts';
+import { IP6_RT_PRIO_ADDRCONF } from '../route6/fib.ts';
+import { IFA_F_NOPREFIXROUTE, INFINITE_LIFETIME6, type Ipv6Address } from './address.ts';
+
+/** To the neighbours of its prefix; refused, without a word, while the device is down. */
+export function addPrefixRoute(a: Ipv6Address): void {
+  if ((a.flags & IFA_F_NOPREFIXROUTE) !== 0 || !a.dev.up || isLoopback6(a.addr)) return;
+  const expiring = a.validLft !== INFINITE_LIFETIME6;
+  kernelRoute6Add(a.dev, {
+    table: RT_TABLE_MAIN,
+    type: RTN_UNICAST,
+    dst: a.addr,
+    prefixLen: a.peer === null ? a.prefixLen : 128,
+    metric: a.metric === 0 ? IP6_RT_PRIO_ADDRCONF : a.metric,
+    ...(expiring && a.peer === null ? { expiresUs: a.updatedUs + a.validLft * 1e6 } : {}),
+  });
+}
+
+export function delPrefixRoute(a: Ipv6Address): void {
+  if ((a.flags & IFA_F_NOPREFIXROUTE) !== 0) return;
+  const length = a.peer === null ? a.prefixLen : 128;
+  kernelRoute6Del(a.dev, RT_TABLE_MAIN, RTN_UNICAST, a.addr, length);
+}
+
+/** Linux `addrconf_add_mroute`. */
+export function addMulticastRoute(dev: NetDevice): void {
+  if ((dev.flags & IFF_LOOPBACK) !== 0 || !dev.up) return;
+  kernelRoute6Add(dev, {
+    table: RT_TABLE_LOCAL,
+    type: RTN_MULTICAST,
+    dst: new Ip6Addr(0xff000000 | 0, 0, 0, 0),
+    prefixLen: 8,
+    metric: IP6_RT_PRIO_ADDRCONF,
+  });
+}
+
+/** Packets to the address are ours from now on. */
+export function installLocal(a: Ipv6Address): void {
+  a.installed = true;
+  kernelRoute6Add(a.dev, {
+    table: RT_TABLE_LOCAL,
+    type: RTN_LOCAL,
+    dst: a.addr,
+    prefixLen: 128,
+    metric: 0,
+  });
+  if (a.peer === null || !a.dev.up) return;
+  kernelRoute6Add(a.dev, {
+    table: RT_TABLE_MAIN,
+    type: RTN_UNICAST,
+    dst: a.peer,
+    prefixLen: 128,
+    metric: a.metric === 0 ? IP6_RT_PRIO_ADDRCONF : a.metric,
+  });
+}

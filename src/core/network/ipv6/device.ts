@@ -1,0 +1,60 @@
+/** What IPv6 keeps of a device (Linux `struct inet6_dev`); what happens to it is in `addrconf.ts`. */
+import { IFF_LOOPBACK, IFF_NOARP, type NetDevice } from '../../link/net-device.ts';
+import { IPV6_CONF_DEFAULT, IPV6_CONF_NOARP, type Ipv6Conf, type NeighConf } from '../../sysctl.ts';
+import type { Timer } from '../../timer.ts';
+import { Ip6Map } from '../../util/ip6-map.ts';
+import type { Ipv6Address } from './address.ts';
+import type { MldReports } from './mld.ts';
+
+/** A device without link-layer addresses: its interface identifiers are random (`addr_gen_mode` 3). */
+const ARPHRD_NONE = 0xfffe;
+export const IN6_ADDR_GEN_MODE_EUI64 = 0;
+export const IN6_ADDR_GEN_MODE_NONE = 1;
+export const IN6_ADDR_GEN_MODE_STABLE_PRIVACY = 2;
+export const IN6_ADDR_GEN_MODE_RANDOM = 3;
+
+export class Ipv6Device {
+  readonly dev: NetDevice;
+  /** By scope, the widest first; among equals the latest first. */
+  addresses: readonly Ipv6Address[] = [];
+  conf: Readonly<Ipv6Conf>;
+  /** net.ipv6.conf.IF.mtu: follows the device's. */
+  mtu: number;
+  private neighConfMade: NeighConf | null = null;
+  /** Multicast groups that are received here, with the number of those who want each. */
+  readonly groups: Ip6Map<number> = new Ip6Map();
+  /** The link was up once addresses could be configured (`IF_READY`). */
+  ready = false;
+  /** Fires when the next lifetime ends; null while none does. */
+  lifetimeTimer: Timer | null = null;
+  /** Reports about groups that are to be sent; null: never any. */
+  mld: MldReports | null = null;
+
+  constructor(dev: NetDevice) {
+    this.dev = dev;
+    const { ipv6 } = dev.net;
+    this.conf = ipv6.confDefault;
+    this.mtu = dev.mtu;
+    if ((dev.flags & (IFF_NOARP | IFF_LOOPBACK)) !== 0)
+      this.conf =
+        this.conf === IPV6_CONF_DEFAULT ? IPV6_CONF_NOARP : this.conf.with('acceptDad', -1);
+    if (dev.type === ARPHRD_NONE && this.conf.addrGenMode === IN6_ADDR_GEN_MODE_EUI64)
+      this.conf = this.conf.with('addrGenMode', IN6_ADDR_GEN_MODE_RANDOM);
+  }
+
+  /** Later changes of `default` do not reach it. */
+  settle(): void {
+    this.neighConfMade ??= this.neighConf;
+  }
+
+  /** Settings of its neighbours; its own from the first use on. */
+  get neighConf(): NeighConf {
+    this.neighConfMade ??= this.dev.net.ipv6.neighConfDefault.copy();
+    return this.neighConfMade;
+  }
+}
+
+/** Effective value of a setting: the larger of `all`'s and the device's. */
+export function maxConf6(ipv6: Ipv6Device, key: Exclude<keyof Ipv6Conf, 'with'>): number {
+  return Math.max(ipv6.conf[key], ipv6.dev.net.ipv6.confAll[key]);
+}

@@ -1,0 +1,116 @@
+/**
+ * Longest-prefix match through the IPv6 tables of a namespace (Linux `fib6_table_lookup`, `rt6_select`). Without
+ * policy rules the order is local, main.
+ */
+import { EAGAIN, EHOSTUNREACH, ENETUNREACH } from '../../errno.ts';
+import { NUD_FAILED } from '../../link/neighbour-state.ts';
+import type { NetNs } from '../../net.ts';
+import type { Ip6Addr } from '../../util/ip6-addr.ts';
+import { RTNH_F_DEAD, RTNH_F_LINKDOWN } from '../route/fib.ts';
+import { typeErrno } from '../route/lookup.ts';
+import { RTN_THROW } from '../route/route.ts';
+import type { Fib6Table, FibNexthop6, FibRoute6 } from './fib.ts';
+
+/** What a packet or a socket asks the tables (Linux `struct flowi6`). */
+export interface Fib6Query {
+  readonly dst: Ip6Addr;
+  readonly src: Ip6Addr;
+  /** In or out device; 0: any. */
+  readonly oif: number;
+  /** Ways through other devices than `oif` do not count (`RT6_LOOKUP_F_IFACE`). */
+  readonly strict: boolean;
+  /** Ways through a device without carrier count too. */
+  readonly anyCarrier?: boolean;
+}
+
+/** What a look-up found: the route and the way to take. */
+export interface Fib6Result {
+  readonly route: FibRoute6;
+  readonly nexthop: FibNexthop6;
+  /** Positive errno of a route that refuses; 0: it leads somewhere. */
+  readonly errno: number;
+}
+
+/** The best route, or `-ENETUNREACH` when there is none. A route that refuses is a result too. */
+export function fib6Lookup(net: NetNs, query: Fib6Query): Fib6Result | number {
+  for (const table of net.ipv6.lookupOrder()) {
+    const result = table6Lookup(net, table, query);
+    if (typeof result !== 'number') return result;
+  }
+  return -ENETUNREACH;
+}
+
+/** One table; `-EAGAIN`: ask the next. */
+export function table6Lookup(net: NetNs, table: Fib6Table, query: Fib6Query): Fib6Result | number {
+  for (const length of table.usedLengths) {
+    const routes = table.match(query.dst, length);
+    if (routes === undefined) continue;
+    const found = select(net, routes, query);
+    if (found === null) continue;
+    if (found.route.type === RTN_THROW) return -EAGAIN;
+    return found;
+  }
+  return -EAGAIN;
+}
+
+/**
+ * The best of the routes to one prefix (`rt6_select`): the smallest metric that has a usable way; among equals the
+ * one through the wanted device, whose neighbour is not known to be dead.
+ */
+function select(net: NetNs, routes: readonly FibRoute6[], query: Fib6Query): Fib6Result | null {
+  let best: Fib6Result | null = null;
+  let bestScore = -1;
+  for (const route of routes) {
+    if (best !== null && best.route.metric < route.metric) break;
+    if (route.expiresUs <= net.kernel.nowUs) continue;
+    const nexthop = pickNexthop(net, route, query);
+    if (nexthop === null) continue;
+    const score = scoreOf(net, nexthop, query);
+    if (score <= bestScore) continue;
+    best = { route, nexthop, errno: errnoOf(route.type) };
+    bestScore = score;
+  }
+  return best;
+}
+
+/** Linux `rt6_score_route` */
+function scoreOf(net: NetNs, nh: FibNexthop6, query: Fib6Query): number {
+  let score = query.oif === 0 || nh.dev.ifindex === query.oif ? 2 : 0;
+  const isRouter = net.ipv6.confAll.forwarding !== 0;
+  if (nh.gateway === null || isRouter) return score + 1;
+  const neigh = net.ipv6.ndisc.find(nh.dev, nh.gateway);
+  if (neigh === undefined || neigh.state !== NUD_FAILED) score += 1;
+  return score;
+}
+
+/** Positive errno of a type that refuses. */
+export function errnoOf(type: number): number {
+  const errno = -typeErrno(type);
+  return errno === EAGAIN ? EHOSTUNREACH : errno;
+}
+
+/** The first way that lives; several are shared out by weight and a hash of the flow (`fib6_select_path`). */
+function pickNexthop(net: NetNs, route: FibRoute6, query: Fib6Query): FibNexthop6 | null {
+  const { nexthops } = route;
+  const [first] = nexthops;
+  if (nexthops.length === 1 && first !== undefined) return usable(net, first, query) ? first : null;
+  let total = 0;
+  for (const nh of nexthops) if (usable(net, nh, query)) total += nh.weight;
+  if (total === 0) return null;
+  const hash = query.dst.hash(query.src.hash(net.ipv6.key)) >>> 16;
+  let point = (hash * total) / 65_536;
+  for (const nh of nexthops) {
+    if (!usable(net, nh, query)) continue;
+    point -= nh.weight;
+    if (point < 0) return nh;
+  }
+  return null;
+}
+
+function usable(net: NetNs, nh: FibNexthop6, query: Fib6Query): boolean {
+  if ((nh.flags & RTNH_F_DEAD) !== 0) return false;
+  if (query.strict && query.oif !== 0 && nh.dev.ifindex !== query.oif) return false;
+  if ((nh.flags & RTNH_F_LINKDOWN) === 0 || query.anyCarrier === true) return true;
+  const own = nh.dev.ipv6?.conf.ignoreRoutesWithLinkdown ?? 0;
+  return own === 0 && net.ipv6.confAll.ignoreRoutesWithLinkdown === 0;
+}
