@@ -185,7 +185,10 @@ export class WarrenShell {
     const words = args.filter((a) => a !== '-4');
     if (words.includes('-6')) throw new Error('Warren has no IPv6 yet');
     if (/^tcp_?m/.test(words[0] ?? '')) {
-      if (words[1] === 'flush') return ok('');
+      if (words[1] === 'flush') {
+        this.ns.net.tcp.metricsMaybe?.flush();
+        return ok('');
+      }
       throw new Error('Warren knows "ip tcp_metrics flush" only');
     }
     return ok(this.ns.ip(words));
