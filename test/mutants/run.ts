@@ -37,6 +37,7 @@ const SYN = 2;
 function noting(target: Target, trace: Trace): Target {
   return {
     kind: target.kind,
+    epochUs: target.epochUs,
     nowUs: () => target.nowUs(),
     wait: (atUs) => target.wait(atUs),
     inject: (packet) => target.inject(packet),
