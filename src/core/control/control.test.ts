@@ -121,8 +121,18 @@ test('every sysctl that is listed reads, and takes back what it read', () => {
   const all = a.sysctl.list();
   assert.ok(all.size > 100);
   for (const [name, value] of all)
-    if (!/(available|allowed)_congestion_control$/.test(name)) a.sysctl.set(name, value);
+    if (!/(available|allowed)_congestion_control$|hash_entries$/.test(name) || /child/.test(name))
+      a.sysctl.set(name, value);
   assert.deepEqual(a.sysctl.list(), all);
+});
+
+test('a sysctl that rules nothing here is told back, bounded, or refused with the reason', () => {
+  const { a } = world();
+  a.sysctl.set('net.ipv4.tcp_comp_sack_slack_ns', '0');
+  assert.equal(a.sysctl.get('net.ipv4.tcp_comp_sack_slack_ns'), '0');
+  assert.throws(() => a.sysctl.set('net.ipv4.tcp_autocorking', '2'), refusal('EINVAL'));
+  assert.throws(() => a.sysctl.set('net.ipv4.tcp_plb_enabled', '1'), /no IPv6/);
+  assert.throws(() => a.sysctl.set('net.ipv4.tcp_ehash_entries', '1'), refusal('EPERM'));
 });
 
 test('netem goes on and off a device', () => {
