@@ -79,7 +79,7 @@ test('two that share id and protocol hear each other, others do not', () => {
   assert.ok(!arrives(w, w.a, w.b, '10.0.30.2'));
   // Nobody learnt anything from the requests of another VLAN.
   assert.deepEqual(
-    w.b.neigh.list().map((n) => n.dev),
+    w.b.neigh.list('inet').map((n) => n.dev),
     ['v1.10'],
   );
 });
