@@ -244,11 +244,7 @@ function synRecvAcked(sk: TcpSock, seg: RxSegment): void {
     if (sk.undoMarker !== 0 && sk.rcvTsecr !== 0 && sk.rcvTsecr === ticksOf(sk.retransStamp))
       sk.undoMarker = 0;
     sk.retransStamp = 0;
-    if (!sk.wscaleOk && sk.rcvWscale !== 0) {
-      // A crossed SYN without the option: our SYN-ACK repeated it, but it does not count.
-      sk.rcvWscale = 0;
-      sk.windowClamp = Math.min(sk.windowClamp, 65535);
-    }
+    // After a crossed SYN without the option our scale stays, as in Linux: it is cleared only in SYN-SENT.
     initTransfer(sk);
     sk.copiedSeq = sk.rcvNxt;
   }
