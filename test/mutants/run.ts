@@ -43,7 +43,9 @@ function noting(target: Target, trace: Trace): Target {
     inject: (packet) => target.inject(packet),
     take: () => {
       const left = target.take();
-      if (left !== null) trace.left.push({ atUs: left.atUs, text: essence(left.bytes, trace) });
+      // What a host says of itself (router solicitations, group reports) has times of its own.
+      if (left !== null && (left.bytes[0] ?? 0) >> 4 === 4)
+        trace.left.push({ atUs: left.atUs, text: essence(left.bytes, trace) });
       return left;
     },
     call: (call) => {
