@@ -160,7 +160,7 @@ export function mayBeJoined(spec: TcpSpec, packet: ParsedPacket, flow: Flow, mtu
   const { body, ip } = packet;
   if (body.proto !== 'tcp' || spec.len <= packet.payload.length) return false;
   if (packet.payload.length === 0 || (body.flags & (TH_SYN | TH_ACK)) !== TH_ACK) return false;
-  const byMtu = mtu - (ip.version === 4 ? 40 : 60);
+  const byMtu = Math.min(mtu, flow.pathMtu) - (ip.version === 4 ? 40 : 60);
   const largest = Math.min(byMtu, flow.remoteMss === 0 ? 536 : flow.remoteMss);
   return spec.len > largest - body.options.length;
 }

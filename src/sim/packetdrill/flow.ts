@@ -24,6 +24,8 @@ export class Flow {
   mayReanchor = true;
   /** The MSS that the remote side offered; 536 (RFC 9293 §3.7.1) without. */
   remoteMss = 0;
+  /** Smallest next-hop MTU that an ICMP message of the script told; Infinity: none. */
+  pathMtu: number = Number.POSITIVE_INFINITY;
   /** Next byte that the remote side would send, and what the local one acknowledged. */
   remoteNext = 0;
   localAck: number | null = null;

@@ -44,7 +44,10 @@ function ipOf(wire: Wire, spec: IpSpec, direction: 'in' | 'out'): IpFields {
 export function inboundBytes(wire: Wire, action: PacketAction, flow: Flow | null): Uint8Array {
   const { body } = action;
   const ip = ipOf(wire, action.ip, 'in');
-  if (body.proto === 'icmp') return buildPacket(icmpPacket(wire, ip, body, flow));
+  if (body.proto === 'icmp') {
+    if (flow !== null && body.mtu !== null) flow.pathMtu = Math.min(flow.pathMtu, body.mtu);
+    return buildPacket(icmpPacket(wire, ip, body, flow));
+  }
   const ports = { sport: flow?.remotePort ?? 0, dport: flow?.localPort ?? 0 };
   const payload = new Uint8Array(body.len);
   if (body.proto === 'udp') return buildPacket({ ip, body: { proto: 'udp', ...ports }, payload });
