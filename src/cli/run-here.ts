@@ -5,7 +5,8 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { isatty } from 'node:tty';
-import { endProgram, exitCodeOf, type Launch, startProgram } from '../lab/launch.ts';
+import type { Launch } from '../lab/command-io.ts';
+import { endProgram, exitCodeOf, startProgram } from '../lab/launch.ts';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 

@@ -1,6 +1,4 @@
-/** Where a command's output goes, and what interrupts it. */
-
-import type { Launch } from './launch.ts';
+/** Where a command's output goes, what interrupts it, and the program that it may start. */
 
 /** The part of an `AbortSignal` that commands need; such a signal is one. */
 export interface Interrupt {
@@ -15,4 +13,15 @@ export interface CommandIo {
   readonly signal: Interrupt;
   /** Starts a program where the command was typed; absent: the lab starts it. */
   launch?(launch: Launch): Promise<number>;
+}
+
+/** A Node program that is to run in a node: what the lab tells whoever starts it. */
+export interface Launch {
+  readonly node: string;
+  /** Arguments of `node`. */
+  readonly argv: readonly string[];
+  /** What the lab file adds to the environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where the namespace is offered. */
+  readonly path: string;
 }

@@ -1,18 +1,7 @@
 /** Starts a Node program as a process of its own that enters the namespace of a node (`program.ts`). */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { CommandIo } from './command-io.ts';
-
-/** A Node program that is to run in a node: what the lab tells whoever starts it. */
-export interface Launch {
-  readonly node: string;
-  /** Arguments of `node`. */
-  readonly argv: readonly string[];
-  /** What the lab file adds to the environment. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Where the namespace is offered. */
-  readonly path: string;
-}
+import type { CommandIo, Launch } from './command-io.ts';
 
 /** Time between asking a program to end and ending it, milliseconds. */
 const KILL_AFTER_MS = 2000;

@@ -5,7 +5,7 @@
  * `{signal: 'SIGINT'}` interrupts what runs. Lines are bounded: who sends a longer one is cut off.
  */
 import type { Duplex } from 'node:stream';
-import type { Launch } from './launch.ts';
+import type { Launch } from './command-io.ts';
 
 /** Longest line that is accepted, bytes. */
 export const MAX_LINE: number = 1 << 20;
