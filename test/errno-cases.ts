@@ -112,7 +112,7 @@ function sockets(b: Bench, r: Recorder): void {
     `${ping} (ping_group_range=1 0))`,
     outcome(() => make(2, 2, 1, NOBODY)),
   );
-  b.main.sysctl.pingGroupRange = [0, 2147483647];
+  b.main.sysctl = b.main.sysctl.with('pingGroupRange', [0, 2147483647]);
   r.note(
     `${ping}), ping_group_range=0 2147483647`,
     outcome(() => make(2, 2, 1, NOBODY)),
@@ -149,7 +149,7 @@ function bindArguments(b: Bench, r: Recorder): void {
   const t = b.T4();
   t.setsockopt(IP, 15, 1);
   r.do('IP_FREEBIND=1 bind 10.9.0.77', () => t.bind(['10.9.0.77', 0]));
-  b.main.sysctl.ipNonlocalBind = 1;
+  b.main.sysctl = b.main.sysctl.with('ipNonlocalBind', 1);
   r.do('ip_nonlocal_bind=1 bind 10.9.0.77', () => b.T4().bind(['10.9.0.77', 0]));
 }
 
@@ -179,7 +179,7 @@ function privilegedPorts(b: Bench, r: Recorder): void {
       s.close();
     }),
   );
-  b.main.sysctl.ipUnprivilegedPortStart = 80;
+  b.main.sysctl = b.main.sysctl.with('ipUnprivilegedPortStart', 80);
   const lowered = 'ip_unprivileged_port_start=80: nobody bind 80';
   r.note(
     lowered,
@@ -190,14 +190,13 @@ function privilegedPorts(b: Bench, r: Recorder): void {
     outcome(() => bind(79, NOBODY)),
   );
   r.do('ip_local_port_range now may not overlap: write "70 90"', () => write('70 90'));
-  b.main.sysctl.ipUnprivilegedPortStart = 1024;
+  b.main.sysctl = b.main.sysctl.with('ipUnprivilegedPortStart', 1024);
   const wide = 'ip_local_port_range with ip_unprivileged_port_start=1024: write "500 600"';
   r.do(wide, () => write('500 600'));
 }
 
 function ephemeralPorts(b: Bench, r: Recorder): void {
-  const { sysctl } = b.main;
-  sysctl.ipLocalPortRange = [40000, 40003];
+  b.main.sysctl = b.main.sysctl.with('ipLocalPortRange', [40000, 40003]);
   let open: PySocket[] = [];
   for (let i = 1; i <= 5; i++) {
     const s = b.T4();
@@ -209,9 +208,9 @@ function ephemeralPorts(b: Bench, r: Recorder): void {
   }
   for (const s of open) s.close();
   open = [];
-  sysctl.ipLocalPortRange = [32768, 60999];
+  b.main.sysctl = b.main.sysctl.with('ipLocalPortRange', [32768, 60999]);
   const l = b.listener(512);
-  sysctl.ipLocalPortRange = [40000, 40003];
+  b.main.sysctl = b.main.sysctl.with('ipLocalPortRange', [40000, 40003]);
   for (let i = 1; i <= 5; i++) {
     const s = b.T4();
     r.do(`connect() autobind #${i} same destination`, () => {
@@ -227,7 +226,7 @@ function ephemeralPorts(b: Bench, r: Recorder): void {
   });
   u.close();
   for (const s of open) s.close();
-  sysctl.ipLocalPortRange = [32768, 60999];
+  b.main.sysctl = b.main.sysctl.with('ipLocalPortRange', [32768, 60999]);
   let bound = 0;
   let connected = 0;
   for (let i = 0; i < 40; i++) {
@@ -252,7 +251,7 @@ function ephemeralPorts(b: Bench, r: Recorder): void {
   r.do('IP_LOCAL_PORT_RANGE=50000-50001', () => ranged.setsockopt(IP, 51, 50000 | (50001 << 16)));
   ranged.bind(['127.0.0.1', 0]);
   r.do('port', () => ranged.getsockname()[1]);
-  sysctl.ipLocalReservedPorts = [[45000, 45000]];
+  b.main.sysctl = b.main.sysctl.with('ipLocalReservedPorts', [[45000, 45000]]);
   r.do('explicit bind to reserved port 45000', () => b.T4().bind(['127.0.0.1', 45000]));
 }
 
@@ -902,7 +901,7 @@ function optionErrors(b: Bench, r: Recorder): void {
   r.do('connect 10.9.0.2 while bound to lo (600 ms limit)', () => s.connect(['10.9.0.2', 7000]));
   s.close();
   // The machine that was measured had another default: cubic was not for everybody.
-  b.main.sysctl.tcpCongestionControl = 'reno';
+  b.main.sysctl = b.main.sysctl.with('tcpCongestionControl', 'reno');
   const nobody = (label: string, level: number, name: number, value: OptionValue): void =>
     r.note(
       `nobody ${label}`,

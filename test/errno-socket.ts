@@ -77,7 +77,7 @@ export class Bench {
     addRoute(this.main, '10.21.0.0/16', { type: RTN_PROHIBIT });
     addRoute(this.main, '10.22.0.0/16', { type: RTN_BLACKHOLE });
     addRoute(this.main, '10.23.0.0/16', { type: RTN_THROW });
-    this.peer.sysctl.icmpRatelimit = 0;
+    this.peer.sysctl = this.peer.sysctl.with('icmpRatelimit', 0);
     this.filter();
     for (const [port, what] of [
       [7000, 'hold'],

@@ -16,11 +16,12 @@ export function inheritSettings(net: NetNs): void {
   if (init === null) return;
   // LINUX: the value 3 takes those of the maker's namespace; here a namespace has no maker but the kernel.
   if (net.kernel.devconfInherit !== INHERIT_NOTHING) {
-    Object.assign(net.ipv4ConfAll, init.ipv4ConfAll);
-    Object.assign(net.ipv4ConfDefault, init.ipv4ConfDefault);
-    net.sysctl.ipForward = net.ipv4ConfAll.forwarding;
+    net.ipv4ConfAll = init.ipv4ConfAll;
+    net.ipv4ConfDefault = init.ipv4ConfDefault;
   }
-  net.sysctl.tcpRmem = init.sysctl.tcpRmem;
-  net.sysctl.tcpWmem = init.sysctl.tcpWmem;
-  net.sysctl.tcpCongestionControl = init.sysctl.tcpCongestionControl;
+  const { tcpRmem, tcpWmem, tcpCongestionControl } = init.sysctl;
+  net.sysctl = net.sysctl
+    .with('tcpRmem', tcpRmem)
+    .with('tcpWmem', tcpWmem)
+    .with('tcpCongestionControl', tcpCongestionControl);
 }

@@ -3,6 +3,7 @@
  * RFC 2466). `net.ipv6.mib[MIB6.Ip6InReceives]++`. Apart from those of IPv4, so that a namespace that has no
  * IPv6 traffic does not hold them. ICMPv6 messages are counted by type too.
  */
+import { SmallMap } from './util/small-map.ts';
 
 export const MIB6 = {
   Ip6InReceives: 0,
@@ -62,7 +63,7 @@ export type Mib6 = Float64Array & Record<(typeof MIB6)[keyof typeof MIB6], numbe
 
 /** ICMPv6 messages by type, of which few are ever seen: `Icmp6InType128` and the like. */
 export class Icmp6Types {
-  private readonly counts: Map<number, number> = new Map();
+  private readonly counts: SmallMap<number, number> = new SmallMap();
 
   /** Counts a message that was received, or one that was sent. */
   count(type: number, sent: boolean): void {

@@ -19,7 +19,15 @@ import { Ipv4State } from './network/ipv4/state.ts';
 import { Ipv6State } from './network/ipv6/state.ts';
 import { NetnsIds } from './nsid.ts';
 import type { Capability } from './socket/credentials.ts';
-import { Ipv4Conf, NeighConf, Sysctl } from './sysctl.ts';
+import {
+  ARP_CONF_DEFAULT,
+  IPV4_CONF_ALL,
+  IPV4_CONF_DEFAULT,
+  type Ipv4Conf,
+  type NeighConf,
+  SYSCTL_DEFAULT,
+  type Sysctl,
+} from './sysctl.ts';
 import { PingState } from './transport/ping/state.ts';
 import { RawState } from './transport/raw/state.ts';
 import { TcpState } from './transport/tcp/state.ts';
@@ -58,10 +66,11 @@ export class NetNs {
   readonly ping: PingState;
   readonly raw: RawState;
 
-  readonly sysctl: Sysctl = new Sysctl();
-  readonly ipv4ConfAll: Ipv4Conf = new Ipv4Conf();
-  readonly ipv4ConfDefault: Ipv4Conf = new Ipv4Conf();
-  readonly neighConfDefault: NeighConf = new NeighConf();
+  /** Settings: objects that are shared until one is changed, and then replaced. */
+  sysctl: Readonly<Sysctl> = SYSCTL_DEFAULT;
+  ipv4ConfAll: Readonly<Ipv4Conf> = IPV4_CONF_ALL;
+  ipv4ConfDefault: Readonly<Ipv4Conf> = IPV4_CONF_DEFAULT;
+  neighConfDefault: Readonly<NeighConf> = ARP_CONF_DEFAULT;
   private mibMade: Mib | null = null;
   private dropsMade: Map<DropReason, number> | null = null;
   readonly events: EventSource;
@@ -73,7 +82,6 @@ export class NetNs {
     this.id = id;
     this.name = name;
     this.hostname = name ?? `ns${id}`;
-    this.ipv4ConfAll.acceptSourceRoute = 0;
     inheritSettings(this);
     this.events = new EventSource(this);
     this.nsids = new NetnsIds(this);

@@ -4,13 +4,17 @@
  */
 import { EEXIST, ENOSPC } from './errno.ts';
 import type { NetNs } from './net.ts';
+import { SmallMap, SmallSet } from './util/small-map.ts';
 
 export class NetnsIds {
   private readonly net: NetNs;
-  /** Both null while nobody is known, and nobody knows us. */
-  private ids: Map<NetNs, number> | null = null;
+  /** All null while nobody is known, and nobody knows us. */
+  private ids: SmallMap<NetNs, number> | null = null;
+  private byId: SmallMap<number, NetNs> | null = null;
   /** Namespaces that have an id for this one: what must forget it when it dies. */
-  private viewers: Set<NetNs> | null = null;
+  private viewers: SmallSet<NetNs> | null = null;
+  /** The smallest id that nobody has. */
+  private firstFree = 0;
 
   constructor(net: NetNs) {
     this.net = net;
@@ -23,20 +27,19 @@ export class NetnsIds {
 
   /** The namespace of an id. */
   lookup(nsid: number): NetNs | undefined {
-    for (const [net, id] of this.list()) if (id === nsid) return net;
-    return undefined;
+    return this.byId?.get(nsid);
   }
 
   /** In the order in which they were given. */
   list(): Iterable<readonly [net: NetNs, nsid: number]> {
-    return this.ids ?? [];
+    return this.ids?.entries() ?? [];
   }
 
   /** The id of `peer`, given now if it has none (`peernet2id_alloc`); -1 when one of both is dead. */
   alloc(peer: NetNs): number {
     const known = this.find(peer);
     if (known >= 0 || peer.dead || this.net.dead) return known;
-    return this.give(peer, this.firstFree());
+    return this.give(peer, this.firstFree);
   }
 
   /**
@@ -45,7 +48,7 @@ export class NetnsIds {
    */
   assign(peer: NetNs, nsid: number): number {
     if (this.find(peer) >= 0) return -EEXIST;
-    if (nsid < 0) return this.give(peer, this.firstFree());
+    if (nsid < 0) return this.give(peer, this.firstFree);
     return this.lookup(nsid) === undefined ? this.give(peer, nsid) : -ENOSPC;
   }
 
@@ -55,12 +58,16 @@ export class NetnsIds {
     for (const [peer] of this.list()) peer.nsids.viewers?.delete(this.net);
     this.viewers = null;
     this.ids = null;
+    this.byId = null;
   }
 
   private give(peer: NetNs, nsid: number): number {
-    this.ids ??= new Map();
+    this.ids ??= new SmallMap();
+    this.byId ??= new SmallMap();
     this.ids.set(peer, nsid);
-    peer.nsids.viewers ??= new Set();
+    this.byId.set(nsid, peer);
+    while (this.byId.has(this.firstFree)) this.firstFree++;
+    peer.nsids.viewers ??= new SmallSet();
     peer.nsids.viewers.add(this.net);
     this.net.events.emit('newnsid', { net: peer, nsid });
     return nsid;
@@ -70,13 +77,8 @@ export class NetnsIds {
     const nsid = this.find(peer);
     if (nsid < 0) return;
     this.ids?.delete(peer);
+    this.byId?.delete(nsid);
+    this.firstFree = Math.min(this.firstFree, nsid);
     this.net.events.emit('delnsid', { net: peer, nsid });
-  }
-
-  private firstFree(): number {
-    const taken = new Set(this.ids?.values());
-    let id = 0;
-    while (taken.has(id)) id++;
-    return id;
   }
 }

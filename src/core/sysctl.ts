@@ -19,8 +19,6 @@ export class Sysctl {
   optmemMax = 131072;
   /** net.core.netdev_max_backlog */
   netdevMaxBacklog = 1000;
-  /** net.ipv4.ip_forward */
-  ipForward = 0;
   /** net.ipv4.ip_default_ttl */
   ipDefaultTtl = 64;
   /** net.ipv4.ip_no_pmtu_disc */
@@ -195,7 +193,14 @@ export class Sysctl {
   tcpWmem: readonly [number, number, number] = [4096, 16384, 4194304];
   /** net.ipv4.tcp_congestion_control */
   tcpCongestionControl = 'cubic';
+
+  /** The same with one setting changed. Namespaces share what nobody changed. */
+  with<K extends Exclude<keyof Sysctl, 'with'>>(field: K, value: Sysctl[K]): Readonly<Sysctl> {
+    return Object.assign(new Sysctl(), this, { [field]: value });
+  }
 }
+
+export const SYSCTL_DEFAULT: Readonly<Sysctl> = Object.freeze(new Sysctl());
 
 /** Fields of `Sysctl` that hold one number. */
 export type NumberField = {
@@ -218,7 +223,6 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.core.wmem_max', field: 'wmemMax', min: 4608, max: 2147483647 },
   { name: 'net.core.optmem_max', field: 'optmemMax', min: 0, max: 2147483647 },
   { name: 'net.core.netdev_max_backlog', field: 'netdevMaxBacklog', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.ip_forward', field: 'ipForward', min: 0, max: 2147483647 },
   { name: 'net.ipv4.ip_default_ttl', field: 'ipDefaultTtl', min: 1, max: 255 },
   { name: 'net.ipv4.ip_no_pmtu_disc', field: 'ipNoPmtuDisc', min: 0, max: 3 },
   { name: 'net.ipv4.ip_forward_use_pmtu', field: 'ipForwardUsePmtu', min: 0, max: 1 },
@@ -362,13 +366,20 @@ export class Ipv4Conf {
   ignoreRoutesWithLinkdown = 0;
   dropUnicastInL2Multicast = 0;
 
-  copy(): Ipv4Conf {
-    return Object.assign(new Ipv4Conf(), this);
+  /** The same with one setting changed. These objects are shared by all that have the same settings. */
+  with(field: Exclude<keyof Ipv4Conf, 'with'>, value: number): Readonly<Ipv4Conf> {
+    return Object.assign(new Ipv4Conf(), this, { [field]: value });
   }
 }
 
+/** What `default` says in a new namespace, and what `all` does. */
+export const IPV4_CONF_DEFAULT: Readonly<Ipv4Conf> = Object.freeze(new Ipv4Conf());
+export const IPV4_CONF_ALL: Readonly<Ipv4Conf> = Object.freeze(
+  IPV4_CONF_DEFAULT.with('acceptSourceRoute', 0),
+);
+
 /** Linux name of each field of `Ipv4Conf`. */
-export const IPV4_CONF_NAMES: Readonly<Record<string, keyof Ipv4Conf>> = {
+export const IPV4_CONF_NAMES: Readonly<Record<string, Exclude<keyof Ipv4Conf, 'with'>>> = {
   forwarding: 'forwarding',
   rp_filter: 'rpFilter',
   accept_local: 'acceptLocal',
@@ -549,13 +560,20 @@ export class NeighConf {
   /** unres_qlen_bytes */
   unresQlenBytes = 212_992;
 
-  copy(): NeighConf {
-    return Object.assign(new NeighConf(), this);
+  /** The same with one setting changed. */
+  with(field: Exclude<keyof NeighConf, 'with'>, value: number): Readonly<NeighConf> {
+    return Object.assign(new NeighConf(), this, { [field]: value });
   }
 }
 
+/** What `default` says in a new namespace, for ARP and for neighbour discovery. */
+export const ARP_CONF_DEFAULT: Readonly<NeighConf> = Object.freeze(new NeighConf());
+export const NDISC_CONF_DEFAULT: Readonly<NeighConf> = Object.freeze(
+  ARP_CONF_DEFAULT.with('locktime', 0),
+);
+
 /** Linux name of each field of `NeighConf`. */
-export const NEIGH_CONF_NAMES: Readonly<Record<string, keyof NeighConf>> = {
+export const NEIGH_CONF_NAMES: Readonly<Record<string, Exclude<keyof NeighConf, 'with'>>> = {
   base_reachable_time_ms: 'baseReachableTimeMs',
   retrans_time_ms: 'retransTimeMs',
   gc_stale_time: 'gcStaleTime',

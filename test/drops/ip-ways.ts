@@ -9,7 +9,7 @@ import type { Scene } from './scene.ts';
 const BODY: Uint8Array = new Uint8Array(64);
 
 function forwarding(s: Scene): void {
-  s.tunDev.ipv4!.conf.forwarding = 1;
+  s.tunDev.ipv4!.conf = s.tunDev.ipv4!.conf.with('forwarding', 1);
 }
 
 /** A datagram's first fragment of 64 bytes at `offset`; `more` follow. */
@@ -31,7 +31,7 @@ export const IP_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
     s.inject(udpBytes('x', { dst: '10.99.0.1' }));
   },
   IP_RPFILTER: (s) => {
-    s.tunDev.ipv4!.conf.rpFilter = 1;
+    s.tunDev.ipv4!.conf = s.tunDev.ipv4!.conf.with('rpFilter', 1);
     s.inject(udpBytes('x', { src: '10.99.0.1' }));
   },
   IP_INVALID_SOURCE: (s) => s.inject(udpBytes('x', { src: '224.0.0.1' })),
@@ -45,7 +45,7 @@ export const IP_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
       { net: s.box, cidr: '10.0.0.1/24' },
       { net: far, cidr: '10.0.0.2/24' },
     );
-    near.ipv4!.conf.dropUnicastInL2Multicast = 1;
+    near.ipv4!.conf = near.ipv4!.conf.with('dropUnicastInL2Multicast', 1);
     const sender = udp(far);
     sender.sendto(BODY, 0, at('10.0.0.1', 9));
     s.run(10_000);
@@ -55,7 +55,7 @@ export const IP_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
     s.run(10_000);
   },
   NOMEM: (s) => {
-    s.box.sysctl.ipfragHighThresh = 0;
+    s.box.sysctl = s.box.sysctl.with('ipfragHighThresh', 0);
     s.inject(fragment(1, 0, true), fragment(2, 0, true));
   },
   DUP_FRAG: (s) => s.inject(fragment(1, 0, true), fragment(1, 0, true)),
@@ -64,7 +64,7 @@ export const IP_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
     s.run(40_000_000);
   },
   FRAG_TOO_FAR: (s) => {
-    s.box.sysctl.ipfragMaxDist = 1;
+    s.box.sysctl = s.box.sysctl.with('ipfragMaxDist', 1);
     s.inject(
       fragment(1, 0, true),
       fragment(2, 0, true),

@@ -79,7 +79,7 @@ export const LINK_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
     s.run(10_000);
   },
   CPU_BACKLOG: (s) => {
-    s.box.sysctl.netdevMaxBacklog = 1;
+    s.box.sysctl = s.box.sysctl.with('netdevMaxBacklog', 1);
     for (let i = 0; i < 4; i++) s.tun.receive(udpBytes('x'));
     s.run(1000);
   },
@@ -163,10 +163,10 @@ export const LINK_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
     s.run(1000);
   },
   PKT_TOO_BIG: (s) => {
-    s.box.sysctl.icmpRatelimit = 0;
+    s.box.sysctl = s.box.sysctl.with('icmpRatelimit', 0);
     const { dev } = tap(s, 'tap1', '10.9.0.1/24');
     dev.mtu = 600;
-    for (const d of [dev, s.tunDev]) d.ipv4!.conf.forwarding = 1;
+    for (const d of [dev, s.tunDev]) d.ipv4!.conf = d.ipv4!.conf.with('forwarding', 1);
     s.inject(tcpBytes('A', { dst: '10.9.0.2', frag: 0x4000, data: 'x'.repeat(1000) }));
   },
 };

@@ -68,7 +68,7 @@ export const TCP_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
   },
   IP_OUTNOROUTES: (s) => {
     // A cookie comes back from where no route leads any more.
-    s.box.sysctl.tcpSyncookies = 2;
+    s.box.sysctl = s.box.sysctl.with('tcpSyncookies', 2);
     addRoute(s.box, '10.50.0.0/16', { dev: s.tunDev });
     s.listen();
     s.segment('S', { src: '10.50.0.1', seq: 1000 });

@@ -10,6 +10,7 @@ import { errnoName } from '../../src/core/errno.ts';
 import { MIB } from '../../src/core/mib.ts';
 import type { NetNs } from '../../src/core/net.ts';
 import { Socket } from '../../src/core/socket/socket.ts';
+import type { NumberField } from '../../src/core/sysctl.ts';
 import { at, createWorld, type World } from '../world.ts';
 import { linuxMissing } from './linux-world.ts';
 import { skipReason } from './tools.ts';
@@ -431,13 +432,15 @@ function inWarren(story: Story): Outcome {
 }
 
 function setSysctl(net: NetNs, name: string, value: string): void {
-  const s = net.sysctl;
-  if (name === 'net.ipv4.tcp_syncookies') s.tcpSyncookies = Number(value);
-  else if (name === 'net.ipv4.tcp_fastopen') s.tcpFastopen = Number(value);
-  else if (name === 'net.ipv4.tcp_tw_reuse') s.tcpTwReuse = Number(value);
+  const set = (field: NumberField): void => {
+    net.sysctl = net.sysctl.with(field, Number(value));
+  };
+  if (name === 'net.ipv4.tcp_syncookies') set('tcpSyncookies');
+  else if (name === 'net.ipv4.tcp_fastopen') set('tcpFastopen');
+  else if (name === 'net.ipv4.tcp_tw_reuse') set('tcpTwReuse');
   else if (name === 'net.ipv4.ip_local_port_range') {
     const [low = 0, high = 0] = value.split(' ').map(Number);
-    s.ipLocalPortRange = [low, high];
+    net.sysctl = net.sysctl.with('ipLocalPortRange', [low, high]);
   } else assert.fail(name);
 }
 

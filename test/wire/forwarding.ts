@@ -3,9 +3,9 @@ import type { NetNs } from '../../src/core/net.ts';
 
 export function setForwarding(net: NetNs, on: boolean): void {
   const value = on ? 1 : 0;
-  net.sysctl.ipForward = value;
-  net.ipv4ConfAll.forwarding = value;
-  net.ipv4ConfDefault.forwarding = value;
-  for (const dev of net.devs) if (dev.ipv4 !== null) dev.ipv4.conf.forwarding = value;
+  net.ipv4ConfAll = net.ipv4ConfAll.with('forwarding', value);
+  net.ipv4ConfDefault = net.ipv4ConfDefault.with('forwarding', value);
+  for (const dev of net.devs)
+    if (dev.ipv4 !== null) dev.ipv4.conf = dev.ipv4.conf.with('forwarding', value);
   net.ipv4.changed();
 }

@@ -95,8 +95,8 @@ function icmpMessages(w: WireWorld): void {
 }
 
 function icmpRates(w: WireWorld): void {
-  w.net.sysctl.icmpRatelimit = 1000;
-  w.net.sysctl.icmpMsgsPerSec = 1000;
+  w.net.sysctl = w.net.sysctl.with('icmpRatelimit', 1000);
+  w.net.sysctl = w.net.sysctl.with('icmpMsgsPerSec', 1000);
   for (let n = 0; n < 50; n++) w.write(udp('x', { dport: 2000 + n, src: '10.7.0.60' }));
   const limited =
     'default rate limit (icmp_ratelimit 1000, mask 6168): 50 UDP to closed ports in a burst -> ICMP 3/3 count';
@@ -233,7 +233,7 @@ function fragments(w: WireWorld): void {
 }
 
 function fragmentTimeouts(w: WireWorld): void {
-  w.net.sysctl.ipfragTime = 1;
+  w.net.sysctl = w.net.sysctl.with('ipfragTime', 1);
   const wait = (title: string, id: number, part: Part): void => {
     for (const bytes of parts(id, part)) w.write(bytes);
     const lines = w.rx(2.2).map((s) => describe(s.bytes));

@@ -63,12 +63,12 @@ export class WireWorld {
     const tunw0 = net.devs.find('tunw0') as NetDevice;
     inet6AddrAdd(tunw0, { addr: ip6(KERNEL6), prefixLen: 64, flags: IFA_F_NODAD });
     net.ipv6.sysctl = net.ipv6.sysctl.with('icmpRatelimit', 0);
-    const { sysctl } = net;
-    sysctl.icmpRatelimit = 0;
-    sysctl.icmpMsgsPerSec = 100_000;
-    sysctl.tcpCongestionControl = 'reno';
-    sysctl.tcpInvalidRatelimit = 0;
-    sysctl.tcpChallengeAckLimit = 1_000_000;
+    net.sysctl = net.sysctl
+      .with('icmpRatelimit', 0)
+      .with('icmpMsgsPerSec', 100_000)
+      .with('tcpCongestionControl', 'reno')
+      .with('tcpInvalidRatelimit', 0)
+      .with('tcpChallengeAckLimit', 1_000_000);
     this.rx(0.1);
   }
 

@@ -352,6 +352,7 @@ const STORED: readonly (keyof RouteMetrics)[] = [
 ];
 
 export function stackMetrics(spec: Pick<RouteSpec, 'metrics' | 'lockMtu'>): StackMetrics {
+  if (spec.metrics === undefined && spec.lockMtu !== true) return NO_METRICS;
   const m = spec.metrics ?? {};
   const foreign = Object.keys(m).find((key) => !STORED.includes(key as keyof RouteMetrics));
   if (foreign !== undefined)

@@ -16,7 +16,6 @@ import {
   IPV6_SYSCTLS,
   type Ipv4Conf,
   NEIGH_CONF_NAMES,
-  type NeighConf,
   NUMBER_SYSCTLS,
   type NumberSysctl,
 } from '../sysctl.ts';
@@ -26,6 +25,7 @@ import {
   isNonRestricted,
 } from '../transport/tcp/congestion-table.ts';
 import type { SipKey } from '../util/siphash.ts';
+import { SmallMap } from '../util/small-map.ts';
 import { INERT_SYSCTLS, type InertSysctl } from './sysctl-inert.ts';
 
 /** One sysctl: how it reads and how it is written. */
@@ -64,15 +64,15 @@ function oneNumber(name: string, text: string, min: number, max: number): number
 export class SysctlControl {
   private readonly net: NetNs;
   /** Device settings that were written for the device itself: `default` does not reach them. */
-  private readonly own: WeakMap<Ipv4Device, Set<string>> = new WeakMap();
+  private own: WeakMap<Ipv4Device, Set<string>> | null = null;
   /**
    * For each setting of `default` that was ever written, the devices that were there before: later ones
    * have it as their own.
    */
-  private readonly followers: Map<string, readonly NetDevice[]> = new Map();
+  private readonly followers: SmallMap<string, readonly NetDevice[]> = new SmallMap();
 
   /** Values of settings that rule nothing here. */
-  private readonly told: Map<string, number> = new Map();
+  private readonly told: SmallMap<string, number> = new SmallMap();
 
   constructor(net: NetNs) {
     this.net = net;
@@ -174,17 +174,19 @@ export class SysctlControl {
   private neigh6(name: string): Variable | undefined {
     const path = split(name, NEIGH6);
     const field = path === undefined ? undefined : NEIGH_CONF_NAMES[path.key];
-    if (path === undefined || field === undefined || field === 'copy') return undefined;
+    if (path === undefined || field === undefined) return undefined;
     const dev = this.net.devs.find(path.dir);
-    const own = dev === undefined ? undefined : inet6Device(dev)?.neighConf;
-    const conf = path.dir === 'default' ? this.net.ipv6.neighConfDefault : own;
-    if (conf === undefined) return undefined;
+    const own = dev === undefined ? null : inet6Device(dev);
+    const { ipv6 } = this.net;
+    if (path.dir !== 'default' && own === null) return undefined;
     return {
-      get: () => String(conf[field]),
+      get: () => String((own?.neighConf ?? ipv6.neighConfDefault)[field]),
       set: (text) => {
         const value = oneNumber(name, text, 0, INT_MAX);
-        if (path.dir === 'default') makeAll(this.net);
-        conf[field] = value;
+        // Devices that have nothing of their own yet have what `default` says now.
+        if (own === null) makeAll(this.net);
+        if (own === null) ipv6.neighConfDefault = ipv6.neighConfDefault.with(field, value);
+        else own.neighConf = own.neighConf.with(field, value);
       },
     };
   }
@@ -218,19 +220,17 @@ export class SysctlControl {
 
   private setNumber(row: NumberSysctl, value: number): void {
     if (row.field === 'tcpFastopenBlackholeTimeoutSec') this.net.tcp.fastOpenDisabledTimes = 0;
-    if (row.field === 'ipForward') this.forwardAll(value);
-    else this.net.sysctl[row.field] = value;
+    this.net.sysctl = this.net.sysctl.with(row.field, value);
   }
 
   /** Linux `inet_forward_change`. */
   private forwardAll(value: number): void {
     const net = this.net;
     const on = value === 0 ? 0 : 1;
-    net.sysctl.ipForward = value;
-    net.ipv4ConfAll.forwarding = value;
-    net.ipv4ConfAll.acceptRedirects = 1 - on;
-    net.ipv4ConfDefault.forwarding = value;
-    for (const dev of net.devs) if (dev.ipv4 !== null) dev.ipv4.conf.forwarding = value;
+    net.ipv4ConfAll = net.ipv4ConfAll.with('forwarding', value).with('acceptRedirects', 1 - on);
+    net.ipv4ConfDefault = net.ipv4ConfDefault.with('forwarding', value);
+    for (const dev of net.devs)
+      if (dev.ipv4 !== null) dev.ipv4.conf = dev.ipv4.conf.with('forwarding', value);
     net.ipv4.changed();
   }
 
@@ -241,60 +241,71 @@ export class SysctlControl {
     const target = this.confOf(path.dir);
     if (field === undefined || target === undefined) return undefined;
     return {
-      get: () => String(target.conf[field]),
+      get: () => String(this.readConf(target)[field]),
       set: (text) => {
         const value = oneNumber(name, text, INT_MIN, INT_MAX);
         if (path.dir === 'all' && field === 'forwarding') this.forwardAll(value);
-        else this.writeConf(target, path.dir, field, value);
+        else this.writeConf(target, field, value);
       },
     };
   }
 
-  private confOf(dir: string): { conf: Ipv4Conf; dev: NetDevice | null } | undefined {
-    if (dir === 'all') return { conf: this.net.ipv4ConfAll, dev: null };
-    if (dir === 'default') return { conf: this.net.ipv4ConfDefault, dev: null };
-    const dev = this.net.devs.find(dir);
-    return dev === undefined || dev.ipv4 === null ? undefined : { conf: dev.ipv4.conf, dev };
+  private confOf(dir: string): 'all' | 'default' | Ipv4Device | undefined {
+    if (dir === 'all' || dir === 'default') return dir;
+    return this.net.devs.find(dir)?.ipv4 ?? undefined;
+  }
+
+  private readConf(target: 'all' | 'default' | Ipv4Device): Readonly<Ipv4Conf> {
+    if (target === 'all') return this.net.ipv4ConfAll;
+    return target === 'default' ? this.net.ipv4ConfDefault : target.conf;
   }
 
   private writeConf(
-    target: { conf: Ipv4Conf; dev: NetDevice | null },
-    dir: string,
-    field: keyof Ipv4Conf,
+    target: 'all' | 'default' | Ipv4Device,
+    field: Exclude<keyof Ipv4Conf, 'with'>,
     value: number,
   ): void {
-    if (field === 'copy') return;
-    target.conf[field] = value;
-    if (target.dev !== null) this.markOwn(target.dev, field);
-    if (dir === 'default') this.copyConfDefault(field, value);
-    this.net.ipv4.changed();
+    const { net } = this;
+    if (target === 'all') net.ipv4ConfAll = net.ipv4ConfAll.with(field, value);
+    else if (target === 'default') {
+      net.ipv4ConfDefault = net.ipv4ConfDefault.with(field, value);
+      this.copyConfDefault(field, value);
+    } else {
+      target.conf = target.conf.with(field, value);
+      this.markOwn(target, field);
+    }
+    net.ipv4.changed();
   }
 
   /** Devices without an address follow `default` still (`devinet_copy_dflt_conf`). */
-  private copyConfDefault(field: keyof Ipv4Conf, value: number): void {
-    for (const dev of this.followersOf(field))
-      if (dev.ipv4 !== null && field !== 'copy' && dev.ipv4.addresses.length === 0)
-        dev.ipv4.conf[field] = value;
+  private copyConfDefault(field: Exclude<keyof Ipv4Conf, 'with'>, value: number): void {
+    for (const ipv4 of this.followersOf(field))
+      if (ipv4.addresses.length === 0) ipv4.conf = ipv4.conf.with(field, value);
   }
 
-  private followersOf(field: string): readonly NetDevice[] {
+  private followersOf(field: string): readonly Ipv4Device[] {
     let devices = this.followers.get(field);
     if (devices === undefined) {
       devices = [...this.net.devs];
       this.followers.set(field, devices);
     }
-    return devices.filter(
-      (dev) =>
-        dev.net === this.net && dev.ipv4 !== null && this.own.get(dev.ipv4)?.has(field) !== true,
-    );
+    return devices.flatMap((dev) => {
+      const { ipv4 } = dev;
+      const follows = dev.net === this.net && ipv4 !== null && !this.isOwn(ipv4, field);
+      return follows ? [ipv4] : [];
+    });
   }
 
-  private markOwn(dev: NetDevice, field: string): void {
-    if (dev.ipv4 === null) return;
-    let fields = this.own.get(dev.ipv4);
+  private isOwn(ipv4: Ipv4Device, field: string): boolean {
+    return this.own?.get(ipv4)?.has(field) === true;
+  }
+
+  private markOwn(ipv4: Ipv4Device, field: string): void {
+    this.own ??= new WeakMap();
+    let fields = this.own.get(ipv4);
     if (fields === undefined) {
       fields = new Set();
-      this.own.set(dev.ipv4, fields);
+      this.own.set(ipv4, fields);
     }
     fields.add(field);
   }
@@ -303,69 +314,73 @@ export class SysctlControl {
     const path = split(name, NEIGH);
     if (path === undefined) return undefined;
     const field = NEIGH_CONF_NAMES[path.key];
-    const dev = path.dir === 'default' ? undefined : this.net.devs.find(path.dir);
-    const conf = path.dir === 'default' ? this.net.neighConfDefault : dev?.ipv4?.neighConf;
-    if (field === undefined || field === 'copy' || conf === undefined) return undefined;
+    const { net } = this;
+    const ipv4 = path.dir === 'default' ? null : (net.devs.find(path.dir)?.ipv4 ?? undefined);
+    if (field === undefined || ipv4 === undefined) return undefined;
     return {
-      get: () => String(conf[field]),
+      get: () => String((ipv4?.neighConf ?? net.neighConfDefault)[field]),
       set: (text) => {
         const value = oneNumber(name, text, 0, INT_MAX);
-        conf[field] = value;
-        if (dev !== undefined) this.markOwn(dev, `neigh ${field}`);
-        else this.copyNeighDefault(field, value);
+        const targets = ipv4 === null ? this.followersOf(`neigh ${field}`) : [ipv4];
+        // Devices that were not written themselves follow `default` (`neigh_copy_dflt_parms`).
+        for (const target of targets) target.neighConf = target.neighConf.with(field, value);
+        if (ipv4 === null) net.neighConfDefault = net.neighConfDefault.with(field, value);
+        else this.markOwn(ipv4, `neigh ${field}`);
       },
     };
   }
 
-  /** Devices that were not written themselves follow `default` (`neigh_copy_dflt_parms`). */
-  private copyNeighDefault(field: Exclude<keyof NeighConf, 'copy'>, value: number): void {
-    for (const dev of this.followersOf(`neigh ${field}`))
-      if (dev.ipv4 !== null) dev.ipv4.neighConf[field] = value;
-  }
-
   /** Sysctls that are no single number. */
   private special(name: string): Variable | undefined {
-    const s = this.net.sysctl;
+    const { net } = this;
     switch (name) {
+      // The same variable as conf.all.forwarding.
+      case 'net.ipv4.ip_forward':
+        return {
+          get: () => String(net.ipv4ConfAll.forwarding),
+          set: (text) => this.forwardAll(oneNumber(name, text, INT_MIN, INT_MAX)),
+        };
       case 'net.ipv4.ip_local_port_range':
         return {
-          get: () => s.ipLocalPortRange.join('\t'),
+          get: () => net.sysctl.ipLocalPortRange.join('\t'),
           set: (text) => {
-            const [low, high] = pair(name, text, s.ipLocalPortRange);
+            const [low, high] = pair(name, text, net.sysctl.ipLocalPortRange);
             if (low < 1 || high > 65535 || low > high) throw invalid(name);
-            s.ipLocalPortRange = [low, high];
+            net.sysctl = net.sysctl.with('ipLocalPortRange', [low, high]);
           },
         };
       case 'net.ipv4.ping_group_range':
         return {
-          get: () => s.pingGroupRange.join('\t'),
+          get: () => net.sysctl.pingGroupRange.join('\t'),
           set: (text) => {
-            const [low, high] = pair(name, text, s.pingGroupRange);
+            const [low, high] = pair(name, text, net.sysctl.pingGroupRange);
             if (low < 0 || high < 0) throw invalid(name);
             // LINUX: a range that is upside down turns ping sockets off.
-            s.pingGroupRange = low > high ? [1, 0] : [low, high];
+            net.sysctl = net.sysctl.with('pingGroupRange', low > high ? [1, 0] : [low, high]);
           },
         };
       case 'net.ipv4.ip_local_reserved_ports':
         return {
           get: () =>
-            s.ipLocalReservedPorts.map(([a, b]) => (a === b ? `${a}` : `${a}-${b}`)).join(','),
+            net.sysctl.ipLocalReservedPorts
+              .map(([a, b]) => (a === b ? `${a}` : `${a}-${b}`))
+              .join(','),
           set: (text) => {
-            s.ipLocalReservedPorts = portRanges(name, text);
+            net.sysctl = net.sysctl.with('ipLocalReservedPorts', portRanges(name, text));
           },
         };
       case 'net.ipv4.tcp_rmem':
         return {
-          get: () => s.tcpRmem.join('\t'),
+          get: () => net.sysctl.tcpRmem.join('\t'),
           set: (text) => {
-            s.tcpRmem = triple(name, text, s.tcpRmem);
+            net.sysctl = net.sysctl.with('tcpRmem', triple(name, text, net.sysctl.tcpRmem));
           },
         };
       case 'net.ipv4.tcp_wmem':
         return {
-          get: () => s.tcpWmem.join('\t'),
+          get: () => net.sysctl.tcpWmem.join('\t'),
           set: (text) => {
-            s.tcpWmem = triple(name, text, s.tcpWmem);
+            net.sysctl = net.sysctl.with('tcpWmem', triple(name, text, net.sysctl.tcpWmem));
           },
         };
       case 'net.ipv4.tcp_fastopen_key':
@@ -416,7 +431,7 @@ export class SysctlControl {
         const chosen = text.trim();
         if (findCongestionControl(chosen) === undefined)
           throw new NetError(ENOENT, 'sysctl', `setting key "${name}": No such file or directory`);
-        this.net.sysctl.tcpCongestionControl = chosen;
+        this.net.sysctl = this.net.sysctl.with('tcpCongestionControl', chosen);
       },
     };
   }
@@ -425,6 +440,7 @@ export class SysctlControl {
 const DEVCONF_INHERIT = 'net.core.devconf_inherit_init_net';
 
 const SPECIAL: readonly string[] = [
+  'net.ipv4.ip_forward',
   'net.ipv4.ip_local_port_range',
   'net.ipv4.ping_group_range',
   'net.ipv4.ip_local_reserved_ports',

@@ -136,7 +136,7 @@ test('a full backlog counts on both ends', () => {
   const { kernel, va, vb } = makePair();
   devOpen(va);
   devOpen(vb);
-  vb.net.sysctl.netdevMaxBacklog = 3;
+  vb.net.sysctl = vb.net.sysctl.with('netdevMaxBacklog', 3);
   for (let i = 0; i < 5; i++) devQueueXmit(frame(kernel, va, vb, 84));
   assert.deepEqual([vb.stats.rxPackets, vb.stats.rxDropped, va.stats.txDropped], [3, 2, 2]);
 });

@@ -1,9 +1,11 @@
 /** The devices of one namespace, by name and by index (Linux `dev_base_head`, `dev_index_head`; S1). */
+
+import { SmallMap } from '../util/small-map.ts';
 import { IFNAMSIZ, type NetDevice } from './net-device.ts';
 
 export class DeviceList {
-  private readonly byName: Map<string, NetDevice> = new Map();
-  private readonly byIndex: Map<number, NetDevice> = new Map();
+  private readonly byName: SmallMap<string, NetDevice> = new SmallMap();
+  private readonly byIndex: SmallMap<number, NetDevice> = new SmallMap();
   private lastIndex = 0;
 
   /** In order of ifindex of creation. */

@@ -6,6 +6,7 @@ import { drop } from '../drop.ts';
 import { ENOENT } from '../errno.ts';
 import type { Packet } from '../packet.ts';
 import type { Timer } from '../timer.ts';
+import { SmallMap } from '../util/small-map.ts';
 import type { NeighbourMap, NeighbourTable } from './neighbour-table.ts';
 import type { NetDevice } from './net-device.ts';
 
@@ -23,7 +24,7 @@ interface Delayed {
 export class NeighbourProxy<A = number> {
   private readonly table: NeighbourTable<A>;
   /** Addresses by device; null: any device. */
-  private readonly addresses: Map<NetDevice | null, NeighbourMap<A, A>> = new Map();
+  private readonly addresses: SmallMap<NetDevice | null, NeighbourMap<A, A>> = new SmallMap();
   private queue: Delayed[] = [];
   private timer: Timer | null = null;
 
@@ -57,7 +58,8 @@ export class NeighbourProxy<A = number> {
 
   /** All entries; device null: any. */
   *[Symbol.iterator](): IterableIterator<readonly [dev: NetDevice | null, addr: A]> {
-    for (const [dev, known] of this.addresses) for (const addr of known.values()) yield [dev, addr];
+    for (const [dev, known] of this.addresses.entries())
+      for (const addr of known.values()) yield [dev, addr];
   }
 
   /** Puts a request off; the protocol's `redo` gets it. Takes ownership. */

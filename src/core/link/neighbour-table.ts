@@ -8,6 +8,7 @@ import type { Packet } from '../packet.ts';
 import type { NetdevEvent } from '../protocols.ts';
 import type { NeighConf } from '../sysctl.ts';
 import type { Timer } from '../timer.ts';
+import { SmallMap, SmallSet } from '../util/small-map.ts';
 import { Neighbour } from './neighbour.ts';
 import { NeighbourProxy } from './neighbour-proxy.ts';
 import { NUD_FAILED, NUD_IN_TIMER, NUD_NOARP, NUD_PERMANENT } from './neighbour-state.ts';
@@ -24,7 +25,7 @@ export interface NeighbourProtocol<A = number> {
   /** Group addresses are collected first. */
   isMulticast(addr: A): boolean;
   /** The settings of a device, or those of `default`. */
-  conf(dev: NetDevice): NeighConf;
+  conf(dev: NetDevice): Readonly<NeighConf>;
   /** May the device have neighbours of this protocol? */
   hasDevice(dev: NetDevice): boolean;
   /** The address under which a next hop is kept. */
@@ -64,8 +65,6 @@ class DeviceNeighbours<A> {
 export class NeighbourTable<A = number> {
   readonly net: NetNs;
   readonly protocol: NeighbourProtocol<A>;
-  /** Addresses for which we answer in another's name. */
-  readonly proxy: NeighbourProxy<A>;
   /** The kernel's sentence about the last refused change; '' when it has none. */
   extack = '';
   /** net.ipv4.neigh.default.gc_thresh1: fewer entries are never collected. */
@@ -77,24 +76,30 @@ export class NeighbourTable<A = number> {
   gcThresh3 = 1024;
   /** Entries of all kinds. */
   size = 0;
-  private readonly devices: Map<NetDevice, DeviceNeighbours<A>> = new Map();
+  private readonly devices: SmallMap<NetDevice, DeviceNeighbours<A>> = new SmallMap();
   /** Entries that may be collected, oldest first: all but PERMANENT ones (`tbl->gc_list`). */
-  private readonly gcList: Set<Neighbour<A>> = new Set();
+  private readonly gcList: SmallSet<Neighbour<A>> = new SmallSet();
   private lastForcedUs = Number.NEGATIVE_INFINITY;
   private gcTimer: Timer | null = null;
+  private proxyMade: NeighbourProxy<A> | null = null;
 
   constructor(net: NetNs, protocol: NeighbourProtocol<A>) {
     this.net = net;
     this.protocol = protocol;
-    this.proxy = new NeighbourProxy(this);
   }
 
   get kernel(): Kernel {
     return this.net.kernel;
   }
 
+  /** Addresses for which we answer in another's name; made when somebody asks. */
+  get proxy(): NeighbourProxy<A> {
+    this.proxyMade ??= new NeighbourProxy(this);
+    return this.proxyMade;
+  }
+
   /** Settings of a device, or those of `default`. */
-  conf(dev: NetDevice): NeighConf {
+  conf(dev: NetDevice): Readonly<NeighConf> {
     return this.protocol.conf(dev);
   }
 
@@ -160,7 +165,7 @@ export class NeighbourTable<A = number> {
   /** The device goes, or loses its link: nobody behind it is known any more (`neigh_ifdown`). */
   deviceDown(dev: NetDevice, permanentToo: boolean): void {
     this.flush(dev, permanentToo);
-    this.proxy.deviceDown(dev, permanentToo);
+    this.proxyMade?.deviceDown(dev, permanentToo);
     if (dev.dead || !dev.up) this.devices.delete(dev);
   }
 
@@ -179,7 +184,7 @@ export class NeighbourTable<A = number> {
   destroy(): void {
     for (const neigh of [...this]) this.remove(neigh);
     this.devices.clear();
-    this.proxy.destroy();
+    this.proxyMade?.destroy();
     this.gcTimer?.clear();
   }
 

@@ -288,8 +288,8 @@ test('ARP: an entry is overridden after locktime, or by gratuitous ARP', () => {
 
 test('ARP: arp_ignore, arp_accept, drop_gratuitous_arp and duplicate address probes', () => {
   const w = new World();
-  const conf = w.va.ipv4?.conf;
-  assert.ok(conf !== undefined);
+  const on = w.va.ipv4;
+  assert.ok(on !== null);
   const replies = (): number => w.vb.stats.rxPackets;
   const ask = (spa: number, tpa: number): number => {
     const before = replies();
@@ -301,17 +301,17 @@ test('ARP: arp_ignore, arp_accept, drop_gratuitous_arp and duplicate address pro
   devOpen(w.a.loopback);
   inetAddrAdd(w.a.loopback, { local: ipv4('10.5.5.5'), prefixLen: 32 });
   assert.equal(ask(B, ipv4('10.5.5.5')), 1, 'weak host model');
-  conf.arpIgnore = 1;
+  on.conf = on.conf.with('arpIgnore', 1);
   assert.equal(ask(B, ipv4('10.5.5.5')), 0);
   assert.equal(ask(B, A), 1);
-  conf.arpIgnore = 8;
+  on.conf = on.conf.with('arpIgnore', 8);
   assert.equal(ask(B, A), 0);
-  conf.arpIgnore = 2;
+  on.conf = on.conf.with('arpIgnore', 2);
   assert.equal(ask(ipv4('10.77.0.1'), A), 0, 'not of this subnet');
-  conf.arpAccept = 1;
+  on.conf = on.conf.with('arpAccept', 1);
   ask(NOBODY, NOBODY);
   assert.equal(w.state(NOBODY), NUD_STALE);
-  conf.dropGratuitousArp = 1;
+  on.conf = on.conf.with('dropGratuitousArp', 1);
   ask(ipv4('10.0.0.10'), ipv4('10.0.0.10'));
   assert.equal(w.state(ipv4('10.0.0.10')), undefined);
 });
@@ -323,8 +323,8 @@ test('ARP: a proxy answers for what it would forward elsewhere', () => {
   devOpen(pair[0]);
   devOpen(pair[1]);
   inetAddrAdd(pair[0], { local: ipv4('10.9.0.1'), prefixLen: 24 });
-  const conf = w.va.ipv4?.conf;
-  assert.ok(conf !== undefined);
+  const on = w.va.ipv4;
+  assert.ok(on !== null);
   const behind = ipv4('10.9.0.7');
   const ask = (): number => {
     const before = w.vb.stats.rxPackets;
@@ -333,13 +333,13 @@ test('ARP: a proxy answers for what it would forward elsewhere', () => {
     return w.vb.stats.rxPackets - before;
   };
   assert.equal(ask(), 0);
-  conf.forwarding = 1;
+  on.conf = on.conf.with('forwarding', 1);
   w.a.arp.proxy.add(w.va, behind);
   w.a.ipv4.changed();
   assert.equal(ask(), 1, 'after a pause of at most 0.8 s');
   assert.equal(w.a.arp.proxy.delete(w.va, behind), 0);
   assert.equal(ask(), 0);
-  conf.proxyArp = 1;
+  on.conf = on.conf.with('proxyArp', 1);
   assert.equal(ask(), 1);
 });
 

@@ -55,11 +55,12 @@ export class Neighbour<A = number> {
   usedUs: number;
   confirmedUs: number;
   updatedUs: number;
-  /** Packets that wait for the address, oldest first. */
-  private readonly queue: Packet[] = [];
+  /** Packets that wait for the address, oldest first; null: there never were any. */
+  private queue: Packet[] | null = null;
   /** What they take of `unres_qlen_bytes`. */
   private queueBytes = 0;
-  private readonly timer: Timer;
+  /** Null while there was nothing to wait for: a group's entry never needs one. */
+  private timer: Timer | null = null;
 
   constructor(table: NeighbourTable<A>, dev: NetDevice, addr: A) {
     const nowUs = table.kernel.nowUs;
@@ -69,7 +70,6 @@ export class Neighbour<A = number> {
     this.usedUs = nowUs;
     this.confirmedUs = nowUs - 2000 * table.conf(dev).baseReachableTimeMs;
     this.updatedUs = nowUs;
-    this.timer = table.kernel.timer(() => this.onTimer());
   }
 
   /**
@@ -93,12 +93,12 @@ export class Neighbour<A = number> {
 
   /** Packets that wait. */
   get waiting(): number {
-    return this.queue.length;
+    return this.queue?.length ?? 0;
   }
 
   /** What the timer waits for, or the packets in the queue, keep the entry from collection. */
   get busy(): boolean {
-    return this.timer.pending;
+    return this.timer?.pending === true;
   }
 
   /** `ip neigh … use`: starts to resolve, as a packet would (`neigh_event_send` without one). */
@@ -148,7 +148,7 @@ export class Neighbour<A = number> {
   /** Out of the table: the timer stops, what waits dies. Called by the table. */
   kill(): void {
     this.dead = true;
-    this.timer.clear();
+    this.timer?.clear();
     this.state = NUD_NONE;
     this.purge();
   }
@@ -159,11 +159,11 @@ export class Neighbour<A = number> {
     const nowUs = this.table.kernel.nowUs;
     if (state !== old || differs) this.updatedUs = nowUs;
     if (state !== old) {
-      this.timer.clear();
+      this.timer?.clear();
       if (state === NUD_PROBE) this.probes = 0;
       this.setState(state);
-      if (state === NUD_REACHABLE) this.timer.set(nowUs + this.table.reachableUs(this.dev));
-      else if ((state & NUD_IN_TIMER) !== 0) this.timer.set(nowUs);
+      if (state === NUD_REACHABLE) this.setTimer(nowUs + this.table.reachableUs(this.dev));
+      else if ((state & NUD_IN_TIMER) !== 0) this.setTimer(nowUs);
     }
     if (differs) {
       this.setMac(mac);
@@ -178,7 +178,7 @@ export class Neighbour<A = number> {
   /** The address is not, or no longer, to be used. */
   private invalidate(state: number): void {
     const old = this.state;
-    this.timer.clear();
+    this.timer?.clear();
     this.setState(state);
     const failed = (old & (NUD_INCOMPLETE | NUD_PROBE)) !== 0 && (state & NUD_FAILED) !== 0;
     if (failed) this.fail();
@@ -211,7 +211,7 @@ export class Neighbour<A = number> {
     if (this.state === NUD_STALE) {
       this.updatedUs = nowUs;
       this.state = NUD_DELAY;
-      this.timer.set(nowUs + conf.delayFirstProbeTime * SECOND_US);
+      this.setTimer(nowUs + conf.delayFirstProbeTime * SECOND_US);
       return true;
     }
     const starts = this.state !== NUD_INCOMPLETE;
@@ -224,7 +224,7 @@ export class Neighbour<A = number> {
       // There is no address to which a unicast request could go.
       this.probes = conf.ucastSolicit;
       this.state = NUD_INCOMPLETE;
-      this.timer.set(nowUs + this.retransUs());
+      this.setTimer(nowUs + this.retransUs());
     }
     if (pkt !== null) this.enqueue(pkt, conf.unresQlenBytes);
     if (starts) this.probe();
@@ -239,6 +239,7 @@ export class Neighbour<A = number> {
   /** The newest packets stay. */
   private enqueue(pkt: Packet, limit: number): void {
     const size = truesize(pkt);
+    this.queue ??= [];
     while (this.queueBytes + size > limit && this.queue.length > 0)
       drop(this.dev.net, this.dequeue(), 'NEIGH_QUEUEFULL', this.dev.name);
     this.queue.push(pkt);
@@ -246,14 +247,14 @@ export class Neighbour<A = number> {
   }
 
   private dequeue(): Packet {
-    const pkt = this.queue.shift() as Packet;
+    const pkt = this.queue?.shift() as Packet;
     this.queueBytes -= truesize(pkt);
     return pkt;
   }
 
   /** The address is known: what waited goes, in order. */
   private flush(): void {
-    while (this.queue.length > 0 && (this.state & NUD_VALID) !== 0) {
+    while (this.waiting > 0 && (this.state & NUD_VALID) !== 0) {
       const pkt = this.dequeue();
       pkt.eth = this.header;
       devQueueXmit(pkt);
@@ -265,12 +266,12 @@ export class Neighbour<A = number> {
     this.updatedUs = this.table.kernel.nowUs;
     const linkFailure = this.table.kernel.protocols.linkFailure;
     // A report may itself need this neighbour, and begin to resolve it again.
-    while (this.state === NUD_FAILED && this.queue.length > 0) linkFailure(this.dequeue());
+    while (this.state === NUD_FAILED && this.waiting > 0) linkFailure(this.dequeue());
     this.purge();
   }
 
   private purge(): void {
-    while (this.queue.length > 0) drop(this.dev.net, this.dequeue(), 'QUEUE_PURGE', this.dev.name);
+    while (this.waiting > 0) drop(this.dev.net, this.dequeue(), 'QUEUE_PURGE', this.dev.name);
   }
 
   /** Linux `neigh_timer_handler`. */
@@ -320,14 +321,19 @@ export class Neighbour<A = number> {
       this.emit();
       return;
     }
-    this.timer.set(this.table.kernel.nowUs + this.retransUs());
+    this.setTimer(this.table.kernel.nowUs + this.retransUs());
     this.probe();
     if (isNew) this.emit();
   }
 
+  private setTimer(atUs: number): void {
+    this.timer ??= this.table.kernel.timer(() => this.onTimer());
+    this.timer.set(atUs);
+  }
+
   /** Not before a hundredth of a second from now. */
   private arm(atUs: number): void {
-    this.timer.set(Math.max(atUs, this.table.kernel.nowUs + MIN_TIMER_US));
+    this.setTimer(Math.max(atUs, this.table.kernel.nowUs + MIN_TIMER_US));
   }
 
   private retransUs(): number {
@@ -344,7 +350,7 @@ export class Neighbour<A = number> {
   private probe(): void {
     const unicast = this.probes < this.table.conf(this.dev).ucastSolicit;
     this.probes++;
-    this.table.protocol.solicit(this, this.queue.at(-1) ?? null, unicast);
+    this.table.protocol.solicit(this, this.queue?.at(-1) ?? null, unicast);
   }
 
   private emit(): void {

@@ -73,7 +73,7 @@ test('a multicast or broadcast address is bound, but is no source', () => {
 
 test('a fixed local port range; a reserved port is never chosen; a range is bounded by the namespace’s', () => {
   const n = net();
-  n.sysctl.ipLocalReservedPorts = [[50_001, 50_002]];
+  n.sysctl = n.sysctl.with('ipLocalReservedPorts', [[50_001, 50_002]]);
   const made = Array.from({ length: 4 }, () => {
     const s = udp(n);
     s.setsockopt(so.SOL_IP, so.IP_LOCAL_PORT_RANGE, 50_000 | (50_003 << 16));

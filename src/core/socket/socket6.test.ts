@@ -168,7 +168,7 @@ test('a group: members hear it, others do not; the sender hears itself with IPV6
 
 test('ping sockets over IPv6; what is asked for comes as ancillary data', () => {
   const { world, a } = twoHosts();
-  a.sysctl.pingGroupRange = [0, 10];
+  a.sysctl = a.sysctl.with('pingGroupRange', [0, 10]);
   const ping = open(a, SOCK_DGRAM, 58);
   for (const name of [so.IPV6_RECVHOPLIMIT, so.IPV6_RECVPKTINFO, so.IPV6_RECVTCLASS])
     assert.equal(ping.setsockopt(so.SOL_IPV6, name, 1), 0);

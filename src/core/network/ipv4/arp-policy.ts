@@ -15,7 +15,7 @@ const RT_SCOPE_LINK = 253;
 const RT_SCOPE_HOST = 254;
 
 /** Effective value of a setting: the larger of `all`'s and the device's (`IN_DEV_MAXCONF`). */
-export function maxConf(ipv4: Ipv4Device, key: Exclude<keyof Ipv4Conf, 'copy'>): number {
+export function maxConf(ipv4: Ipv4Device, key: Exclude<keyof Ipv4Conf, 'with'>): number {
   return Math.max(ipv4.conf[key], ipv4.dev.net.ipv4ConfAll[key]);
 }
 

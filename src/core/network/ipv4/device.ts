@@ -69,9 +69,10 @@ export interface AddressSpec {
 
 export class Ipv4Device {
   readonly dev: NetDevice;
-  readonly addresses: Ipv4Address[] = [];
-  readonly conf: Ipv4Conf;
-  readonly neighConf: NeighConf;
+  /** Replaced by each change. */
+  addresses: readonly Ipv4Address[] = [];
+  conf: Readonly<Ipv4Conf>;
+  neighConf: Readonly<NeighConf>;
   /** Multicast groups that sockets joined here, with their number (`mc_list`); null: none. */
   groups: Map<number, number> | null = null;
   /** Fires when the next lifetime ends; null while none does. */
@@ -79,8 +80,8 @@ export class Ipv4Device {
 
   constructor(dev: NetDevice) {
     this.dev = dev;
-    this.conf = dev.net.ipv4ConfDefault.copy();
-    this.neighConf = dev.net.neighConfDefault.copy();
+    this.conf = dev.net.ipv4ConfDefault;
+    this.neighConf = dev.net.neighConfDefault;
   }
 }
 
@@ -244,15 +245,12 @@ function makeAddress(dev: NetDevice, spec: AddressSpec): Ipv4Address {
 /** Primary addresses by scope, before the secondary ones (`__inet_insert_ifa`). */
 function insertAddress(ipv4: Ipv4Device, address: Ipv4Address): void {
   const list = ipv4.addresses;
-  if (address.secondary) {
-    list.push(address);
-    return;
-  }
-  let i = 0;
-  list.forEach((a, n) => {
-    if (!a.secondary && address.scope <= a.scope) i = n + 1;
-  });
-  list.splice(i, 0, address);
+  let i = address.secondary ? list.length : 0;
+  if (!address.secondary)
+    list.forEach((a, n) => {
+      if (!a.secondary && address.scope <= a.scope) i = n + 1;
+    });
+  ipv4.addresses = list.slice(0, i).concat(address, list.slice(i));
 }
 
 function deleteAddress(dev: NetDevice, address: Ipv4Address): void {
@@ -274,7 +272,7 @@ function deleteAddress(dev: NetDevice, address: Ipv4Address): void {
   const [heir, ...rest] = dependants;
   if (heir === undefined) return;
   for (const a of dependants) {
-    ipv4.addresses.splice(ipv4.addresses.indexOf(a), 1);
+    ipv4.addresses = ipv4.addresses.filter((other) => other !== a);
     delRoutes(dev, a);
   }
   heir.secondary = false;
@@ -287,9 +285,8 @@ function deleteAddress(dev: NetDevice, address: Ipv4Address): void {
 
 /** `gone`: with its device; the routes of a secondary address then go unseen (`fib_del_ifaddr`). */
 function remove(dev: NetDevice, ipv4: Ipv4Device, address: Ipv4Address, gone = false): void {
-  const i = ipv4.addresses.indexOf(address);
-  if (i < 0) return;
-  ipv4.addresses.splice(i, 1);
+  if (!ipv4.addresses.includes(address)) return;
+  ipv4.addresses = ipv4.addresses.filter((a) => a !== address);
   dev.net.events.emit('deladdr', { dev, address });
   if (!gone || !address.secondary) delRoutes(dev, address);
   dev.net.ipv4.changed();
@@ -302,7 +299,7 @@ function remove(dev: NetDevice, ipv4: Ipv4Device, address: Ipv4Address, gone = f
 function addLoopbackAddress(dev: NetDevice, ipv4: Ipv4Device): void {
   if ((dev.flags & IFF_LOOPBACK) === 0 || ipv4.addresses.length > 0) return;
   const address = makeAddress(dev, { local: INADDR_LOOPBACK, prefixLen: 8, scope: RT_SCOPE_HOST });
-  ipv4.addresses.push(address);
+  ipv4.addresses = [address];
   dev.net.events.emit('newaddr', { dev, address });
 }
 

@@ -163,8 +163,8 @@ test('a host that sends to the wrong router is told so, ever more rarely, and go
   setForwarding(r, true);
   // The better router is on the same link; that it answers nothing does not matter here.
   r.arp.entry(r0, ipv4('10.0.0.3'))?.update(0x020000000003, NUD_PERMANENT, NEIGH_UPDATE_ADMIN);
-  a.ipv4ConfAll.acceptRedirects = 0;
-  if (toR.ipv4 !== null) toR.ipv4.conf.acceptRedirects = 0;
+  a.ipv4ConfAll = a.ipv4ConfAll.with('acceptRedirects', 0);
+  if (toR.ipv4 !== null) toR.ipv4.conf = toR.ipv4.conf.with('acceptRedirects', 0);
   const socket = udp(a);
   for (let i = 0; i < 60; i++) {
     send(socket, '20.0.0.1', 10);
@@ -172,7 +172,7 @@ test('a host that sends to the wrong router is told so, ever more rarely, and go
   }
   assert.equal(r.mib[MIB.IcmpOutRedirects], 9);
   world.run(30_000_000);
-  if (toR.ipv4 !== null) toR.ipv4.conf.acceptRedirects = 1;
+  if (toR.ipv4 !== null) toR.ipv4.conf = toR.ipv4.conf.with('acceptRedirects', 1);
   send(socket, '20.0.0.1', 10);
   world.run(1_000_000);
   const route = routeOutput(a, ipv4('20.0.0.1'), 0, 0, 0);
@@ -189,7 +189,7 @@ test('strict rp_filter drops what would not go back the way it came; loose only 
   addRoute(n.r, '10.0.0.1/32', { via: '10.0.1.2' });
   const [, r0] = [...n.r.devs] as [NetDevice, NetDevice];
   const arrives = (rpFilter: number): boolean => {
-    if (r0.ipv4 !== null) r0.ipv4.conf.rpFilter = rpFilter;
+    if (r0.ipv4 !== null) r0.ipv4.conf = r0.ipv4.conf.with('rpFilter', rpFilter);
     n.r.ipv4.changed();
     send(socket, '10.0.1.2', 1);
     n.world.run(10_000);

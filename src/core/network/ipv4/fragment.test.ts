@@ -49,7 +49,7 @@ test('what is cut and comes in any order, some of it twice, is whole again', () 
       const order = [...parts, parts[0] as Packet]
         .map((pkt) => ({ pkt: pkt.clone(), key: random.next().value }))
         .sort((a, b) => a.key - b.key);
-      net.sysctl.ipfragMaxDist = 0;
+      net.sysctl = net.sysctl.with('ipfragMaxDist', 0);
       const whole = order.map(({ pkt }) => reassembly.add(pkt)).filter((p) => p !== null);
       assert.equal(whole.length, 1);
       assert.deepEqual(bytes(whole[0] as Packet), data);
@@ -61,7 +61,7 @@ test('what is cut and comes in any order, some of it twice, is whole again', () 
 
 test('memory for fragments is bounded, and comes back when their time is over', () => {
   const [world, net, dev] = bed();
-  net.sysctl.ipfragHighThresh = 100_000;
+  net.sysctl = net.sysctl.with('ipfragHighThresh', 100_000);
   const { reassembly } = net.ipv4;
   for (let id = 0; id < 5000; id++) {
     const [first] = fragment(packet(dev, new Uint8Array(2000), id), 1000) ?? [];

@@ -1,6 +1,7 @@
 /** What IPv4 keeps in a namespace: tables, caches, what was learnt, fragments, limits (Linux `struct netns_ipv4`). */
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
+import { SmallMap } from '../../util/small-map.ts';
 import { RouteCache } from '../route/cache.ts';
 import type { RouteException } from '../route/exception.ts';
 import {
@@ -27,7 +28,7 @@ export class Ipv4State {
   readonly icmpLimit: IcmpLimit;
   readonly ident: IdentGenerator;
   private readonly net: NetNs;
-  private readonly tables: Map<number, FibTable> = new Map();
+  private readonly tables: SmallMap<number, FibTable> = new SmallMap();
   private order: readonly FibTable[] = [];
 
   private exceptionsMade: Map<number, RouteException> | null = null;
@@ -78,8 +79,11 @@ export class Ipv4State {
     if (table === undefined) {
       table = new FibTable(id);
       this.tables.set(id, table);
-      this.order = [RT_TABLE_LOCAL, RT_TABLE_MAIN, RT_TABLE_DEFAULT].flatMap(
-        (n) => this.tables.get(n) ?? [],
+      // `concat` makes arrays without room to grow, of which a namespace has many.
+      this.order = ([] as FibTable[]).concat(
+        this.tables.get(RT_TABLE_LOCAL) ?? [],
+        this.tables.get(RT_TABLE_MAIN) ?? [],
+        this.tables.get(RT_TABLE_DEFAULT) ?? [],
       );
     }
     return table;

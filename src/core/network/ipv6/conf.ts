@@ -94,5 +94,5 @@ function eachDevice(net: NetNs, visit: (ipv6: Ipv6Device) => void): void {
 
 /** Gives every device its own settings, as Linux does when it is registered. */
 export function makeAll(net: NetNs): void {
-  eachDevice(net, (d) => d.settle());
+  for (const dev of net.devs) inet6Device(dev);
 }

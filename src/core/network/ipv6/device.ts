@@ -20,7 +20,8 @@ export class Ipv6Device {
   conf: Readonly<Ipv6Conf>;
   /** net.ipv6.conf.IF.mtu: follows the device's. */
   mtu: number;
-  private neighConfMade: NeighConf | null = null;
+  /** Settings of its neighbours. */
+  neighConf: Readonly<NeighConf>;
   /** Multicast groups that are received here, with the number of those who want each. */
   readonly groups: Ip6Map<number> = new Ip6Map();
   /** The link was up once addresses could be configured (`IF_READY`). */
@@ -34,23 +35,13 @@ export class Ipv6Device {
     this.dev = dev;
     const { ipv6 } = dev.net;
     this.conf = ipv6.confDefault;
+    this.neighConf = ipv6.neighConfDefault;
     this.mtu = dev.mtu;
     if ((dev.flags & (IFF_NOARP | IFF_LOOPBACK)) !== 0)
       this.conf =
         this.conf === IPV6_CONF_DEFAULT ? IPV6_CONF_NOARP : this.conf.with('acceptDad', -1);
     if (dev.type === ARPHRD_NONE && this.conf.addrGenMode === IN6_ADDR_GEN_MODE_EUI64)
       this.conf = this.conf.with('addrGenMode', IN6_ADDR_GEN_MODE_RANDOM);
-  }
-
-  /** Later changes of `default` do not reach it. */
-  settle(): void {
-    this.neighConfMade ??= this.neighConf;
-  }
-
-  /** Settings of its neighbours; its own from the first use on. */
-  get neighConf(): NeighConf {
-    this.neighConfMade ??= this.dev.net.ipv6.neighConfDefault.copy();
-    return this.neighConfMade;
   }
 }
 

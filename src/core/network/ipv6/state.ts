@@ -6,7 +6,8 @@ import {
   IPV6_CONF_ALL,
   IPV6_CONF_DEFAULT,
   type Ipv6Conf,
-  NeighConf,
+  NDISC_CONF_DEFAULT,
+  type NeighConf,
   SYSCTL6_DEFAULT,
   type Sysctl6,
 } from '../../sysctl.ts';
@@ -30,7 +31,8 @@ export class Ipv6State {
   sysctl: Readonly<Sysctl6> = SYSCTL6_DEFAULT;
   confAll: Readonly<Ipv6Conf> = IPV6_CONF_ALL;
   confDefault: Readonly<Ipv6Conf> = IPV6_CONF_DEFAULT;
-  private neighConfMade: NeighConf | null = null;
+  /** net.ipv6.neigh.default.* */
+  neighConfDefault: Readonly<NeighConf> = NDISC_CONF_DEFAULT;
   private outputCacheMade: Route6Cache | null = null;
   private inputCacheMade: Route6Cache | null = null;
   /** Secret of everything that is hashed here. */
@@ -57,15 +59,6 @@ export class Ipv6State {
   get inputCache(): Route6Cache {
     this.inputCacheMade ??= new Route6Cache(this.key);
     return this.inputCacheMade;
-  }
-
-  /** net.ipv6.neigh.default.*; made when somebody looks. */
-  get neighConfDefault(): NeighConf {
-    if (this.neighConfMade === null) {
-      this.neighConfMade = new NeighConf();
-      this.neighConfMade.locktime = 0;
-    }
-    return this.neighConfMade;
   }
 
   /** Neighbours; the table is made for the first one. */

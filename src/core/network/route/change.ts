@@ -281,7 +281,8 @@ function makeRoute(net: NetNs, spec: RouteSpec): FibRoute | number {
   }
   if (spec.prefsrc !== 0 && !isValidSource(net, spec))
     return refuse(net, EINVAL, 'Invalid prefsrc address');
-  return new FibRoute({ ...spec, nexthops });
+  // `slice` makes arrays without room to grow, of which a namespace has many.
+  return new FibRoute({ ...spec, nexthops: nexthops.slice() });
 }
 
 /** Linux `fib_props[].scope` */

@@ -5,6 +5,7 @@
  */
 import type { NetDevice } from '../../link/net-device.ts';
 import { maskOf } from '../../util/address.ts';
+import { SmallMap } from '../../util/small-map.ts';
 import type { Route } from './route.ts';
 
 export const RT_TABLE_UNSPEC = 0;
@@ -111,47 +112,48 @@ export class FibRoute {
   }
 }
 
+/** The routes of one prefix length. */
+export class FibLevel {
+  readonly length: number;
+  readonly mask: number;
+  /** By prefix: routes in order of preference. */
+  readonly routes: SmallMap<number, FibRoute[]> = new SmallMap();
+
+  constructor(length: number) {
+    this.length = length;
+    this.mask = maskOf(length);
+  }
+}
+
 export class FibTable {
   readonly id: number;
-  /** By prefix length: routes of each prefix, in order of preference. Null: no route of that length. */
-  private readonly byLength: (Map<number, FibRoute[]> | null)[] = new Array<null>(33).fill(null);
-  /** Lengths in use, longest first. */
-  private lengths: readonly number[] = [];
+  /** Lengths in use, longest first: the order in which a look-up tries them. */
+  levels: readonly FibLevel[] = [];
 
   constructor(id: number) {
     this.id = id;
   }
 
   get isEmpty(): boolean {
-    return this.lengths.length === 0;
-  }
-
-  /** Lengths in use, longest first: the order in which a look-up tries them. */
-  get usedLengths(): readonly number[] {
-    return this.lengths;
+    return this.levels.length === 0;
   }
 
   /** Routes of one prefix, best first. */
   at(dst: number, prefixLen: number): readonly FibRoute[] {
-    return this.byLength[prefixLen]?.get(dst) ?? [];
-  }
-
-  /** The routes whose prefix of this length holds `addr`; undefined when there is none. */
-  match(addr: number, prefixLen: number): readonly FibRoute[] | undefined {
-    return this.byLength[prefixLen]?.get(addr & maskOf(prefixLen));
+    return this.level(prefixLen)?.routes.get(dst) ?? [];
   }
 
   /** Puts a route before or behind those of equal preference. */
   insert(route: FibRoute, append: boolean): void {
-    let map = this.byLength[route.prefixLen] ?? null;
-    if (map === null) {
-      map = new Map();
-      this.byLength[route.prefixLen] = map;
-      this.lengths = [...this.lengths, route.prefixLen].sort((a, b) => b - a);
+    let level = this.level(route.prefixLen);
+    if (level === undefined) {
+      level = new FibLevel(route.prefixLen);
+      // `concat` makes arrays without room to grow, of which a namespace has many.
+      this.levels = this.levels.concat(level).sort((a, b) => b.length - a.length);
     }
-    const list = map.get(route.dst);
+    const list = level.routes.get(route.dst);
     if (list === undefined) {
-      map.set(route.dst, [route]);
+      level.routes.set(route.dst, [route]);
       return;
     }
     let i = list.findIndex((r) => compare(route, r) < 0 || (!append && compare(route, r) === 0));
@@ -161,32 +163,33 @@ export class FibTable {
 
   /** Puts `route` in the place of `old`. */
   replace(old: FibRoute, route: FibRoute): void {
-    const list = this.byLength[old.prefixLen]?.get(old.dst);
+    const list = this.level(old.prefixLen)?.routes.get(old.dst);
     const i = list?.indexOf(old) ?? -1;
     if (list !== undefined && i >= 0) list[i] = route;
   }
 
   remove(route: FibRoute): void {
-    const map = this.byLength[route.prefixLen] ?? null;
-    const list = map?.get(route.dst);
+    const level = this.level(route.prefixLen);
+    const list = level?.routes.get(route.dst);
     const i = list?.indexOf(route) ?? -1;
-    if (map === null || list === undefined || i < 0) return;
+    if (level === undefined || list === undefined || i < 0) return;
     list.splice(i, 1);
     if (list.length > 0) return;
-    map.delete(route.dst);
-    if (map.size > 0) return;
-    this.byLength[route.prefixLen] = null;
-    this.lengths = this.lengths.filter((n) => n !== route.prefixLen);
+    level.routes.delete(route.dst);
+    if (level.routes.size === 0) this.levels = this.levels.filter((l) => l !== level);
   }
 
   /** By prefix, then length, then preference: the order of `ip route`. */
   list(): FibRoute[] {
     const all: FibRoute[] = [];
-    for (const map of this.byLength)
-      if (map !== null && map !== undefined) for (const list of map.values()) all.push(...list);
+    for (const level of this.levels) for (const list of level.routes.values()) all.push(...list);
     return all.sort(
       (a, b) => (a.dst >>> 0) - (b.dst >>> 0) || a.prefixLen - b.prefixLen || compare(a, b),
     );
+  }
+
+  private level(prefixLen: number): FibLevel | undefined {
+    return this.levels.find((l) => l.length === prefixLen);
   }
 }
 

@@ -37,8 +37,8 @@ export function fibLookup(net: NetNs, query: FibQuery): FibResult | number {
 /** One table; `-EAGAIN`: ask the next. */
 export function tableLookup(net: NetNs, table: FibTable, query: FibQuery): FibResult | number {
   const { dst } = query;
-  for (const length of table.usedLengths) {
-    const routes = table.match(dst, length);
+  for (const level of table.levels) {
+    const routes = level.routes.get(dst & level.mask);
     if (routes === undefined) continue;
     for (const route of routes) {
       if (route.tos !== 0 && route.tos !== query.tos) continue;

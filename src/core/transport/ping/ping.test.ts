@@ -36,7 +36,7 @@ function worldOfTwo(): { readonly world: World; readonly a: NetNs; readonly b: N
   const a = world.addNet('a');
   const b = world.addNet('b');
   world.wire({ net: a, cidr: '10.0.0.1/24' }, { net: b, cidr: '10.0.0.2/24' });
-  a.sysctl.pingGroupRange = [0, 100];
+  a.sysctl = a.sysctl.with('pingGroupRange', [0, 100]);
   return { world, a, b };
 }
 
@@ -139,7 +139,7 @@ test('IP_HDRINCL: the header is the application’s, but for lengths, source and
 
 test('an ICMP error about a ping reaches the ping socket and the raw one that sent it', () => {
   const { world, a, b } = worldOfTwo();
-  b.sysctl.icmpRatelimit = 0;
+  b.sysctl = b.sysctl.with('icmpRatelimit', 0);
   const next = world.kernel.protocols.inet[IPPROTO_ICMP];
   world.kernel.protocols.inet[IPPROTO_ICMP] = (pkt: Packet) =>
     pkt.dev?.net === b ? icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, 0) : next?.(pkt);

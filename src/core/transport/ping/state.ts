@@ -1,12 +1,13 @@
 /** Ping sockets of one namespace, by their identifier (Linux `struct ping_table`). */
 import type { NetNs } from '../../net.ts';
 import { type Ip6Addr, isAny6 } from '../../util/ip6-addr.ts';
+import { SmallMap } from '../../util/small-map.ts';
 import type { PingSock } from './sock.ts';
 
 export class PingState {
   readonly net: NetNs;
   /** Sockets that share an identifier have SO_REUSEADDR. */
-  readonly socks: Map<number, PingSock[]> = new Map();
+  readonly socks: SmallMap<number, PingSock[]> = new SmallMap();
   /** The last identifier that was given out (`ping_port_rover`). */
   private rover = 0;
 

@@ -1,10 +1,11 @@
 /** Raw sockets of one namespace, by protocol (Linux `struct raw_hashinfo`). */
 import type { NetNs } from '../../net.ts';
+import { SmallMap } from '../../util/small-map.ts';
 import type { RawSock } from './sock.ts';
 
 export class RawState {
   readonly net: NetNs;
-  readonly socks: Map<number, RawSock[]> = new Map();
+  readonly socks: SmallMap<number, RawSock[]> = new SmallMap();
 
   constructor(net: NetNs) {
     this.net = net;

@@ -1,4 +1,6 @@
 /** Local ports in use, and by whom (Linux `inet_bind_hashbucket`, `inet_bind_bucket`). */
+
+import { SmallMap } from '../../util/small-map.ts';
 import type { TcpSock } from './sock.ts';
 import type { TimeWaitSock } from './time-wait-sock.ts';
 
@@ -19,7 +21,7 @@ export class BindBucket {
 }
 
 export class BindTable {
-  private readonly buckets: Map<number, BindBucket> = new Map();
+  private readonly buckets: SmallMap<number, BindBucket> = new SmallMap();
 
   get(port: number): BindBucket | undefined {
     return this.buckets.get(port);

@@ -43,7 +43,7 @@ function text(got: Received | number): string {
 
 /** A listener with room for `qlen` fast opens. */
 function listen(p: Peer, qlen = 5): TcpSock {
-  p.net.sysctl.tcpFastopen = 3;
+  p.net.sysctl = p.net.sysctl.with('tcpFastopen', 3);
   const sk = new TcpSock(p.net, 2);
   assert.equal(sk.setOption(TCP_FASTOPEN, qlen), 0);
   assert.equal(sk.bind(0, LOCAL_PORT), 0);
@@ -163,7 +163,7 @@ test('server: the queue of unfinished fast opens is bounded; a RST keeps its pla
 
 test('server: 0x200 asks for no cookie, 0x400 makes every listener one', () => {
   const p = new Peer();
-  p.net.sysctl.tcpFastopen = 0x602;
+  p.net.sysctl = p.net.sysctl.with('tcpFastopen', 0x602);
   const listener = p.listen();
   sendSyn(p, null, Buffer.from('hi'));
   assert.equal(p.next(), 'S. 0:0 ack 3');
@@ -295,7 +295,7 @@ test('client: TCP_FASTOPEN_CONNECT waits for the first write', () => {
 
 test('client: two timeouts after data in a SYN end fast open for a while, and a success ends that', () => {
   const p = withCookie();
-  p.net.sysctl.tcpFastopenBlackholeTimeoutSec = 3600;
+  p.net.sysctl = p.net.sysctl.with('tcpFastopenBlackholeTimeoutSec', 3600);
   const sk = new TcpSock(p.net, 2);
   sk.sendmsg(Buffer.from('hello'), MSG_FASTOPEN, TO);
   p.run(4_000_000);
@@ -316,7 +316,7 @@ test('client: what is refused: the sysctl, no address (results of the kernel)', 
   const p = new Peer();
   const sk = new TcpSock(p.net, 2);
   assert.equal(sk.sendmsg(Buffer.from('x'), MSG_FASTOPEN, null), -EINVAL);
-  p.net.sysctl.tcpFastopen = 0;
+  p.net.sysctl = p.net.sysctl.with('tcpFastopen', 0);
   assert.equal(sk.sendmsg(Buffer.from('x'), MSG_FASTOPEN, TO), -EOPNOTSUPP);
   assert.equal(sk.setOption(TCP_FASTOPEN_CONNECT, 1), -EOPNOTSUPP);
 });
@@ -353,7 +353,7 @@ function two(): { world: World; a: NetNs; b: NetNs } {
 
 test('two hosts: the second connection takes its data along; counters as on the kernel', () => {
   const { world, a, b } = two();
-  b.sysctl.tcpFastopen = 3;
+  b.sysctl = b.sysctl.with('tcpFastopen', 3);
   const l = tcp(b);
   l.setsockopt(6, TCP_FASTOPEN, 5);
   l.bind(at('10.0.0.2', 80));

@@ -39,7 +39,7 @@ test('SYN flood: cookies keep the state bounded and the door open (RFC 4987 §3.
 
 test('without cookies a full queue drops SYNs (net.ipv4.tcp_syncookies = 0)', () => {
   const p = new Peer();
-  p.net.sysctl.tcpSyncookies = 0;
+  p.net.sysctl = p.net.sysctl.with('tcpSyncookies', 0);
   const sk = new TcpSock(p.net, 2);
   sk.bind(0, LOCAL_PORT);
   sk.listen(4);

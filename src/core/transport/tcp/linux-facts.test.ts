@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { segment } from '../../link/gso.ts';
 import { MIB } from '../../mib.ts';
+import type { NumberField } from '../../sysctl.ts';
 import { IPPROTO_TCP } from '../../wire/ipv4.ts';
 import type { TcpHeader } from '../../wire/tcp.ts';
 import { tcpInfo } from './info.ts';
@@ -123,12 +124,9 @@ class Replay {
   }
 
   private sysctl(name: string, value: number): void {
-    const s = this.p.net.sysctl;
-    if (name === 'net.ipv4.tcp_ecn') s.tcpEcn = value;
-    else if (name === 'net.ipv4.tcp_mtu_probing') s.tcpMtuProbing = value;
-    else if (name === 'net.ipv4.tcp_recovery') s.tcpRecovery = value;
-    else if (name === 'net.ipv4.tcp_thin_linear_timeouts') s.tcpThinLinearTimeouts = value;
-    else assert.fail(name);
+    const field = FIELDS[name];
+    if (field === undefined) assert.fail(name);
+    this.p.net.sysctl = this.p.net.sysctl.with(field, value);
   }
 
   private option(sk: TcpSock, level: number, name: number, value: number): void {
@@ -221,3 +219,11 @@ for (const fact of FACTS.scenarios)
     const expected = Object.entries(fact.counters).filter(([k]) => !IGNORED.test(k));
     assert.deepEqual(r.counters(), Object.fromEntries(expected));
   });
+
+/** The settings that the scenarios change. */
+const FIELDS: Readonly<Record<string, NumberField>> = {
+  'net.ipv4.tcp_ecn': 'tcpEcn',
+  'net.ipv4.tcp_mtu_probing': 'tcpMtuProbing',
+  'net.ipv4.tcp_recovery': 'tcpRecovery',
+  'net.ipv4.tcp_thin_linear_timeouts': 'tcpThinLinearTimeouts',
+};

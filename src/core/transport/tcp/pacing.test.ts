@@ -122,7 +122,7 @@ test('algorithms: reno and bbr are for everybody, and the default', () => {
 
 test('a black hole: after three timeouts smaller segments, net.ipv4.tcp_base_mss, then half (RFC 4821 §7.7)', () => {
   const p = new Peer();
-  p.net.sysctl.tcpMtuProbing = 1;
+  p.net.sysctl = p.net.sysctl.with('tcpMtuProbing', 1);
   const sk = p.accept({ mss: 1460 });
   write(sk, 3000);
   const sizes = new Set<number>();
@@ -139,7 +139,7 @@ test('a black hole: after three timeouts smaller segments, net.ipv4.tcp_base_mss
 test('a probe that is lost costs nothing but itself (RFC 4821 §7.6.2)', () => {
   const p = new Peer();
   p.dev.gsoMaxSize = 65_536;
-  p.net.sysctl.tcpMtuProbing = 2;
+  p.net.sysctl = p.net.sysctl.with('tcpMtuProbing', 2);
   const listener = p.listen();
   p.send('S', 0, 0, 0, 65535, { mss: 1460, sackOk: true });
   p.next();

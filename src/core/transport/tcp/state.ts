@@ -4,6 +4,7 @@
  */
 import type { NetNs } from '../../net.ts';
 import type { SipKey } from '../../util/siphash.ts';
+import { SmallMap, SmallSet } from '../../util/small-map.ts';
 import { AckState } from './ack-state.ts';
 import { BindTable } from './bind-table.ts';
 import { ConnectionTable } from './connection-table.ts';
@@ -19,9 +20,9 @@ import type { TimeWaitSock } from './time-wait-sock.ts';
 export class TcpState {
   readonly net: NetNs;
   /** Every TcpSock that was created and not destroyed: for teardown and listings. */
-  readonly socks: Set<TcpSock> = new Set();
+  readonly socks: SmallSet<TcpSock> = new SmallSet();
   /** Listeners by port (`lhash2`), the latest first. */
-  readonly listeners: Map<number, TcpSock[]> = new Map();
+  readonly listeners: SmallMap<number, TcpSock[]> = new SmallMap();
   readonly binds: BindTable = new BindTable();
   /** TIME-WAIT sockets (`tw_refcount`). */
   twCount = 0;
@@ -87,7 +88,7 @@ export class TcpState {
 
   /** Ends everything without a packet: the namespace is gone. */
   destroy(): void {
-    for (const c of this.connections.values()) {
+    for (const c of this.tableMade?.values() ?? []) {
       if (c.state === TCP_TIME_WAIT) (c as TimeWaitSock).timer?.clear();
       else if (c.state === TCP_NEW_SYN_RECV) (c as RequestSock).timer?.clear();
     }

@@ -227,10 +227,10 @@ export function transfer(t: Trouble): void {
   const w = new TwoHosts({ seed: t.seed });
   const random = new Random(t.seed, 'wire');
   for (const net of [w.a, w.b]) {
-    net.sysctl.tcpCongestionControl = t.reno ? 'reno' : 'cubic';
-    net.sysctl.tcpSack = t.sack ? 1 : 0;
-    net.sysctl.tcpTimestamps = t.timestamps ? 1 : 0;
-    net.sysctl.tcpWindowScaling = t.scaling ? 1 : 0;
+    net.sysctl = net.sysctl.with('tcpCongestionControl', t.reno ? 'reno' : 'cubic');
+    net.sysctl = net.sysctl.with('tcpSack', t.sack ? 1 : 0);
+    net.sysctl = net.sysctl.with('tcpTimestamps', t.timestamps ? 1 : 0);
+    net.sysctl = net.sysctl.with('tcpWindowScaling', t.scaling ? 1 : 0);
   }
   if (!t.gso) {
     w.devA.gsoMaxSize = 0;

@@ -263,7 +263,7 @@ test('what comes of ICMP: hard errors to connected sockets, all of them to IP_RE
   const next = world.kernel.protocols.inet[IPPROTO_UDP];
   world.kernel.protocols.inet[IPPROTO_UDP] = (pkt: Packet) =>
     pkt.udp?.dport === 77 ? soft(pkt) : next?.(pkt);
-  b.sysctl.icmpRatelimit = 0;
+  b.sysctl = b.sysctl.with('icmpRatelimit', 0);
   const c = udp(a);
   const outcomes = (port: number, setup: (s: Socket) => void): number => {
     const s = udp(a);
@@ -359,7 +359,8 @@ test('path MTU discovery: a router says how much, and what is longer is refused 
     { net: r, cidr: '10.1.0.254/24', ...small },
     { net: b, cidr: '10.1.0.1/24', ...small },
   );
-  for (const dev of r.devs) if (dev.ipv4 !== null) dev.ipv4.conf.forwarding = 1;
+  for (const dev of r.devs)
+    if (dev.ipv4 !== null) dev.ipv4.conf = dev.ipv4.conf.with('forwarding', 1);
   addRoute(a, '10.1.0.0/16', { via: '10.0.0.254' });
   addRoute(b, '10.0.0.0/24', { via: '10.1.0.254' });
   const rx = bound(b, '0.0.0.0', 1);
