@@ -1,0 +1,52 @@
+/**
+ * What of one handle keeps Node's event loop alive, counted as libuv does: an active handle with a
+ * reference, or any request under way whatever `unref` said.
+ */
+import { hold, release } from './loop.ts';
+
+export class LoopHold {
+  private referenced = true;
+  private active = false;
+  private requests = 0;
+  private holding = false;
+
+  get hasRef(): boolean {
+    return this.referenced;
+  }
+
+  ref(): void {
+    this.referenced = true;
+    this.update();
+  }
+
+  unref(): void {
+    this.referenced = false;
+    this.update();
+  }
+
+  /** Active: it listens or reads. */
+  setActive(active: boolean): void {
+    this.active = active;
+    this.update();
+  }
+
+  /** A request begins. */
+  begin(): void {
+    this.requests++;
+    this.update();
+  }
+
+  /** A request has ended. */
+  end(): void {
+    this.requests--;
+    this.update();
+  }
+
+  private update(): void {
+    const want = this.requests > 0 || (this.referenced && this.active);
+    if (want === this.holding) return;
+    this.holding = want;
+    if (want) hold();
+    else release();
+  }
+}
