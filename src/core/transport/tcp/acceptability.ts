@@ -59,7 +59,7 @@ function pawsCheck(sk: TcpSock, seg: RxSegment): DropReason | null {
   if (seg.seq !== sk.rcvNxt)
     return seqLt(seg.seq, sk.rcvNxt) ? 'TCP_RFC7323_PAWS_ACK' : 'TCP_RFC7323_PAWS';
   if (seg.ack !== sk.sndUna) return 'TCP_RFC7323_PAWS';
-  const win = seg.hdr.window * 2 ** sk.sndWscale;
+  const win = seg.hdr.window << sk.sndWscale;
   if (seqGt(seg.seq, sk.sndWl1) || (seg.seq === sk.sndWl1 && win > sk.sndWnd))
     return 'TCP_RFC7323_PAWS';
   // A duplicate ACK that was overtaken within about a timeout does no harm.

@@ -81,7 +81,7 @@ function isPredicted(sk: TcpSock, seg: RxSegment): boolean {
   const h = seg.hdr;
   if ((h.flags & ~TCP_PSH) !== TCP_ACK || seg.seq !== sk.rcvNxt) return false;
   if (seqGt(seg.ack, sk.sndNxt) || seqLt(seg.ack, sk.sndUna)) return false;
-  if (h.headerLen() !== sk.tcpHeaderLen || h.window * 2 ** sk.sndWscale !== sk.sndWnd) return false;
+  if (h.headerLen() !== sk.tcpHeaderLen || h.window << sk.sndWscale !== sk.sndWnd) return false;
   if (sk.receiveQueue.ofo.length > 0 || sk.urgData !== 0) return false;
   if (sk.rmemAlloc + seg.truesize > sk.rcvbuf) return false;
   if (seg.len > 0 && seqGt(seg.endSeq, (sk.rcvNxt + tcpReceiveWindow(sk)) | 0)) return false;
@@ -251,7 +251,7 @@ function synRecvAcked(sk: TcpSock, seg: RxSegment): void {
   setState(sk, TCP_ESTABLISHED);
   stateChange(sk);
   sk.sndUna = seg.ack;
-  sk.sndWnd = seg.hdr.window * 2 ** sk.sndWscale;
+  sk.sndWnd = seg.hdr.window << sk.sndWscale;
   sk.sndWl1 = seg.seq;
   updatePacingRate(sk);
   sk.lsndtime = sk.mstamp;

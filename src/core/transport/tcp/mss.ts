@@ -88,9 +88,10 @@ function gsoMaxSize(sk: TcpSock): number {
 export function tcpTsoSegs(sk: TcpSock, mss: number): number {
   const max = gsoMaxSize(sk);
   if (max === 0) return 1;
-  let bytes = sk.pacingRate / 2 ** sk.pacingShift;
+  let bytes = sk.pacingRate / (1 << sk.pacingShift);
   // On short paths larger bursts do no harm.
-  const r = Math.floor(sk.rttMin.value / 2 ** sk.net.sysctl.tcpTsoRttLog);
+  const log = sk.net.sysctl.tcpTsoRttLog;
+  const r = log > 30 ? 0 : Math.floor(sk.rttMin.value / (1 << log));
   if (r < 32) bytes += max >>> r;
   bytes = Math.min(bytes, max);
   const least = sk.ca.minTsoSegs === null ? sk.net.sysctl.tcpMinTsoSegs : sk.ca.minTsoSegs(sk);

@@ -88,13 +88,13 @@ function selectWindow(sk: TcpSock): number {
   if (freeSpace < fullSpace >> 1) {
     sk.ackQuick = 0;
     // Below a sixteenth of the buffer, or one segment, say zero: the peer must not dribble.
-    freeSpace = roundDown(freeSpace, 2 ** sk.rcvWscale);
+    freeSpace = roundDown(freeSpace, 1 << sk.rcvWscale);
     if (freeSpace < allowed >> 4 || freeSpace < mss) return 0;
   }
   if (freeSpace > sk.rcvSsthresh) freeSpace = sk.rcvSsthresh;
   if (sk.rcvWscale !== 0) {
     // Rounding up keeps the peer from being told less than it had.
-    return roundUp(freeSpace, 2 ** sk.rcvWscale);
+    return roundUp(freeSpace, 1 << sk.rcvWscale);
   }
   let window = sk.rcvWnd;
   fullSpace = Math.max(fullSpace, 0);
@@ -105,7 +105,7 @@ function selectWindow(sk: TcpSock): number {
 
 /** net.ipv4.tcp_shrink_window = 1: the edge may move back (RFC 7323 §2.4). */
 function selectWindowShrinking(sk: TcpSock, space: number, fullSpace: number): number {
-  const unit = 2 ** sk.rcvWscale;
+  const unit = 1 << sk.rcvWscale;
   let free = roundDown(space, unit);
   if (free < fullSpace >> 1) {
     sk.ackQuick = 0;
@@ -140,15 +140,15 @@ export function tcpSelectWindow(sk: TcpSock): number {
     // RFC 9293 §3.8.6.2.1: the right edge never moves back.
     if (net.sysctl.tcpShrinkWindow === 0 || sk.rcvWscale === 0) {
       if (newWin === 0) count(net, MIB.TcpExtTCPWantZeroWindowAdv);
-      newWin = roundUp(curWin, 2 ** sk.rcvWscale);
+      newWin = roundUp(curWin, 1 << sk.rcvWscale);
     }
   }
   sk.rcvWnd = newWin;
   sk.rcvWup = sk.rcvNxt;
   if (sk.rcvWscale === 0 && net.sysctl.tcpWorkaroundSignedWindows !== 0)
     newWin = Math.min(newWin, MAX_TCP_WINDOW);
-  else newWin = Math.min(newWin, 65535 * 2 ** sk.rcvWscale);
-  newWin = Math.floor(newWin / 2 ** sk.rcvWscale);
+  else newWin = Math.min(newWin, 65535 * (1 << sk.rcvWscale));
+  newWin = Math.floor(newWin / (1 << sk.rcvWscale));
   if (newWin === 0) {
     if (oldWin !== 0) count(net, MIB.TcpExtTCPToZeroWindowAdv);
   } else if (oldWin === 0) {
