@@ -8,6 +8,7 @@ const ALL: Readonly<Record<string, () => Promise<{ run(): Promise<Result[]> }>>>
   packet: () => import('./packet.ts'),
   forward: () => import('./forward.ts'),
   'netns-cost': () => import('./netns-cost.ts'),
+  fib: () => import('./fib.ts'),
   namespaces: () => import('./namespaces.ts'),
   life: () => import('./life.ts'),
   bulk: () => import('./bulk.ts'),

@@ -12,12 +12,12 @@ import type { NetNs } from '../src/core/net.ts';
 import { inetAddrAdd } from '../src/core/network/ipv4/device.ts';
 import { fibAdd, fibDel, type RouteSpec } from '../src/core/network/route/change.ts';
 import {
-  NO_METRICS,
   RT_SCOPE_LINK,
   RT_SCOPE_UNIVERSE,
   RT_TABLE_MAIN,
   RTPROT_BOOT,
 } from '../src/core/network/route/fib.ts';
+import { NO_METRICS } from '../src/core/network/route/fib-info.ts';
 import { RTN_UNICAST } from '../src/core/network/route/route.ts';
 import type { Credentials } from '../src/core/socket/credentials.ts';
 import { Socket } from '../src/core/socket/socket.ts';

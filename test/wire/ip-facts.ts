@@ -1,12 +1,8 @@
 /** The facts about UDP, ICMP, IP, forwarding and fragments, case by case as linux_wire.py makes them. */
 import { errnoName } from '../../src/core/errno.ts';
 import { fibAdd } from '../../src/core/network/route/change.ts';
-import {
-  NO_METRICS,
-  RT_SCOPE_UNIVERSE,
-  RT_TABLE_MAIN,
-  RTPROT_BOOT,
-} from '../../src/core/network/route/fib.ts';
+import { RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTPROT_BOOT } from '../../src/core/network/route/fib.ts';
+import { NO_METRICS } from '../../src/core/network/route/fib-info.ts';
 import {
   RTN_BLACKHOLE,
   RTN_PROHIBIT,

@@ -1,12 +1,12 @@
 /** A route as `ip route show` tells it (Linux `fib_dump_info`). */
 import {
   type FibNexthop,
-  type FibRoute,
   RTNH_F_DEAD,
   RTNH_F_LINKDOWN,
   RTNH_F_ONLINK,
   type RouteMetrics as StackMetrics,
-} from '../network/route/fib.ts';
+} from '../network/route/fib-info.ts';
+import type { FibRoute } from '../network/route/fib-route.ts';
 import { formatIpv4 } from '../util/address.ts';
 import type { NexthopInfo, RouteInfo, RouteMetrics } from './info.ts';
 import { protocolName, ROUTE_TYPES, type RouteType, scopeName } from './names.ts';

@@ -8,11 +8,8 @@ import {
   type InsertMode,
   type RouteSpec as StackRoute,
 } from '../network/route/change.ts';
-import {
-  type FibRoute,
-  NO_METRICS,
-  type RouteMetrics as StackMetrics,
-} from '../network/route/fib.ts';
+import { NO_METRICS, type RouteMetrics as StackMetrics } from '../network/route/fib-info.ts';
+import { FibRoute } from '../network/route/fib-route.ts';
 import { RTN_REFUSED, routeInput } from '../network/route/input.ts';
 import { fibLookup } from '../network/route/lookup.ts';
 import { routeOutput } from '../network/route/output.ts';
@@ -212,7 +209,7 @@ export class RouteControl {
     from: number,
   ): Omit<RouteDecision, 'dev' | 'src' | 'iif'> {
     const fib = fibLookup(this.net, { dst: addr, src: from, tos: 0, scope: 0, oif: 0 });
-    const fibMetrics = typeof fib === 'number' ? NO_METRICS : fib.route.metrics;
+    const fibMetrics = typeof fib === 'number' ? NO_METRICS : fib.info.metrics;
     const learnt = route.pmtu !== 0 && this.net.kernel.nowUs < route.pmtuExpiresUs;
     const isUnicast = route.type === RTN_UNICAST;
     const metrics = isUnicast ? metricsInfo(fibMetrics) : {};
@@ -233,9 +230,11 @@ export class RouteControl {
     const oif = query.oif === undefined ? 0 : findDevice(this.net, query.oif).ifindex;
     const src = query.from === undefined ? 0 : addressOf(query.from);
     const tos = query.tos ?? 0;
-    const found = fibLookup(this.net, { dst: addressOf(dst), src, tos, scope: 0, oif });
+    const addr = addressOf(dst);
+    const found = fibLookup(this.net, { dst: addr, src, tos, scope: 0, oif });
     if (typeof found === 'number') throw new NetError(found, 'rtnetlink');
-    return routeInfo(found.route);
+    const { table, prefixLen, info } = found;
+    return routeInfo(new FibRoute(table, addr & maskOf(prefixLen), prefixLen, found.tos, info));
   }
 
   private check(errno: number): void {

@@ -2,7 +2,7 @@
 import { EINVAL, NetError } from '../errno.ts';
 import type { NetNs } from '../net.ts';
 import type { InsertMode } from '../network/route/change.ts';
-import { RTNH_F_DEAD, RTNH_F_LINKDOWN, RTNH_F_ONLINK } from '../network/route/fib.ts';
+import { RTNH_F_DEAD, RTNH_F_LINKDOWN, RTNH_F_ONLINK } from '../network/route/fib-info.ts';
 import {
   fib6Add,
   fib6Del,

@@ -8,7 +8,7 @@ import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import type { Ipv4Address } from '../network/ipv4/device.ts';
 import type { Ipv6Address } from '../network/ipv6/address.ts';
-import type { FibRoute } from '../network/route/fib.ts';
+import type { FibRoute } from '../network/route/fib-route.ts';
 import { FibRoute6 } from '../network/route6/fib.ts';
 import { addressInfo } from './addr.ts';
 import { address6Info } from './addr6.ts';

@@ -16,7 +16,7 @@ import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import { inet6AddrAdd } from '../network/ipv6/addrconf.ts';
 import { IFA_F_NODAD } from '../network/ipv6/address.ts';
-import { NO_METRICS } from '../network/route/fib.ts';
+import { NO_METRICS } from '../network/route/fib-info.ts';
 import { fib6Add } from '../network/route6/change.ts';
 import type { SockAddrIn } from '../transport/sock.ts';
 import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../transport/sock.ts';

@@ -11,6 +11,7 @@ import {
   RT_TABLE_MAIN,
   RTPROT_KERNEL,
 } from '../route/fib.ts';
+import { FibInfos } from '../route/fib-info.ts';
 import { routeOutput } from '../route/output.ts';
 import { RTN_LOCAL } from '../route/route.ts';
 import { IcmpLimit } from './icmp-limit.ts';
@@ -28,6 +29,8 @@ export class Ipv4State {
   readonly icmpLimit: IcmpLimit;
   readonly ident: IdentGenerator;
   private readonly net: NetNs;
+  /** What routes say, shared by those that say the same. */
+  readonly fibInfos: FibInfos = new FibInfos();
   private readonly tables: SmallMap<number, FibTable> = new SmallMap();
   private order: readonly FibTable[] = [];
 
@@ -77,7 +80,7 @@ export class Ipv4State {
   table(id: number): FibTable {
     let table = this.tables.get(id);
     if (table === undefined) {
-      table = new FibTable(id);
+      table = new FibTable(id, this.fibInfos);
       this.tables.set(id, table);
       // `concat` makes arrays without room to grow, of which a namespace has many.
       this.order = ([] as FibTable[]).concat(

@@ -2,7 +2,6 @@
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import { isMulticast, isZeronet } from '../../util/address.ts';
-import { tableLookup } from './lookup.ts';
 import { RTN_BROADCAST, RTN_MULTICAST, RTN_UNICAST } from './route.ts';
 
 /** `RTN_LOCAL`, `RTN_BROADCAST`, `RTN_MULTICAST` or `RTN_UNICAST`. */
@@ -20,7 +19,7 @@ function addrType(net: NetNs, addr: number, dev: NetDevice | null): number {
   if (isMulticast(addr)) return RTN_MULTICAST;
   const table = net.ipv4.localTable;
   if (table === null) return RTN_UNICAST;
-  const result = tableLookup(net, table, { dst: addr, tos: 0, scope: 0, oif: 0 });
+  const result = table.lookup(net, { dst: addr, tos: 0, scope: 0, oif: 0 });
   if (typeof result === 'number') return RTN_UNICAST;
-  return dev === null || dev === result.nexthop?.dev ? result.route.type : RTN_UNICAST;
+  return dev === null || dev === result.nexthop.dev ? result.info.type : RTN_UNICAST;
 }

@@ -10,22 +10,26 @@ import { maskOf } from '../../util/address.ts';
 import type { KernelRoute } from '../ipv4/device.ts';
 import { inetAddrType, inetDevAddrType } from './addr-type.ts';
 import {
-  FibNexthop,
-  FibRoute,
   type FibTable,
-  NO_METRICS,
-  type RouteMetrics,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_SCOPE_NOWHERE,
   RT_SCOPE_UNIVERSE,
   RT_TABLE_MAIN,
+  RTPROT_KERNEL,
+} from './fib.ts';
+import {
+  type FibInfo,
+  FibNexthop,
+  NO_METRICS,
+  type RouteMetrics,
   RTNH_F_DEAD,
   RTNH_F_LINKDOWN,
   RTNH_F_ONLINK,
-  RTPROT_KERNEL,
-} from './fib.ts';
-import { fibLookup, typeErrno } from './lookup.ts';
+} from './fib-info.ts';
+import { FibRoute } from './fib-route.ts';
+import { fibLookup } from './lookup.ts';
+import { typeErrno } from './match.ts';
 import { RTN_ANYCAST, RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST } from './route.ts';
 
 /** One way of a route as it is asked for. */
@@ -72,7 +76,7 @@ export function fibAdd(net: NetNs, spec: RouteSpec, mode: InsertMode): number {
   const table = net.ipv4.table(spec.table);
   const same = table.at(spec.dst, spec.prefixLen).filter((r) => samePreference(r, made));
   const [first] = same;
-  const twin = same.find((r) => isTwin(r, made));
+  const twin = same.find((r) => r.info === made.info);
   if (first !== undefined) {
     if (mode.exclusive) return -EEXIST;
     if (mode.replace) {
@@ -128,8 +132,7 @@ export function kernelRouteAdd(dev: NetDevice, r: KernelRoute): void {
   const { net } = dev;
   const table = net.ipv4.table(r.table);
   const made = kernelRoute(dev, r);
-  const twin = table.at(r.dst, r.prefixLen).some((x) => samePreference(x, made) && isTwin(x, made));
-  if (twin) return;
+  if (table.at(r.dst, r.prefixLen).some((x) => x.tos === 0 && x.info === made.info)) return;
   table.insert(made, true);
   announce(net, 'newroute', made);
 }
@@ -148,38 +151,40 @@ export function kernelRouteDel(dev: NetDevice, r: KernelRoute): void {
  * answer; `disabled`: it has no address left, all go; `gone`: even routes that have another way.
  */
 export function fibSyncDownDev(dev: NetDevice, why: 'down' | 'disabled' | 'gone'): void {
-  eachRoute(dev.net, (table, route) => {
+  const dying = new Set<FibInfo>();
+  for (const info of dev.net.ipv4.fibInfos) {
     let touched = false;
-    for (const nh of route.nexthops) {
+    for (const nh of info.nexthops) {
       if (nh.dev !== dev || (why === 'down' && nh.scope === RT_SCOPE_NOWHERE)) continue;
       nh.flags |= RTNH_F_DEAD | RTNH_F_LINKDOWN;
       touched = true;
     }
-    // LINUX: what goes with its device is not told (`fib_table_flush`).
-    if (touched && (why === 'gone' || route.isDead())) table.remove(route);
-  });
+    if (touched && (why === 'gone' || info.isDead())) dying.add(info);
+  }
+  // LINUX: what goes with its device is not told (`fib_table_flush`).
+  if (dying.size > 0)
+    for (const table of dev.net.ipv4.allTables())
+      for (const route of table.list()) if (dying.has(route.info)) table.remove(route);
   dev.net.ipv4.changed();
 }
 
 /** The carrier went: ways through the device are marked, and used only if nothing says otherwise. */
 export function fibSyncLinkDown(dev: NetDevice): void {
-  eachRoute(dev.net, (_table, route) => {
-    for (const nh of route.nexthops)
+  for (const info of dev.net.ipv4.fibInfos)
+    for (const nh of info.nexthops)
       if (nh.dev === dev && nh.scope !== RT_SCOPE_NOWHERE) nh.flags |= RTNH_F_LINKDOWN;
-  });
   dev.net.ipv4.changed();
 }
 
 /** The device is up, perhaps with carrier, again (`fib_sync_up`). */
 export function fibSyncUp(dev: NetDevice): void {
-  eachRoute(dev.net, (_table, route) => {
-    for (const nh of route.nexthops) {
+  for (const info of dev.net.ipv4.fibInfos)
+    for (const nh of info.nexthops) {
       if (nh.dev !== dev) continue;
       if (dev.up) nh.flags &= ~RTNH_F_DEAD;
       if (dev.carrier) nh.flags &= ~RTNH_F_LINKDOWN;
       else if (nh.scope !== RT_SCOPE_NOWHERE) nh.flags |= RTNH_F_LINKDOWN;
     }
-  });
   dev.net.ipv4.changed();
 }
 
@@ -189,10 +194,6 @@ export function fibSyncDownAddr(net: NetNs, local: number): void {
   for (const route of table?.list() ?? [])
     if (table !== undefined && route.prefsrc === local) table.remove(route);
   net.ipv4.changed();
-}
-
-function eachRoute(net: NetNs, visit: (table: FibTable, route: FibRoute) => void): void {
-  for (const table of net.ipv4.allTables()) for (const route of table.list()) visit(table, route);
 }
 
 function removeRoute(net: NetNs, table: FibTable, route: FibRoute): void {
@@ -208,38 +209,21 @@ function announce(net: NetNs, kind: 'newroute' | 'delroute', route: FibRoute): v
 function kernelRoute(dev: NetDevice, r: KernelRoute): FibRoute {
   const scope = r.scope === RT_SCOPE_HOST ? RT_SCOPE_NOWHERE : RT_SCOPE_HOST;
   const flags = dev.carrier || r.scope === RT_SCOPE_HOST ? 0 : RTNH_F_LINKDOWN;
-  return new FibRoute({
-    ...r,
-    tos: 0,
+  const { fibInfos } = dev.net.ipv4;
+  const info = fibInfos.intern({
+    type: r.type,
+    scope: r.scope,
     protocol: RTPROT_KERNEL,
-    nexthops: [new FibNexthop(dev, 0, 1, scope, flags)],
+    prefsrc: r.prefsrc,
+    priority: r.priority,
+    nexthops: fibInfos.direct(dev, scope, flags),
     metrics: NO_METRICS,
   });
+  return new FibRoute(r.table, r.dst, r.prefixLen, 0, info);
 }
 
 function samePreference(a: FibRoute, b: FibRoute): boolean {
   return a.tos === b.tos && a.priority === b.priority;
-}
-
-/** The same in all that `fib_info` compares. */
-function isTwin(a: FibRoute, b: FibRoute): boolean {
-  return (
-    a.type === b.type &&
-    a.scope === b.scope &&
-    a.prefsrc === b.prefsrc &&
-    a.protocol === b.protocol &&
-    a.nexthops.length === b.nexthops.length &&
-    a.nexthops.every((n, i) => {
-      const o = b.nexthops[i];
-      return n.dev === o?.dev && n.gateway === o.gateway && n.weight === o.weight;
-    }) &&
-    sameMetrics(a.metrics, b.metrics)
-  );
-}
-
-function sameMetrics(a: RouteMetrics, b: RouteMetrics): boolean {
-  const keys = Object.keys(NO_METRICS) as (keyof RouteMetrics)[];
-  return keys.every((key) => a[key] === b[key]);
 }
 
 /** A route's first way alone is compared (`fib_nh_match`). */
@@ -282,7 +266,8 @@ function makeRoute(net: NetNs, spec: RouteSpec): FibRoute | number {
   if (spec.prefsrc !== 0 && !isValidSource(net, spec))
     return refuse(net, EINVAL, 'Invalid prefsrc address');
   // `slice` makes arrays without room to grow, of which a namespace has many.
-  return new FibRoute({ ...spec, nexthops: nexthops.slice() });
+  const info = net.ipv4.fibInfos.intern({ ...spec, nexthops: nexthops.slice() });
+  return new FibRoute(spec.table, spec.dst, spec.prefixLen, spec.tos, info);
 }
 
 /** Linux `fib_props[].scope` */
@@ -326,13 +311,13 @@ function makeNexthop(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | 
   const oif = n.dev?.ifindex ?? 0;
   const way = fibLookup(net, { dst: n.gateway, tos: 0, scope, oif, anyCarrier: true });
   if (typeof way === 'number') return refuse(net, -way, 'Nexthop has invalid gateway');
-  const { route, nexthop } = way;
-  if ((route.type !== RTN_UNICAST && route.type !== RTN_LOCAL) || nexthop === null)
+  const { info, nexthop } = way;
+  if (info.type !== RTN_UNICAST && info.type !== RTN_LOCAL)
     return refuse(net, EINVAL, 'Nexthop has invalid gateway');
   const dev = nexthop.dev;
   if (!dev.up) return refuse(net, ENETDOWN, 'Nexthop device is not up');
   // LINUX: an address of our own will do as a gateway.
-  return new FibNexthop(dev, n.gateway, n.weight, route.scope, linkFlag(dev));
+  return new FibNexthop(dev, n.gateway, n.weight, info.scope, linkFlag(dev));
 }
 
 function makeDirect(net: NetNs, n: NexthopSpec): FibNexthop | number {

@@ -8,8 +8,9 @@ import type { NetDevice } from '../../link/net-device.ts';
 import { INADDR_ALLHOSTS_GROUP, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
 import { IPPROTO_IGMP } from '../../wire/ipv4.ts';
 import { findException } from './exception.ts';
-import { type FibResult, RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from './fib.ts';
+import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { fibLookup } from './lookup.ts';
+import type { FibResult } from './match.ts';
 import {
   Route,
   RTN_BROADCAST,
@@ -75,13 +76,13 @@ function decide(dev: NetDevice, dst: number, src: number, tos: number): Route | 
   const found = fibLookup(net, { dst, src, tos, scope: RT_SCOPE_UNIVERSE, oif: 0 });
   const forwarding = (dev.ipv4?.conf.forwarding ?? 0) !== 0;
   if (typeof found === 'number') return refused(dev, forwarding ? -found : EHOSTUNREACH);
-  if (found.route.type === RTN_BROADCAST) return broadcast(dev, src, tos);
-  if (found.route.type === RTN_LOCAL) {
+  if (found.info.type === RTN_BROADCAST) return broadcast(dev, src, tos);
+  if (found.info.type === RTN_LOCAL) {
     const valid = validateSource(dev, src, tos, null);
     return typeof valid === 'string' ? valid : local(dev, RTN_LOCAL);
   }
   if (!forwarding) return refused(dev, EHOSTUNREACH);
-  if (found.route.type !== RTN_UNICAST || found.nexthop === null) return 'IP_INVALID_DEST';
+  if (found.info.type !== RTN_UNICAST) return 'IP_INVALID_DEST';
   const valid = validateSource(dev, src, tos, found.nexthop.dev);
   return typeof valid === 'string' ? valid : forward(found, dst, valid);
 }
@@ -105,20 +106,20 @@ function broadcast(dev: NetDevice, src: number, tos: number): Route | DropReason
 }
 
 function forward(found: FibResult, dst: number, onLink: boolean): Route {
-  const { nexthop, route: fib } = found;
-  const dev = nexthop?.dev as NetDevice;
+  const { nexthop, info } = found;
+  const { dev } = nexthop;
   const exception = findException(dev.net, dst);
   const useGateway = exception !== undefined && exception.gateway !== 0;
   const route = new Route(
     RTN_UNICAST,
     dev,
-    useGateway ? exception.gateway : (nexthop?.gateway ?? 0),
+    useGateway ? exception.gateway : nexthop.gateway,
     0,
     dev.net.ipv4.generation,
   );
-  route.mtuMetric = fib.metrics.mtu;
+  route.mtuMetric = info.metrics.mtu;
   route.onLinkSource = onLink;
-  route.mtuLock = fib.metrics.mtuLock;
+  route.mtuLock = info.metrics.mtuLock;
   if (exception !== undefined && exception.pmtu !== 0) {
     route.pmtu = exception.pmtu;
     route.pmtuLocked = exception.locked;
@@ -160,18 +161,18 @@ function searchSource(
   const unknown = rpFilter === 0 ? false : 'IP_RPFILTER';
   const back = fibLookup(net, { dst: src, tos, scope: RT_SCOPE_UNIVERSE, oif: 0 });
   if (typeof back === 'number') return unknown;
-  const { type, nexthops } = back.route;
+  const { type, nexthops } = back.info;
   if (type !== RTN_UNICAST && type !== RTN_LOCAL) return 'IP_INVALID_SOURCE';
   if (type === RTN_LOCAL && !acceptsLocal(dev)) return 'IP_LOCAL_SOURCE';
   const arrives =
     nexthops.some((n) => n.dev === dev) || (type === RTN_LOCAL && dev === net.loopback);
-  if (arrives) return (back.nexthop?.scope ?? 0) >= RT_SCOPE_HOST;
+  if (arrives) return back.nexthop.scope >= RT_SCOPE_HOST;
   if ((dev.ipv4?.addresses.length ?? 0) === 0) return unknown;
   if (rpFilter === 1) return 'IP_RPFILTER';
   const oif = dev.ifindex;
   const here = fibLookup(net, { dst: src, tos, scope: RT_SCOPE_UNIVERSE, oif, anyCarrier: true });
-  if (typeof here === 'number' || here.route.type !== RTN_UNICAST) return false;
-  return (here.nexthop?.scope ?? 0) >= RT_SCOPE_HOST;
+  if (typeof here === 'number' || here.info.type !== RTN_UNICAST) return false;
+  return here.nexthop.scope >= RT_SCOPE_HOST;
 }
 
 function acceptsLocal(dev: NetDevice): boolean {

@@ -8,14 +8,10 @@ import type { NetNs } from '../../net.ts';
 import { INADDR_LOOPBACK, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
 import { inetSelectAddr } from '../ipv4/select-addr.ts';
 import { findException } from './exception.ts';
-import {
-  type FibResult,
-  NO_METRICS,
-  RT_SCOPE_HOST,
-  RT_SCOPE_LINK,
-  RT_SCOPE_UNIVERSE,
-} from './fib.ts';
-import { fibLookup, tableLookup } from './lookup.ts';
+import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
+import { NO_METRICS } from './fib-info.ts';
+import { fibLookup } from './lookup.ts';
+import type { FibResult } from './match.ts';
 import { Route, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from './route.ts';
 
 /** The route, with `src` filled in, or `-errno`. `src`, `oif`: 0 for any. */
@@ -75,8 +71,8 @@ function byTables(
     // With a device given, the tables are not believed: the destination is taken to be on its link.
     return makeOutput(net, null, out, dst, src || inetSelectAddr(out, 0, RT_SCOPE_LINK));
   }
-  if (found.route.type === RTN_LOCAL) return makeLocal(net, src || found.route.prefsrc || dst);
-  const dev = found.nexthop?.dev ?? net.loopback;
+  if (found.info.type === RTN_LOCAL) return makeLocal(net, src || found.info.prefsrc || dst);
+  const { dev } = found.nexthop;
   return makeOutput(net, found, dev, dst, src || preferredSource(found, dev));
 }
 
@@ -89,8 +85,8 @@ function toSelf(net: NetNs, src: number): Route | number {
 
 /** Linux `fib_result_prefsrc`. */
 function preferredSource(found: FibResult, dev: NetDevice): number {
-  const { route, nexthop } = found;
-  return route.prefsrc || inetSelectAddr(dev, nexthop?.gateway ?? 0, route.scope);
+  const { info, nexthop } = found;
+  return info.prefsrc || inetSelectAddr(dev, nexthop.gateway, info.scope);
 }
 
 /** LINUX: lo may be down; what is sent to it then dies there, and nobody is told. */
@@ -110,14 +106,14 @@ function makeOutput(
   const localnet = dev.ipv4.conf.routeLocalnet !== 0 || net.ipv4ConfAll.routeLocalnet !== 0;
   if (isLoopback(source) && (dev.flags & IFF_LOOPBACK) === 0 && !localnet) return -EINVAL;
   if (isZeronet(dst)) return -EINVAL;
-  let type = found?.route.type ?? RTN_UNICAST;
+  let type = found?.info.type ?? RTN_UNICAST;
   if (dst === -1) type = RTN_BROADCAST;
   else if (isMulticast(dst)) type = RTN_MULTICAST;
   // A default route does not make a group's packets go to its gateway.
-  const way = type === RTN_MULTICAST && (found?.route.prefixLen ?? 0) < 4 ? null : found;
-  const metrics = way?.route.metrics ?? NO_METRICS;
+  const way = type === RTN_MULTICAST && (found?.prefixLen ?? 0) < 4 ? null : found;
+  const metrics = way?.info.metrics ?? NO_METRICS;
   const exception = type === RTN_UNICAST ? findException(net, dst) : undefined;
-  const gateway = type === RTN_BROADCAST ? 0 : (way?.nexthop?.gateway ?? 0);
+  const gateway = type === RTN_BROADCAST ? 0 : (way?.nexthop.gateway ?? 0);
   const route = new Route(
     type,
     dev,
@@ -145,7 +141,7 @@ function makeOutput(
 function deviceOf(net: NetNs, addr: number): NetDevice | null {
   const table = net.ipv4.localTable;
   if (table === null) return null;
-  const found = tableLookup(net, table, { dst: addr, tos: 0, scope: 0, oif: 0 });
-  if (typeof found === 'number' || found.route.type !== RTN_LOCAL) return null;
-  return found.nexthop?.dev ?? null;
+  const found = table.lookup(net, { dst: addr, tos: 0, scope: 0, oif: 0 });
+  if (typeof found === 'number' || found.info.type !== RTN_LOCAL) return null;
+  return found.nexthop.dev;
 }

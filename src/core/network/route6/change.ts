@@ -15,15 +15,15 @@ import {
 } from '../../util/ip6-addr.ts';
 import { inet6Device, ownerOf } from '../ipv6/address.ts';
 import type { InsertMode } from '../route/change.ts';
+import { RTPROT_KERNEL } from '../route/fib.ts';
 import {
   NO_METRICS,
   type RouteMetrics,
   RTNH_F_DEAD,
   RTNH_F_LINKDOWN,
   RTNH_F_ONLINK,
-  RTPROT_KERNEL,
-} from '../route/fib.ts';
-import { typeErrno } from '../route/lookup.ts';
+} from '../route/fib-info.ts';
+import { typeErrno } from '../route/match.ts';
 import { RTN_ANYCAST, RTN_LOCAL, RTN_UNICAST } from '../route/route.ts';
 import { FibNexthop6, FibRoute6, IP6_RT_PRIO_USER } from './fib.ts';
 import { fib6Lookup } from './lookup.ts';

@@ -5,7 +5,7 @@
 import type { NetDevice } from '../../link/net-device.ts';
 import { compareIp6, type Ip6Addr, prefixOf, samePrefix } from '../../util/ip6-addr.ts';
 import { Ip6Map } from '../../util/ip6-map.ts';
-import type { RouteMetrics } from '../route/fib.ts';
+import type { RouteMetrics } from '../route/fib-info.ts';
 
 /** Metric of a route that does not say (`IP6_RT_PRIO_USER`), and of those of addresses. */
 export const IP6_RT_PRIO_USER = 1024;

@@ -6,8 +6,8 @@ import { EAGAIN, EHOSTUNREACH, ENETUNREACH } from '../../errno.ts';
 import { NUD_FAILED } from '../../link/neighbour-state.ts';
 import type { NetNs } from '../../net.ts';
 import type { Ip6Addr } from '../../util/ip6-addr.ts';
-import { RTNH_F_DEAD, RTNH_F_LINKDOWN } from '../route/fib.ts';
-import { typeErrno } from '../route/lookup.ts';
+import { RTNH_F_DEAD, RTNH_F_LINKDOWN } from '../route/fib-info.ts';
+import { typeErrno } from '../route/match.ts';
 import { RTN_THROW } from '../route/route.ts';
 import type { Fib6Table, FibNexthop6, FibRoute6 } from './fib.ts';
 
