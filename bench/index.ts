@@ -9,6 +9,7 @@ const ALL: Readonly<Record<string, () => Promise<{ run(): Promise<Result[]> }>>>
   forward: () => import('./forward.ts'),
   'netns-cost': () => import('./netns-cost.ts'),
   fib: () => import('./fib.ts'),
+  'forward-routes': () => import('./forward-routes.ts'),
   namespaces: () => import('./namespaces.ts'),
   life: () => import('./life.ts'),
   bulk: () => import('./bulk.ts'),
