@@ -61,10 +61,10 @@ export class NetNs {
   readonly arp: NeighbourTable;
   readonly ipv4: Ipv4State;
   private ipv6Made: Ipv6State | null = null;
-  readonly tcp: TcpState;
-  readonly udp: UdpState;
-  readonly ping: PingState;
-  readonly raw: RawState;
+  private tcpMade: TcpState | null = null;
+  private udpMade: UdpState | null = null;
+  private pingMade: PingState | null = null;
+  private rawMade: RawState | null = null;
 
   /** Settings: objects that are shared until one is changed, and then replaced. */
   sysctl: Readonly<Sysctl> = SYSCTL_DEFAULT;
@@ -88,11 +88,28 @@ export class NetNs {
     this.devs = new DeviceList();
     this.arp = new NeighbourTable(this, ARP_PROTOCOL);
     this.ipv4 = new Ipv4State(this);
-    this.tcp = new TcpState(this);
-    this.udp = new UdpState(this);
-    this.ping = new PingState(this);
-    this.raw = new RawState(this);
     this.loopback = loopbackSetup(this);
+  }
+
+  /** Connections, listeners and ports of TCP. Each protocol's state is made at its first use. */
+  get tcp(): TcpState {
+    this.tcpMade ??= new TcpState(this);
+    return this.tcpMade;
+  }
+
+  get udp(): UdpState {
+    this.udpMade ??= new UdpState(this);
+    return this.udpMade;
+  }
+
+  get ping(): PingState {
+    this.pingMade ??= new PingState(this);
+    return this.pingMade;
+  }
+
+  get raw(): RawState {
+    this.rawMade ??= new RawState(this);
+    return this.rawMade;
   }
 
   /** Counters; made when the first one counts, so that an idle namespace pays little. */
@@ -125,7 +142,7 @@ export class NetNs {
 
   /** Somebody needs it. TIME-WAIT and half-open connections do not; connections that nobody reads do. */
   get referenced(): boolean {
-    return this.refs > 0 || this.tcp.socks.size > 0;
+    return this.refs > 0 || (this.tcpMade !== null && this.tcpMade.socks.size > 0);
   }
 
   /** Everything of IPv6: tables, neighbours, settings, counters. Made at the first use. */
@@ -148,10 +165,10 @@ export class NetNs {
     this.dead = true;
     this.kernel.forgetNetNs(this);
     this.nsids.destroy();
-    this.tcp.destroy();
-    this.udp.destroy();
-    this.ping.destroy();
-    this.raw.destroy();
+    this.tcpMade?.destroy();
+    this.udpMade?.destroy();
+    this.pingMade?.destroy();
+    this.rawMade?.destroy();
     destroyDevices(this);
     this.arp.destroy();
     this.ipv4.destroy();

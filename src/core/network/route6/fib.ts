@@ -1,11 +1,12 @@
 /**
- * IPv6 routes and the tables that hold them (Linux `struct fib6_info`, `net/ipv6/ip6_fib.c`). Small tables: a map
- * for each prefix length in use, searched from the longest.
+ * IPv6 routes and the tables that hold them (Linux `struct fib6_info`, `net/ipv6/ip6_fib.c`). Small tables are a
+ * list, large ones hash tables; which one it is, nobody sees.
  */
 import type { NetDevice } from '../../link/net-device.ts';
-import { compareIp6, type Ip6Addr, prefixOf, samePrefix } from '../../util/ip6-addr.ts';
-import { Ip6Map } from '../../util/ip6-map.ts';
+import { compareIp6, type Ip6Addr, samePrefix } from '../../util/ip6-addr.ts';
 import type { RouteMetrics } from '../route/fib-info.ts';
+import { HashFib6 } from './hash-fib.ts';
+import { SmallFib6 } from './small-fib.ts';
 
 /** Metric of a route that does not say (`IP6_RT_PRIO_USER`), and of those of addresses. */
 export const IP6_RT_PRIO_USER = 1024;
@@ -60,91 +61,63 @@ export class FibRoute6 {
   }
 }
 
+/** More routes than this are in hash tables; they are a list again when there are fewer than half. */
+const BIG = 64;
+
 export class Fib6Table {
   readonly id: number;
-  /** By prefix length: routes of each prefix, best first. */
-  private byLength: readonly (readonly [length: number, map: Ip6Map<FibRoute6[]>])[] = [];
-  /** Lengths in use, longest first. */
-  private lengths: readonly number[] = [];
+  private store: SmallFib6 | HashFib6 = new SmallFib6();
 
   constructor(id: number) {
     this.id = id;
   }
 
-  private mapOf(prefixLen: number): Ip6Map<FibRoute6[]> | undefined {
-    const { byLength } = this;
-    for (let i = 0; i < byLength.length; i++) {
-      const entry = byLength[i];
-      if (entry !== undefined && entry[0] === prefixLen) return entry[1];
-    }
-    return undefined;
-  }
-
   get isEmpty(): boolean {
-    return this.lengths.length === 0;
+    return this.store.size === 0;
   }
 
-  /** Lengths in use, longest first: the order in which a look-up tries them. */
-  get usedLengths(): readonly number[] {
-    return this.lengths;
+  /**
+   * Of the prefixes that hold `dst` and are shorter than `below`, the routes of the longest, best first; null when
+   * there is none.
+   */
+  match(dst: Ip6Addr, below: number): readonly FibRoute6[] | null {
+    return this.store.match(dst, below);
   }
 
   /** Routes of one prefix, best first. */
   at(dst: Ip6Addr, prefixLen: number): readonly FibRoute6[] {
-    return this.mapOf(prefixLen)?.get(dst) ?? [];
-  }
-
-  /** The routes whose prefix of this length holds `addr`; undefined when there is none. */
-  match(addr: Ip6Addr, prefixLen: number): readonly FibRoute6[] | undefined {
-    return this.mapOf(prefixLen)?.get(prefixOf(addr, prefixLen));
+    return this.store.at(dst, prefixLen);
   }
 
   /** Puts a route behind those of equal metric (`fib6_add_rt2node`). */
   insert(route: FibRoute6): void {
-    let map = this.mapOf(route.prefixLen);
-    if (map === undefined) {
-      map = new Ip6Map();
-      // `concat` makes arrays without room to grow, of which a namespace has many.
-      this.byLength = this.byLength.concat([[route.prefixLen, map]]);
-      this.lengths = this.lengths.concat(route.prefixLen).sort((a, b) => b - a);
-    }
-    const list = map.get(route.dst);
-    if (list === undefined) {
-      map.set(route.dst, [route]);
-      return;
-    }
-    const i = list.findIndex((r) => r.metric > route.metric);
-    list.splice(i < 0 ? list.length : i, 0, route);
+    if (this.store.size === BIG && this.store instanceof SmallFib6)
+      this.move(new HashFib6(), this.store.list());
+    this.store.insert(route);
   }
 
   /** Puts `route` in the place of `old`. */
   replace(old: FibRoute6, route: FibRoute6): void {
-    const list = this.mapOf(old.prefixLen)?.get(old.dst);
-    const i = list?.indexOf(old) ?? -1;
-    if (list !== undefined && i >= 0) list[i] = route;
+    this.store.replace(old, route);
   }
 
   remove(route: FibRoute6): void {
-    const map = this.mapOf(route.prefixLen);
-    const list = map?.get(route.dst);
-    const i = list?.indexOf(route) ?? -1;
-    if (map === undefined || list === undefined || i < 0) return;
-    list.splice(i, 1);
-    if (list.length > 0) return;
-    map.delete(route.dst);
-    if (map.size > 0) return;
-    this.byLength = this.byLength.filter(([n]) => n !== route.prefixLen);
-    this.lengths = this.lengths.filter((n) => n !== route.prefixLen);
+    this.store.remove(route);
+    if (this.store.size < BIG / 2 && this.store instanceof HashFib6)
+      this.move(new SmallFib6(), this.store.list());
   }
 
   /** What is inside of a prefix comes before it: the order in which Linux walks its tree. */
   list(): FibRoute6[] {
-    const all: FibRoute6[] = [];
-    for (const [, map] of this.byLength) for (const list of map.values()) all.push(...list);
-    return all.sort((a, b) =>
+    return [...this.store.list()].sort((a, b) =>
       samePrefix(a.dst, b.dst, Math.min(a.prefixLen, b.prefixLen))
         ? b.prefixLen - a.prefixLen || a.metric - b.metric
         : compareIp6(a.dst, b.dst),
     );
+  }
+
+  private move(store: SmallFib6 | HashFib6, routes: readonly FibRoute6[]): void {
+    for (const route of routes) store.insert(route);
+    this.store = store;
   }
 }

@@ -40,11 +40,13 @@ export function fib6Lookup(net: NetNs, query: Fib6Query): Fib6Result | number {
   return -ENETUNREACH;
 }
 
+/** Longer than any prefix. */
+const LONGER_THAN_ALL = 129;
+
 /** One table; `-EAGAIN`: ask the next. */
 export function table6Lookup(net: NetNs, table: Fib6Table, query: Fib6Query): Fib6Result | number {
-  for (const length of table.usedLengths) {
-    const routes = table.match(query.dst, length);
-    if (routes === undefined) continue;
+  let routes = table.match(query.dst, LONGER_THAN_ALL);
+  for (; routes !== null; routes = table.match(query.dst, (routes[0] as FibRoute6).prefixLen)) {
     const found = select(net, routes, query);
     if (found === null) continue;
     if (found.route.type === RTN_THROW) return -EAGAIN;
