@@ -3,7 +3,7 @@
  * `__ip6_datagram_connect`, `ip6_sk_dst_lookup_flow`). With v4-mapped addresses such a socket works
  * over IPv4: its IPv4 fields are then set too.
  */
-import { EADDRNOTAVAIL, EAGAIN, EINVAL, ENETUNREACH, ENODEV } from '../errno.ts';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINVAL, ENETUNREACH, ENODEV } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import { ownerOf } from '../network/ipv6/address.ts';
 import { routeOutput6, sourceOf6 } from '../network/route6/output.ts';
@@ -21,13 +21,14 @@ import {
 } from '../util/ip6-addr.ts';
 import type { DatagramSock } from './datagram.ts';
 import type { BoundAddr6, Inet6 } from './inet6-state.ts';
-import type { Sock } from './sock.ts';
+import { SOCK_STREAM, type Sock } from './sock.ts';
 
 /** A socket that can be bound. */
 export type BindableSock = Sock & { bindAddrLocked: boolean };
 
 /** `__inet6_bind` without the port: validates and takes over the address. */
 export function bindAddr6(sk: Sock, v6: Inet6, addr: Ip6Addr, scopeId: number): number {
+  if (isMulticast6(addr) && sk.type === SOCK_STREAM) return -EINVAL;
   if (isMapped6(addr)) return v6.v6only ? -EINVAL : 0;
   if (isAny6(addr)) return 0;
   let dev: NetDevice | null = null;
@@ -98,6 +99,7 @@ export function lookUp6(
   src: Ip6Addr,
   oif: number,
 ): { readonly route: Route6; readonly src: Ip6Addr } | number {
+  if (isMapped6(src) && !isMapped6(daddr)) return -EAFNOSUPPORT;
   let via = oif === 0 ? sk.boundDevIf : oif;
   if (via === 0) via = isMulticast6(daddr) ? v6.mcastOif : v6.unicastOif;
   const route = routeOutput6(sk.net, daddr, src, via);

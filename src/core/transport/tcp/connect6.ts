@@ -46,7 +46,6 @@ function connectMapped(sk: TcpSock, v6: Inet6, dst: Ip6Addr, port: number): numb
 
 function connectOver6(sk: TcpSock, v6: Inet6, dst: Ip6Addr, port: number): number {
   const { net } = sk;
-  if (isMapped6(v6.rcvSaddr)) return -EAFNOSUPPORT;
   const found = lookUp6(sk, v6, dst, v6.rcvSaddr, 0);
   if (typeof found === 'number') {
     if (found === -ENETUNREACH) net.ipv6.mib[MIB6.Ip6OutNoRoutes]++;

@@ -2,6 +2,7 @@
 import { drop } from '../../drop.ts';
 import { EADDRINUSE, EAGAIN, EINVAL } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
+import { AF_INET6 } from '../sock.ts';
 import { AcceptQueue, acceptQueueFull } from './accept-queue.ts';
 import { getPort } from './bind.ts';
 import { tcpClockUs } from './clock.ts';
@@ -51,6 +52,8 @@ export function listenSock(sk: TcpSock, backlog: number): number {
   sk.ackPending = 0;
   const list = sk.net.tcp.listeners.get(sk.sport);
   if (list === undefined) sk.net.tcp.listeners.set(sk.sport, [sk]);
+  // LINUX: those of AF_INET6 that share the port come last (`inet_hash`).
+  else if (sk.reusePort && sk.family === AF_INET6) list.push(sk);
   else list.unshift(sk);
   return 0;
 }

@@ -27,14 +27,24 @@ export function lookupListener(net: NetNs, pkt: Packet, tcp: TcpHeader): TcpSock
       best = sk;
       bestScore = score;
       equals = 1;
-    } else if (score === bestScore && score > 0 && sk.reusePort && best?.reusePort === true)
-      equals++;
+    } else if (score === bestScore && best !== null && isOfGroup(sk, best)) equals++;
   }
   if (best === null || equals <= 1) return best;
   let n = Math.floor(((flowHash(pkt, tcp) >>> 0) / 2 ** 32) * equals);
   for (const sk of list)
-    if (scoreOf(sk, pkt, dif) === bestScore && sk.reusePort && n-- === 0) return sk;
+    if (scoreOf(sk, pkt, dif) === bestScore && isOfGroup(sk, best) && n-- === 0) return sk;
   return best;
+}
+
+/** Sockets that share one address by SO_REUSEPORT (`inet_reuseport_add_sock`); the address is that of the packet. */
+function isOfGroup(sk: TcpSock, model: TcpSock): boolean {
+  return (
+    sk.reusePort &&
+    model.reusePort &&
+    sk.family === model.family &&
+    sk.boundDevIf === model.boundDevIf &&
+    sk.inet6?.v6only === model.inet6?.v6only
+  );
 }
 
 function flowHash(pkt: Packet, tcp: TcpHeader): number {
