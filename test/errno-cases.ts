@@ -162,7 +162,7 @@ function bindArguments(b: Bench, r: Recorder): void {
   r.do('IP_FREEBIND=1 bind 10.9.0.77', () => t.bind(['10.9.0.77', 0]));
   b.main.sysctl = b.main.sysctl.with('ipNonlocalBind', 1);
   r.do('ip_nonlocal_bind=1 bind 10.9.0.77', () => b.T4().bind(['10.9.0.77', 0]));
-  b.main.sysctl.ipNonlocalBind = 0;
+  b.main.sysctl = b.main.sysctl.with('ipNonlocalBind', 0);
   bindArguments6(b, r);
 }
 

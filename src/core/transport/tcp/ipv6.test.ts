@@ -336,7 +336,7 @@ test('flow label: one for all packets of a connection, another after a timeout',
 
 test('traffic class and hop limit of a socket; ECN bits are TCP’s own', () => {
   const w = twoHosts();
-  w.a.sysctl.tcpEcn = 1;
+  w.a.sysctl = w.a.sysctl.with('tcpEcn', 1);
   const l = listener(w.b, '::', 80);
   l.setsockopt(so.SOL_IPV6, so.IPV6_TCLASS, 0x20);
   const c = open(w.a);
@@ -362,7 +362,7 @@ test('traffic class and hop limit of a socket; ECN bits are TCP’s own', () => 
 
 test('SYN cookies carry IPv6’s own MSS values', () => {
   const w = twoHosts();
-  w.b.sysctl.tcpSyncookies = 2;
+  w.b.sysctl = w.b.sysctl.with('tcpSyncookies', 2);
   const [c, s] = connected(w);
   assert.equal(w.b.mib[MIB.TcpExtSyncookiesSent], 1);
   assert.equal(w.b.mib[MIB.TcpExtSyncookiesRecv], 1);
@@ -374,8 +374,8 @@ test('SYN cookies carry IPv6’s own MSS values', () => {
 
 test('fast open over IPv6: a cookie, then data in the SYN', () => {
   const w = twoHosts();
-  w.a.sysctl.tcpFastopen = 3;
-  w.b.sysctl.tcpFastopen = 3;
+  w.a.sysctl = w.a.sysctl.with('tcpFastopen', 3);
+  w.b.sysctl = w.b.sysctl.with('tcpFastopen', 3);
   const l = open(w.b);
   l.bind(six('::', 80));
   l.setsockopt(so.SOL_TCP, so.TCP_FASTOPEN, 5);
