@@ -9,6 +9,16 @@ import { type Credentials, ROOT, unprivileged } from '../src/core/socket/credent
 import { Socket } from '../src/core/socket/socket.ts';
 import { AF_INET, type OptionValue } from '../src/core/transport/sock.ts';
 import { ipv4 } from '../src/core/util/address.ts';
+import {
+  bindArguments6,
+  connectDestinations6,
+  defaults6,
+  families,
+  multicast6,
+  rejects6,
+  sources6,
+  udpDestinations6,
+} from './errno-cases6.ts';
 import { type Address, type Bench, Errno, PySocket } from './errno-socket.ts';
 
 export type Result = unknown;
@@ -100,6 +110,7 @@ function sockets(b: Bench, r: Recorder): void {
     ['RAW proto 256', 2, 3, 256],
     ['DGRAM proto ICMP root', 2, 2, 1],
     ['STREAM SCTP 132', 2, 1, 132],
+    ['AF_INET6 STREAM', 10, 1, 0],
     ['AF_UNSPEC', 0, 1, 0],
   ];
   for (const [label, f, t, p] of rows) r.do(`socket(${label})`, () => make(f, t, p));
@@ -151,6 +162,8 @@ function bindArguments(b: Bench, r: Recorder): void {
   r.do('IP_FREEBIND=1 bind 10.9.0.77', () => t.bind(['10.9.0.77', 0]));
   b.main.sysctl = b.main.sysctl.with('ipNonlocalBind', 1);
   r.do('ip_nonlocal_bind=1 bind 10.9.0.77', () => b.T4().bind(['10.9.0.77', 0]));
+  b.main.sysctl = b.main.sysctl.with('ipNonlocalBind', 0);
+  bindArguments6(b, r);
 }
 
 function privilegedPorts(b: Bench, r: Recorder): void {
@@ -418,6 +431,7 @@ function connectDestinations(b: Bench, r: Recorder): void {
   s = b.T4();
   s.bind(['10.9.0.1', 0]);
   r.do('bound to 10.9.0.1, connect 127.0.0.1 closed port', () => s.connect(['127.0.0.1', 1]));
+  connectDestinations6(b, r);
 }
 
 function connectStates(b: Bench, r: Recorder): void {
@@ -525,6 +539,7 @@ function rejects(b: Bench, r: Recorder): void {
     u.close();
     b.sleep(0.02);
   });
+  rejects6(b, r);
 }
 
 function listening(b: Bench, r: Recorder): void {
@@ -752,6 +767,7 @@ function udpIo(b: Bench, r: Recorder): void {
   udpDestinations(b, r);
   udpErrors(b, r);
   udpReceive(b, r);
+  udpDestinations6(b, r);
 }
 
 function udpDestinations(b: Bench, r: Recorder): void {
@@ -1011,6 +1027,7 @@ function multicast(b: Bench, r: Recorder): void {
     ],
   ]);
   r.do('ADD on TCP socket', () => b.T4().setsockopt(IP, 35, m('224.1.1.1', '10.9.0.1')));
+  multicast6(b, r);
 }
 
 function defaults(b: Bench, r: Recorder): void {
@@ -1051,6 +1068,7 @@ function defaults(b: Bench, r: Recorder): void {
     r.do(`TCP4 ${label}`, () => t.getsockopt(l, o));
   const u = b.U4();
   for (const [label, l, o] of [...all, ...inet]) r.do(`UDP4 ${label}`, () => u.getsockopt(l, o));
+  defaults6(b, r, all, stream);
   const [c] = b.pair();
   r.do('connected lo TCP_MAXSEG', () => c.getsockopt(TCP, 2));
   r.do('connected lo SO_RCVBUF', () => c.getsockopt(SOL, 8));
@@ -1172,7 +1190,7 @@ function demux(b: Bench, r: Recorder): void {
   let port = 47000;
   const who = (binds: readonly string[]): readonly string[] => {
     const all = binds.map((addr) => {
-      const s = b.U4().NB();
+      const s = (addr.includes(':') ? b.U6() : b.U4()).NB();
       s.setsockopt(SOL, 2, 1);
       s.bind([addr, port]);
       return s;
@@ -1189,6 +1207,7 @@ function demux(b: Bench, r: Recorder): void {
   r.do('UDP wildcard+specific (REUSEADDR), to 127.0.0.1', () => who(['0.0.0.0', '127.0.0.1']));
   r.do('UDP same addr twice (REUSEADDR), unicast', () => who(['127.0.0.1', '127.0.0.1']));
   r.do('UDP 3x same addr (REUSEADDR), unicast', () => who(['0.0.0.0', '0.0.0.0', '0.0.0.0']));
+  families(r, who);
   const [one, two, three] = [b.U4(), b.U4(), b.U4()];
   for (const s of [one, two]) {
     s.setsockopt(SOL, 2, 1);
@@ -1216,6 +1235,7 @@ function demux(b: Bench, r: Recorder): void {
     r.do('  getpeername', () => u.getpeername()[0]);
     u.close();
   }
+  sources6(b, r);
 }
 
 function reusePortSpread(b: Bench, r: Recorder): void {

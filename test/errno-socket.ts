@@ -8,6 +8,7 @@ import { EAGAIN, errnoName } from '../src/core/errno.ts';
 import type { NetDevice } from '../src/core/link/net-device.ts';
 import type { NetNs } from '../src/core/net.ts';
 import { icmpSend } from '../src/core/network/ipv4/icmp.ts';
+import { icmp6Send } from '../src/core/network/ipv6/icmp.ts';
 import {
   RTN_BLACKHOLE,
   RTN_PROHIBIT,
@@ -20,6 +21,7 @@ import { ROOT } from '../src/core/socket/credentials.ts';
 import { Socket } from '../src/core/socket/socket.ts';
 import {
   AF_INET,
+  AF_INET6,
   EPOLLERR,
   EPOLLHUP,
   EPOLLIN,
@@ -33,13 +35,16 @@ import {
   SOCK_DGRAM,
   SOCK_STREAM,
   type SockAddr,
+  type SockAddrIn,
 } from '../src/core/transport/sock.ts';
 import { SO_ERROR, SO_LINGER, SOL_SOCKET } from '../src/core/transport/sockopt-names.ts';
 import { TcpSock } from '../src/core/transport/tcp/sock.ts';
 import { formatIpv4, ipv4 } from '../src/core/util/address.ts';
+import { formatIpv6, ip6 } from '../src/core/util/ip6-addr.ts';
 import { ICMP_DEST_UNREACH } from '../src/core/wire/icmp.ts';
+import { ICMPV6_DEST_UNREACH } from '../src/core/wire/icmpv6.ts';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../src/core/wire/ipv4.ts';
-import { addAddress, addRoute, createWorld, type World } from './world.ts';
+import { addAddress, addAddress6, addRoute, createWorld, type World } from './world.ts';
 
 /** How long a call without time limit may wait before the test calls it hung, µs. */
 const FOREVER_US = 300_000_000;
@@ -50,6 +55,19 @@ const CALL_US = 20;
 export class Errno extends Error {}
 
 export type Address = readonly [host: string, port: number];
+
+/** `struct sockaddr_in6` */
+export function AT6(addr: string, port: number, scopeId = 0): SockAddrIn {
+  return { family: AF_INET6, addr: 0, addr6: ip6(addr), port, scopeId };
+}
+
+function sockaddr([host, port]: Address): SockAddr {
+  return host.includes(':') ? AT6(host, port) : { family: AF_INET, addr: ipv4(host), port };
+}
+
+function addressOf({ addr, addr6, port }: SockAddrIn): Address {
+  return [addr6 === undefined ? formatIpv4(addr) : formatIpv6(addr6), port];
+}
 
 /** The world of the program: `main`, a peer with servers, and a device that is down. */
 export class Bench {
@@ -65,20 +83,25 @@ export class Bench {
     const { world } = this;
     this.main = world.addNet('main');
     this.peer = world.addNet('peer');
-    [this.veth0] = world.wire(
+    const [veth0, veth1] = world.wire(
       { net: this.main, name: 'veth0', cidr: '10.9.0.1/24' },
       { net: this.peer, name: 'veth1', cidr: '10.9.0.2/24' },
     );
+    this.veth0 = veth0;
     world.wire(
       { net: this.main, name: 'down0', cidr: '10.8.0.1/24', up: false },
       { net: this.main, name: 'down1', up: false },
     );
+    addAddress6(this.veth0, 'fd00:9::1/64');
+    addAddress6(veth1, 'fd00:9::2/64');
     addRoute(this.main, '10.20.0.0/16', { type: RTN_UNREACHABLE });
     addRoute(this.main, '10.21.0.0/16', { type: RTN_PROHIBIT });
     addRoute(this.main, '10.22.0.0/16', { type: RTN_BLACKHOLE });
     addRoute(this.main, '10.23.0.0/16', { type: RTN_THROW });
     this.peer.sysctl = this.peer.sysctl.with('icmpRatelimit', 0);
+    this.peer.ipv6.sysctl = this.peer.ipv6.sysctl.with('icmpRatelimit', 0);
     this.filter();
+    this.filter6();
     for (const [port, what] of [
       [7000, 'hold'],
       [7001, 'rst'],
@@ -104,6 +127,24 @@ export class Bench {
         if (isPeer && (code !== undefined || (pkt.tcp !== null && this.dropped.has(port))))
           drop(this.peer, pkt, 'NOT_SPECIFIED', 'filter of the test');
         else next?.(pkt);
+      };
+    }
+  }
+
+  /** The same over IPv6: no route, prohibited, address, port unreachable, policy, reject route. */
+  private filter6(): void {
+    const { inet6 } = this.world.kernel.protocols;
+    const codes = [0, 1, 3, 4, 5, 6];
+    for (const proto of [IPPROTO_TCP, IPPROTO_UDP]) {
+      const next = inet6[proto];
+      inet6[proto] = (pkt: Packet): void => {
+        const code = codes[(pkt.tcp?.dport ?? pkt.udp?.dport ?? 0) - 7200];
+        if (pkt.dev?.net !== this.peer || code === undefined) {
+          next?.(pkt);
+          return;
+        }
+        icmp6Send(pkt, ICMPV6_DEST_UNREACH, code, 0);
+        drop(this.peer, pkt, 'NOT_SPECIFIED', 'filter of the test');
       };
     }
   }
@@ -139,8 +180,14 @@ export class Bench {
     };
   }
 
-  socket(type: number, protocol = 0, net: NetNs = this.main, cred: Credentials = ROOT): PySocket {
-    const made = Socket.create(net, AF_INET, type, protocol, cred);
+  socket(
+    type: number,
+    protocol = 0,
+    net: NetNs = this.main,
+    cred: Credentials = ROOT,
+    family: number = AF_INET,
+  ): PySocket {
+    const made = Socket.create(net, family, type, protocol, cred);
     if (typeof made === 'number') throw new Errno(errnoName(made));
     return this.adopt(made);
   }
@@ -157,6 +204,14 @@ export class Bench {
 
   U4(cred?: Credentials): PySocket {
     return this.socket(SOCK_DGRAM, 0, this.main, cred);
+  }
+
+  T6(): PySocket {
+    return this.socket(SOCK_STREAM, 0, this.main, ROOT, AF_INET6);
+  }
+
+  U6(): PySocket {
+    return this.socket(SOCK_DGRAM, 0, this.main, ROOT, AF_INET6);
   }
 
   listener(backlog = 16, addr: Address = ['127.0.0.1', 0]): PySocket {
@@ -233,7 +288,7 @@ export class PySocket {
   }
 
   bind(addr: Address): void {
-    this.bindTo({ family: AF_INET, addr: ipv4(addr[0]), port: addr[1] } as SockAddr);
+    this.bindTo(sockaddr(addr));
   }
 
   bindTo(addr: SockAddr): void {
@@ -245,7 +300,7 @@ export class PySocket {
   }
 
   connect(addr: Address): void {
-    this.connectTo({ family: AF_INET, addr: ipv4(addr[0]), port: addr[1] } as SockAddr);
+    this.connectTo(sockaddr(addr));
   }
 
   connectTo(addr: SockAddr): void {
@@ -282,8 +337,7 @@ export class PySocket {
   }
 
   sendto(data: Uint8Array | string, addr: Address, flags = 0): number {
-    const to = { family: AF_INET, addr: ipv4(addr[0]), port: addr[1] } as SockAddr;
-    return this.sendTo(data, flags, to);
+    return this.sendTo(data, flags, sockaddr(addr));
   }
 
   sendTo(data: Uint8Array | string, flags: number, to: SockAddr | null): number {
@@ -346,14 +400,13 @@ export class PySocket {
   }
 
   getsockname(): Address {
-    const { addr, port } = this.socket.getsockname();
-    return [formatIpv4(addr), port];
+    return addressOf(this.socket.getsockname());
   }
 
   getpeername(): Address {
     const peer = this.socket.getpeername();
     if (typeof peer === 'number') throw new Errno(errnoName(peer));
-    return [formatIpv4(peer.addr), peer.port];
+    return addressOf(peer);
   }
 
   ioctl(request: number): number {

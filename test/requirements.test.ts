@@ -12,12 +12,15 @@ import type { Packet } from '../src/core/packet.ts';
 import { Socket } from '../src/core/socket/socket.ts';
 import {
   AF_INET,
+  AF_INET6,
   EPOLLIN,
   SOCK_DGRAM,
   SOCK_STREAM,
   type SockAddrIn,
 } from '../src/core/transport/sock.ts';
+import { IPV6_V6ONLY, SOL_IPV6 } from '../src/core/transport/sockopt-names.ts';
 import { ipv4 } from '../src/core/util/address.ts';
+import { ip6 } from '../src/core/util/ip6-addr.ts';
 import { VirtualClock } from '../src/sim/virtual-clock.ts';
 
 interface World {
@@ -37,8 +40,8 @@ function wire(w: World, a: Namespace, b: Namespace, cidrA: string, cidrB: string
   );
 }
 
-function open(ns: Namespace, type: number): Socket {
-  const socket = Socket.create(ns.net, AF_INET, type);
+function open(ns: Namespace, type: number, family: number = AF_INET): Socket {
+  const socket = Socket.create(ns.net, family, type);
   assert.ok(typeof socket !== 'number');
   return socket;
 }
@@ -46,6 +49,13 @@ function open(ns: Namespace, type: number): Socket {
 const at = (addr: string, port: number): SockAddrIn => ({
   family: AF_INET,
   addr: ipv4(addr),
+  port,
+});
+
+const at6 = (addr: string, port: number): SockAddrIn => ({
+  family: AF_INET6,
+  addr: 0,
+  addr6: ip6(addr),
   port,
 });
 
@@ -189,6 +199,54 @@ test('S3: 1,000 namespaces bind 0.0.0.0:80, TCP and UDP; each answers its own cl
     assert.equal(textOf(udp), undefined);
   }
 });
+
+test('S3: 1,000 namespaces bind [::]:80, TCP and UDP; each answers its own clients of both families only', () => {
+  const w = world();
+  const all = Array.from({ length: 1000 }, (_, i) => {
+    const server = w.kernel.netns.add(`s${i}`);
+    const client = w.kernel.netns.add(`c${i}`);
+    wire(w, server, client, '10.0.0.1/24', '10.0.0.2/24');
+    server.ip('addr add fd00::1/64 dev eth0 nodad');
+    client.ip('addr add fd00::2/64 dev eth0 nodad');
+    return { server, client, i, ...bothFamilies(server) };
+  });
+  for (const { client, i } of all) {
+    for (const [family, to] of [
+      [AF_INET6, at6('fd00::1', 80)] as const,
+      [AF_INET, at('10.0.0.1', 80)] as const,
+    ]) {
+      assert.ok(open(client, SOCK_STREAM, family).connect(to) < 0);
+      open(client, SOCK_DGRAM, family).sendto(Buffer.from(`for ${i}`), 0, to);
+    }
+  }
+  w.clock.runFor(w.kernel.core, 1_000_000);
+  for (const { tcp, udp, i } of all) {
+    for (const family of ['IPv6', 'IPv4'])
+      assert.ok(typeof tcp.accept() !== 'number', `server ${i} has its connection over ${family}`);
+    assert.ok(typeof tcp.accept() === 'number', `server ${i} has no others`);
+    assert.deepEqual([textOf(udp), textOf(udp), textOf(udp)], [`for ${i}`, `for ${i}`, undefined]);
+  }
+});
+
+/** Listens on [::]:80; a second bind is refused exactly where Linux refuses it. */
+function bothFamilies(ns: Namespace): { tcp: Socket; udp: Socket } {
+  const [tcp, udp] = [SOCK_STREAM, SOCK_DGRAM].map((type) => {
+    const socket = open(ns, type, AF_INET6);
+    assert.equal(socket.bind(at6('::', 80)), 0);
+    for (const other of [at6('::', 80), at6('fd00::1', 80), at6('::ffff:10.0.0.1', 80)])
+      assert.equal(open(ns, type, AF_INET6).bind(other), -EADDRINUSE);
+    assert.equal(open(ns, type).bind(at('0.0.0.0', 80)), -EADDRINUSE);
+    assert.equal(open(ns, type).bind(at('10.0.0.1', 80)), -EADDRINUSE);
+    const only = open(ns, type, AF_INET6);
+    only.setsockopt(SOL_IPV6, IPV6_V6ONLY, 1);
+    assert.equal(only.bind(at6('::', 80)), -EADDRINUSE);
+    assert.equal(only.bind(at6('::', 81)), 0);
+    assert.equal(open(ns, type).bind(at('0.0.0.0', 81)), 0);
+    return socket;
+  }) as [Socket, Socket];
+  assert.equal(tcp.listen(16), 0);
+  return { tcp, udp };
+}
 
 test('S5: routes are per namespace: the same prefix leads elsewhere, and a deletion stays at home', () => {
   const w = world();

@@ -44,10 +44,6 @@ function keyOf(fact: Fact): string {
   return `${fact.group}: ${fact.case}`;
 }
 
-function isLater(fact: Fact): boolean {
-  return fact.group.startsWith('tcp') && fact.case.includes('IPv6');
-}
-
 /** Random numbers and times of day, which no two runs share. */
 function withoutNoise(observed: unknown): unknown {
   if (!Array.isArray(observed)) return observed;
@@ -82,8 +78,7 @@ function assertSame(ours: Fact, linux: Fact): void {
 const [seen, errors] = await observe([...IP_SECTIONS, ...IP6_SECTIONS, ...TCP_SECTIONS]);
 
 for (const linux of LINUX) {
-  const skip = isLater(linux) ? 'TCP over IPv6: later' : false;
-  test(keyOf(linux), { skip }, () => {
+  test(keyOf(linux), () => {
     const ours = seen.get(keyOf(linux));
     assert.ok(ours !== undefined, `not reached: ${errors.join('; ')}`);
     assertSame(ours, linux);

@@ -10,6 +10,8 @@ import { devOpen } from '../src/core/link/device-state.ts';
 import type { NetDevice } from '../src/core/link/net-device.ts';
 import type { NetNs } from '../src/core/net.ts';
 import { inetAddrAdd } from '../src/core/network/ipv4/device.ts';
+import { inet6AddrAdd } from '../src/core/network/ipv6/addrconf.ts';
+import { IFA_F_NODAD } from '../src/core/network/ipv6/address.ts';
 import { fibAdd, fibDel, type RouteSpec } from '../src/core/network/route/change.ts';
 import {
   RT_SCOPE_LINK,
@@ -29,6 +31,7 @@ import {
   type SockAddrIn,
 } from '../src/core/transport/sock.ts';
 import { ipv4, maskOf } from '../src/core/util/address.ts';
+import { ip6 } from '../src/core/util/ip6-addr.ts';
 import { VirtualClock } from '../src/sim/virtual-clock.ts';
 
 export interface WorldOptions {
@@ -109,6 +112,13 @@ export function addAddress(dev: NetDevice, cidr: string): void {
   const prefixLen = Number(length);
   const broadcast = prefixLen < 31 ? local | ~maskOf(prefixLen) : 0;
   assert.equal(inetAddrAdd(dev, { local, prefixLen, broadcast }), 0);
+}
+
+/** `'fd00::1/64'`, usable at once. */
+export function addAddress6(dev: NetDevice, cidr: string): void {
+  const [text = '', length = '128'] = cidr.split('/');
+  const init = { addr: ip6(text), prefixLen: Number(length), flags: IFA_F_NODAD };
+  assert.equal(inet6AddrAdd(dev, init), 0);
 }
 
 /** How a route leads on; `type` is a refusing one when there is no way. */

@@ -107,7 +107,7 @@ function trace(line: string): void {
 
 async function runFile(file: string, options: Options): Promise<Verdict> {
   try {
-    const script = parseScript(file, readFileSync(file, 'utf8'), options.defines);
+    const script = parseScript(file, readFileSync(file, 'utf8'), options.defines, options.script);
     const config = configure(script, options.script, options.seed);
     const run = options.verbose ? { trace } : {};
     if (options.dryRun) {

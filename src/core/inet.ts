@@ -19,7 +19,7 @@ import { pingInput } from './transport/ping/input.ts';
 import { ping6Error } from './transport/ping/send6.ts';
 import { rawInput } from './transport/raw/input.ts';
 import { raw6Error, raw6Input } from './transport/raw/ipv6.ts';
-import { tcpError } from './transport/tcp/error.ts';
+import { tcp6Error, tcpError } from './transport/tcp/error.ts';
 import { tcpInput } from './transport/tcp/input.ts';
 import { udpError } from './transport/udp/error.ts';
 import { udpInput } from './transport/udp/input.ts';
@@ -49,7 +49,9 @@ export function makeProtocols(): Protocols {
   p.ether.set(ETH_P_IPV6, ip6Input);
   p.inet[IPPROTO_ICMP] = icmpInput;
   p.inet6[IPPROTO_ICMPV6] = icmp6Input;
+  p.inet6[IPPROTO_TCP] = tcpInput;
   p.inet6[IPPROTO_UDP] = udp6Input;
+  p.inet6Error[IPPROTO_TCP] = tcp6Error;
   p.inet6Error[IPPROTO_UDP] = udp6Error;
   p.inet6Error[IPPROTO_ICMPV6] = ping6Error;
   p.inet[IPPROTO_TCP] = tcpInput;

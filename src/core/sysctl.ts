@@ -490,6 +490,8 @@ export class Sysctl6 {
   maxDstOptsLength = 2_147_483_647;
   maxHbhLength = 2_147_483_647;
   mtuExpires = 600;
+  /** net.ipv6.route.min_adv_mss: IPV6_MIN_MTU − 60 */
+  routeMinAdvmss = 1220;
 
   /** The same with one changed; namespaces share what nobody changed. */
   with(field: Exclude<keyof Sysctl6, 'with'>, value: number): Readonly<Sysctl6> {
@@ -519,6 +521,7 @@ export const IPV6_SYSCTLS: readonly {
   { name: 'net.ipv6.ip6frag_high_thresh', field: 'ip6fragHighThresh', min: 0, max: 2147483647 },
   { name: 'net.ipv6.ip6frag_time', field: 'ip6fragTime', min: 0, max: 2147483647 },
   { name: 'net.ipv6.auto_flowlabels', field: 'autoFlowlabels', min: 0, max: 3 },
+  { name: 'net.ipv6.route.min_adv_mss', field: 'routeMinAdvmss', min: 0, max: 2147483647 },
   { name: 'net.ipv6.ip_nonlocal_bind', field: 'ipNonlocalBind', min: 0, max: 255 },
   {
     name: 'net.ipv6.max_dst_opts_number',

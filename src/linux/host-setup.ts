@@ -4,20 +4,18 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
+import { remoteNetwork } from '../sim/packetdrill/remote-network.ts';
 import type { TargetConfig } from '../sim/packetdrill/target.ts';
 import { LinuxTargetError } from './error.ts';
 import { TUN_NAME } from './tun.ts';
 
 const TIMEOUT_MS = 10_000;
-/** What is behind the gateway: packetdrill routes these prefixes, and scripts change the routes by them. */
-const REMOTE_PREFIX_V4 = 24;
-const REMOTE_PREFIX_V6 = 32;
 
 export function setUpHost(config: TargetConfig): void {
   const v6 = config.ipVersion === 'ipv6';
   quietIpv6(v6);
   const family = v6 ? '-6' : '-4';
-  const prefix = remotePrefix(config);
+  const prefix = remoteNetwork(config);
   ip(family, [
     'link set lo up',
     `link set ${TUN_NAME} mtu ${config.mtu} up`,
@@ -51,16 +49,4 @@ function ip(family: string, lines: readonly string[]): void {
     );
   if (run.status !== 0)
     throw new LinuxTargetError(`ip could not set the host up: ${run.stderr.trim()}`);
-}
-
-/** The network of the remote address, in the prefix length that packetdrill routes. */
-function remotePrefix(config: TargetConfig): string {
-  if (config.ipVersion !== 'ipv6') {
-    const bytes = config.remoteIp.split('.').slice(0, REMOTE_PREFIX_V4 / 8);
-    return `${bytes.join('.')}.0/${REMOTE_PREFIX_V4}`;
-  }
-  const words = config.remoteIp.split(':');
-  // An address that begins with zeros has no such prefix: a route to the host does.
-  if (words[0] === '' || words[1] === '') return `${config.remoteIp}/128`;
-  return `${words.slice(0, REMOTE_PREFIX_V6 / 16).join(':')}::/${REMOTE_PREFIX_V6}`;
 }

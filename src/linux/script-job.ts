@@ -37,7 +37,7 @@ export type ScriptOutcome =
 export async function run(job: ScriptJob, emit: (line: unknown) => void): Promise<ScriptOutcome> {
   const { file } = job;
   try {
-    const script = parseScript(file, readFileSync(file, 'utf8'), job.defines);
+    const script = parseScript(file, readFileSync(file, 'utf8'), job.defines, job.options);
     const config = configure(script, job.options, job.seed);
     // What a script calls by a relative path lies beside it.
     process.chdir(dirname(resolve(file)));

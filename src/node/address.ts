@@ -1,6 +1,5 @@
 /** Addresses as Node writes them ↔ addresses as the stack holds them. */
-import { isIPv6 } from 'node:net';
-import { EAFNOSUPPORT, EINVAL } from '../core/errno.ts';
+import { EINVAL } from '../core/errno.ts';
 import type { NetNs } from '../core/net.ts';
 import { AF_INET, AF_INET6, type SockAddr, type SockAddrIn } from '../core/transport/sock.ts';
 import { formatIpv4, parseIpv4 } from '../core/util/address.ts';
@@ -13,21 +12,20 @@ export interface AddressInfo {
   port?: number;
 }
 
-/** The socket address that `text` and `port` write; a negated Linux number if they do not. */
-export function toSockAddr(text: string, port: number, family: number): SockAddr | number {
-  if (family === AF_INET6) return isIPv6(text) ? -EAFNOSUPPORT : -EINVAL;
-  const addr = parseIpv4(text);
-  return addr === undefined ? -EINVAL : ({ family: AF_INET, addr, port } satisfies SockAddrIn);
-}
-
-/** The same for UDP, which has IPv6; a scope is the name or the number of a device of `net`. */
-export function toUdpAddr(
+/**
+ * The socket address that `text` and `port` write; a negated Linux number if they do not. A scope is the name or the
+ * number of a device of `net`.
+ */
+export function toSockAddr(
   net: NetNs,
   text: string,
   port: number,
   family: number,
 ): SockAddr | number {
-  if (family !== AF_INET6) return toSockAddr(text, port, family);
+  if (family !== AF_INET6) {
+    const addr = parseIpv4(text);
+    return addr === undefined ? -EINVAL : ({ family: AF_INET, addr, port } satisfies SockAddrIn);
+  }
   const [address = '', scope = ''] = text.split('%');
   const addr6 = parseIpv6(address);
   if (addr6 === undefined) return -EINVAL;
@@ -43,14 +41,8 @@ export function addressText(net: NetNs, addr: SockAddrIn): string {
 }
 
 /** Fills in `out`, as libuv's wrappers do. */
-export function fillAddress(out: AddressInfo, addr: SockAddrIn): void {
-  if (addr.addr6 !== undefined) {
-    out.address = String(addr.addr6);
-    out.family = 'IPv6';
-    out.port = addr.port;
-    return;
-  }
-  out.address = formatIpv4(addr.addr);
-  out.family = 'IPv4';
+export function fillAddress(net: NetNs, out: AddressInfo, addr: SockAddrIn): void {
+  out.address = addressText(net, addr);
+  out.family = addr.addr6 === undefined ? 'IPv4' : 'IPv6';
   out.port = addr.port;
 }

@@ -36,15 +36,17 @@ export function resolveHost(net: NetNs, name: string, family: number): HostAddre
     .filter((a) => family === 0 || a.family === family);
 }
 
+const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
+
 /** Every system knows itself. RFC 6761 §6.3: `localhost` and names below it. */
 function builtIn(net: NetNs, name: string): readonly string[] {
   const isLocal =
     name === 'localhost' || name.endsWith('.localhost') || name === net.hostname.toLowerCase();
-  return isLocal ? ['127.0.0.1'] : [];
+  return isLocal ? LOOPBACK : [];
 }
 
 /** The first name of `address` in `net`. */
 export function nameOf(net: NetNs, address: string): string | undefined {
   for (const [name, list] of hostsOf(net)) if (list.includes(address)) return name;
-  return address.startsWith('127.') ? 'localhost' : undefined;
+  return address.startsWith('127.') || address === '::1' ? 'localhost' : undefined;
 }

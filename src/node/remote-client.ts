@@ -14,7 +14,6 @@ import type { NetworkInterfaceInfo } from 'node:os';
 import { Kernel } from '../core/control/kernel.ts';
 import { EAGAIN, EMSGSIZE, ENETDOWN } from '../core/errno.ts';
 import {
-  AF_INET,
   type ControlMessage,
   EPOLLERR,
   EPOLLHUP,
@@ -37,6 +36,7 @@ import {
 } from './call-message.ts';
 import { RealTimeEnv } from './env.ts';
 import { setHosts } from './hosts.ts';
+import { reviveName } from './remote-address.ts';
 import { enterProcess, runOutside } from './run.ts';
 import { type ProgramSocket, type RemoteCalls, setRemote } from './system-calls.ts';
 
@@ -252,7 +252,8 @@ class RemoteSocket implements ProgramSocket {
     const own = Uint8Array.prototype.slice.call(data);
     // No slices: the end of a stream.
     const slices = own.length === 0 ? [] : [own];
-    return { data: slices, len: own.length, fullLen, from, flags: told, control: [] };
+    const sender = from === null ? null : reviveName(from);
+    return { data: slices, len: own.length, fullLen, from: sender, flags: told, control: [] };
   }
 
   shutdown(how: number): number {
@@ -274,12 +275,12 @@ class RemoteSocket implements ProgramSocket {
   }
 
   getsockname(): SockAddrIn {
-    const [name] = this.ask(['getsockname', this.id]).head;
-    return typeof name === 'number' ? { family: AF_INET, addr: 0, port: 0 } : (name as SockAddrIn);
+    return reviveName(this.ask(['getsockname', this.id]).head[0]);
   }
 
   getpeername(): SockAddrIn | number {
-    return this.ask(['getpeername', this.id]).head[0] as SockAddrIn | number;
+    const [peer] = this.ask(['getpeername', this.id]).head;
+    return typeof peer === 'number' ? peer : reviveName(peer);
   }
 
   poll(): number {

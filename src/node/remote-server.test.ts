@@ -8,9 +8,11 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Kernel } from '../core/control/kernel.ts';
 import type { Namespace } from '../core/control/namespace.ts';
+import { IN6ADDR_LOOPBACK } from '../core/util/ip6-addr.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type CallMessage, encodeCall, takeCall } from './call-message.ts';
 import { RealTimeEnv } from './env.ts';
+import { reviveName } from './remote-address.ts';
 import { offerPlace } from './remote-server.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'warren-place-'));
@@ -85,4 +87,18 @@ test('what is no call, and replies that nobody reads, end the program and nothin
     events.destroy();
     assert.equal(ns.net.tcp.hasListener(80), false);
   }
+});
+
+test('addresses of IPv6 pass through', async () => {
+  const { calls, events } = await place();
+  await ask(calls, 'hello', process.pid);
+  const [id] = (await ask(calls, 'socket', 10, 1)).head;
+  const loopback = { a: 0, b: 0, c: 0, d: 1 };
+  const to = { family: 10, addr: 0, port: 80, addr6: loopback, scopeId: 0 };
+  assert.equal((await ask(calls, 'bind', id, to)).head[0], 0);
+  const [name] = (await ask(calls, 'getsockname', id)).head;
+  assert.deepEqual(name, to);
+  assert.deepEqual(reviveName(name), { ...to, addr6: IN6ADDR_LOOPBACK });
+  events.destroy();
+  await once(calls, 'close');
 });

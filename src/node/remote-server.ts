@@ -8,12 +8,13 @@ import { type Socket as Connection, createServer, type Server } from 'node:net';
 import { EBADF, EINVAL, ENFILE } from '../core/errno.ts';
 import type { NetNs } from '../core/net.ts';
 import { Socket } from '../core/socket/socket.ts';
-import type { OptionValue, Received, SockAddr } from '../core/transport/sock.ts';
+import type { OptionValue, Received } from '../core/transport/sock.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type CallMessage, encodeCall, MAX_DATA, takeCall } from './call-message.ts';
 import { hostsOf } from './hosts.ts';
 import { interfacesOf } from './interfaces.ts';
 import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
+import { reviveOption, reviveSockAddr } from './remote-address.ts';
 import type { RemoteHello } from './remote-client.ts';
 import { runOutside } from './run.ts';
 import { touchClock } from './touch-clock.ts';
@@ -205,12 +206,12 @@ type Call = (socket: Socket, args: readonly unknown[], data: Buffer) => unknown;
 
 /** The calls on a socket. What comes from outside is brought into shape first. */
 const CALLS: Readonly<Record<string, Call>> = {
-  bind: (s, [to]) => s.bind(addressOf(to)),
-  connect: (s, [to]) => s.connect(addressOf(to)),
+  bind: (s, [to]) => s.bind(reviveSockAddr(to)),
+  connect: (s, [to]) => s.connect(reviveSockAddr(to)),
   listen: (s, [backlog]) => s.listen(Number(backlog) | 0),
   send: (s, [flags], data) => s.send(data, Number(flags) | 0),
   sendto: (s, [flags, to], data) =>
-    s.sendto(data, Number(flags) | 0, to === null ? null : addressOf(to)),
+    s.sendto(data, Number(flags) | 0, to === null ? null : reviveSockAddr(to)),
   recv: (s, [max, flags]) =>
     s.recv(Math.max(0, Math.min(MAX_DATA, Number(max) | 0)), Number(flags) | 0),
   shutdown: (s, [how]) => s.shutdown(Number(how) | 0),
@@ -218,15 +219,9 @@ const CALLS: Readonly<Record<string, Call>> = {
   setsockopt: (s, [level, name, value]) =>
     value === null || value === undefined
       ? -EINVAL
-      : s.setsockopt(Number(level), Number(name), value as OptionValue),
+      : s.setsockopt(Number(level), Number(name), reviveOption(value) as OptionValue),
   getsockopt: (s, [level, name]) => s.getsockopt(Number(level), Number(name)),
   getsockname: (s) => s.getsockname(),
   getpeername: (s) => s.getpeername(),
   poll: (s) => s.poll(),
 };
-
-function addressOf(value: unknown): SockAddr {
-  const { family, addr, port } = (value ?? {}) as Record<string, unknown>;
-  const to = { family: Number(family) | 0, addr: Number(addr) | 0, port: Number(port) & 0xffff };
-  return to;
-}

@@ -51,7 +51,7 @@ export function connect(
 ): number {
   if (handle.connecting !== undefined) return uv('EALREADY');
   if (handle.delayedError === 0) {
-    const to = toSockAddr(address, port, family);
+    const to = toSockAddr(handle.net, address, port, family);
     if (typeof to === 'number') return uvErrno(to);
     const opened = handle.openSocket(family);
     if (opened < 0) return uvErrno(opened);

@@ -1,8 +1,12 @@
 /** The options of a TCP handle, as libuv sets them (`src/unix/tcp.c`). */
+
+import { AF_INET6 } from '../core/transport/sock.ts';
 import {
   IP_TOS,
+  IPV6_TCLASS,
   SO_KEEPALIVE,
   SOL_IP,
+  SOL_IPV6,
   SOL_SOCKET,
   SOL_TCP,
   TCP_KEEPCNT,
@@ -42,12 +46,17 @@ export function setKeepAlive(
   );
 }
 
+/** IPv6 calls it traffic class. */
+function tosOf(socket: MaybeSocket): readonly [level: number, name: number] {
+  return socket?.getsockname().family === AF_INET6 ? [SOL_IPV6, IPV6_TCLASS] : [SOL_IP, IP_TOS];
+}
+
 export function setTypeOfService(socket: MaybeSocket, tos: number): number {
-  return set(socket, SOL_IP, IP_TOS, tos);
+  return set(socket, ...tosOf(socket), tos);
 }
 
 export function getTypeOfService(socket: MaybeSocket): number {
   if (socket === undefined) return uv('EBADF');
-  const tos = socket.getsockopt(SOL_IP, IP_TOS);
+  const tos = socket.getsockopt(...tosOf(socket));
   return typeof tos !== 'number' ? 0 : tos < 0 ? uvErrno(tos) : tos;
 }

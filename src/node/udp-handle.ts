@@ -15,7 +15,7 @@ import {
 import * as so from '../core/transport/sockopt-names.ts';
 import { parseIpv4 } from '../core/util/address.ts';
 import { parseIpv6 } from '../core/util/ip6-addr.ts';
-import { type AddressInfo, addressText, fillAddress, toUdpAddr } from './address.ts';
+import { type AddressInfo, addressText, fillAddress, toSockAddr } from './address.ts';
 import {
   type Closing,
   hold,
@@ -131,7 +131,7 @@ export class UdpHandle implements Ready, Closing {
   bind(address: string, port: number, flags = 0): number {
     const opened = this.open();
     if (opened < 0) return uv(opened === -EAFNOSUPPORT ? 'EINVAL' : 'ENOMEM');
-    const to = toUdpAddr(this.net, address, port | 0, this.family);
+    const to = toSockAddr(this.net, address, port | 0, this.family);
     if (typeof to === 'number') return uvErrno(to);
     const socket = this.socket as ProgramSocket;
     if ((flags & FLAG_IPV6ONLY) !== 0 && this.isIpv6)
@@ -148,7 +148,7 @@ export class UdpHandle implements Ready, Closing {
   connect(address: string, port: number): number {
     const bound = this.autoBind();
     if (bound !== 0) return bound;
-    const to = toUdpAddr(this.net, address, port, this.family);
+    const to = toSockAddr(this.net, address, port, this.family);
     return typeof to === 'number'
       ? uvErrno(to)
       : status((this.socket as ProgramSocket).connect(to));
@@ -171,7 +171,7 @@ export class UdpHandle implements Ready, Closing {
 
   getsockname(out: AddressInfo): number {
     if (this.socket === undefined) return uv('EBADF');
-    fillAddress(out, this.socket.getsockname());
+    fillAddress(this.net, out, this.socket.getsockname());
     return 0;
   }
 
@@ -179,7 +179,7 @@ export class UdpHandle implements Ready, Closing {
     if (this.socket === undefined) return uv('EBADF');
     const peer = this.socket.getpeername();
     if (typeof peer === 'number') return uvErrno(peer);
-    fillAddress(out, peer);
+    fillAddress(this.net, out, peer);
     return 0;
   }
 
@@ -194,7 +194,7 @@ export class UdpHandle implements Ready, Closing {
     if (bound !== 0) return bound;
     let target: SockAddrIn | null = null;
     if (to.length > 1) {
-      const addr = toUdpAddr(this.net, String(to[1]), Number(to[0]), this.family);
+      const addr = toSockAddr(this.net, String(to[1]), Number(to[0]), this.family);
       if (typeof addr === 'number') return uvErrno(addr);
       target = addr as SockAddrIn;
     }
@@ -296,7 +296,7 @@ export class UdpHandle implements Ready, Closing {
 
   setMulticastInterface(address: string): number {
     if (this.isIpv6) {
-      const to = toUdpAddr(this.net, address, 0, AF_INET6);
+      const to = toSockAddr(this.net, address, 0, AF_INET6);
       if (typeof to === 'number') return uv('EINVAL');
       return this.option(so.SOL_IPV6, so.IPV6_MULTICAST_IF, (to as SockAddrIn).scopeId ?? 0);
     }
@@ -345,7 +345,7 @@ export class UdpHandle implements Ready, Closing {
     const multiaddr = parseIpv6(group.replace(/%.*/, ''));
     const joins = name === so.IP_ADD_MEMBERSHIP;
     if (multiaddr === undefined || (!joins && name !== so.IP_DROP_MEMBERSHIP)) return uv('EINVAL');
-    const at = address ? toUdpAddr(this.net, address, 0, AF_INET6) : null;
+    const at = address ? toSockAddr(this.net, address, 0, AF_INET6) : null;
     if (typeof at === 'number') return uv('EINVAL');
     if (this.socket === undefined) {
       const bound = this.bind('::', 0, FLAG_REUSEADDR);

@@ -1,5 +1,5 @@
 /** The table that ss prints: columns as wide as their widest field (iproute2 `misc/ss.c`, `render`). */
-import type { SocketInfo, SocketTimer, TcpDetails } from '../core/control/sockets.ts';
+import type { SocketEnd, SocketInfo, SocketTimer, TcpDetails } from '../core/control/sockets.ts';
 import type { SsOptions } from './ss.ts';
 import { portName } from './ss-services.ts';
 
@@ -74,19 +74,29 @@ function fieldsOf(s: SocketInfo, options: SsOptions, shown: Shown): string[] {
     ...(shown.state ? [s.state] : []),
     String(s.recvQ).padEnd(6),
     String(s.sendQ).padEnd(6),
-    `${s.local.address}${dev}:`,
+    `${addressText(s, s.local)}${dev}:`,
     port(s.local.port),
-    `${s.peer.address}:`,
+    `${addressText(s, s.peer)}:`,
     port(s.peer.port),
     options.info || options.memory ? '' : extra(s, options),
   ];
+}
+
+/** As ss writes it: `*` for both families, brackets around IPv6 (`inet_addr_print`). */
+function addressText(s: SocketInfo, { address }: SocketEnd): string {
+  if (s.family === 'inet') return address;
+  return address === '::' && !s.v6only ? '*' : `[${address}]`;
 }
 
 /** What stands in the last column. */
 function extra(s: SocketInfo, options: SsOptions): string {
   const parts: string[] = [];
   if (options.timers && s.timer !== null) parts.push(timerText(s.timer));
-  if (options.extended) parts.push(`sk:${s.cookie.toString(16)}`);
+  if (options.extended) {
+    parts.push(`sk:${s.cookie.toString(16)}`);
+    const isIdle = s.state === 'LISTEN' || s.state === 'UNCONN';
+    if (s.family === 'inet6' && isIdle) parts.push(`v6only:${s.v6only ? 1 : 0}`);
+  }
   return parts.length === 0 ? '' : ` ${parts.join(' ')}`;
 }
 

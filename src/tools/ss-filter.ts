@@ -4,6 +4,7 @@ import { nearestOf } from '../core/control/ip/nearest.ts';
 import { CommandError, EXIT_USAGE } from '../core/control/ip/words.ts';
 import type { SocketInfo, SocketState } from '../core/control/sockets.ts';
 import { parseIpv4 } from '../core/index.ts';
+import { parseIpv6, samePrefix } from '../core/util/ip6-addr.ts';
 import { portNumber } from './ss-services.ts';
 
 export type SocketFilter = (socket: SocketInfo) => boolean;
@@ -208,8 +209,11 @@ const OPERATORS: Readonly<Record<string, (a: number, b: number) => boolean>> = {
   lt: (a, b) => a < b,
 };
 
-/** `10.0.0.0/8`, `10.0.0.1:80`, `:80`. */
-function addressTest(text: string): (end: { address: string; port: number }) => boolean {
+type EndTest = (end: { readonly address: string; readonly port: number }) => boolean;
+
+/** `10.0.0.0/8`, `10.0.0.1:80`, `:80`, `[fd00::1]:80`, `[fd00::]/8`. */
+function addressTest(text: string): EndTest {
+  if (text.startsWith('[')) return addressTest6(text);
   const m = /^([\d.]*)(?:\/(\d{1,2}))?(?::(\w+))?$/.exec(text);
   const addr = m?.[1] === '' || m?.[1] === undefined ? 0 : parseIpv4(m[1]);
   const length = m?.[1] === '' ? 0 : Number(m?.[2] ?? 32);
@@ -217,7 +221,24 @@ function addressTest(text: string): (end: { address: string; port: number }) => 
   if (m === null || addr === undefined || length > 32)
     throw new CommandError(`Error: an inet prefix is expected rather than "${text}".`, 1);
   const mask = length === 0 ? 0 : -1 << (32 - length);
-  return (end) =>
-    ((parseIpv4(end.address) ?? 0) & mask) === (addr & mask) &&
-    (port === undefined || end.port === port);
+  return (end) => {
+    if (port !== undefined && end.port !== port) return false;
+    // LINUX: a rule of IPv4 selects mapped addresses too (`inet_diag_bc_run`).
+    const own = parseIpv4(end.address.replace(/^::ffff:(?=.*\.)/, ''));
+    return length === 0 || (own !== undefined && (own & mask) === (addr & mask));
+  };
+}
+
+function addressTest6(text: string): EndTest {
+  const m = /^\[([\da-fA-F:.]*)\](?:\/(\d{1,3}))?(?::(\w+))?$/.exec(text);
+  const addr = parseIpv6(m?.[1] ?? '');
+  const length = Number(m?.[2] ?? 128);
+  const port = m?.[3] === undefined ? undefined : portNumber(m[3]);
+  if (m === null || addr === undefined || length > 128)
+    throw new CommandError(`Error: an inet prefix is expected rather than "${text}".`, 1);
+  return (end) => {
+    if (port !== undefined && end.port !== port) return false;
+    const own = parseIpv6(end.address);
+    return own !== undefined && end.address.includes(':') && samePrefix(own, addr, length);
+  };
 }

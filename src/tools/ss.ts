@@ -18,6 +18,7 @@ export interface SsOptions {
 interface Parsed {
   options: { -readonly [K in keyof SsOptions]: SsOptions[K] };
   protocols: Set<SocketInfo['protocol']>;
+  families: Set<SocketInfo['family']>;
   all: boolean;
   listening: boolean;
   summary: boolean;
@@ -44,6 +45,7 @@ const LONG: Readonly<Record<string, string>> = {
   '--no-header': 'H',
   '--oneline': 'O',
   '--ipv4': '4',
+  '--ipv6': '6',
 };
 
 /** Runs `ss` with the words that follow its name. */
@@ -55,8 +57,12 @@ export function ssTool(ctx: ToolContext, argv: readonly string[]): ToolResult {
     const { states, filter } = parseFilter(p.words);
     const wanted = states ?? (p.all ? ALL_STATES : p.listening ? LISTENING : DEFAULT_STATES);
     const protocols = p.protocols.size > 0 ? p.protocols : ALL_PROTOCOLS;
-    const chosen = sockets.filter(
-      (s) => protocols.has(s.protocol) && wanted.includes(s.state) && filter(s),
+    const chosen = inOrder(sockets).filter(
+      (s) =>
+        protocols.has(s.protocol) &&
+        (p.families.size === 0 || p.families.has(s.family)) &&
+        wanted.includes(s.state) &&
+        filter(s),
     );
     const stdout = ssTable(chosen, p.options, {
       netid: protocols.size > 1,
@@ -66,6 +72,15 @@ export function ssTool(ctx: ToolContext, argv: readonly string[]): ToolResult {
   } catch (e) {
     return failure(e, '');
   }
+}
+
+/** Of each protocol those of IPv4 first, as the kernel dumps them. */
+function inOrder(sockets: readonly SocketInfo[]): SocketInfo[] {
+  const protocols = [...new Set(sockets.map((s) => s.protocol))];
+  return protocols.flatMap((protocol) => {
+    const own = sockets.filter((s) => s.protocol === protocol);
+    return [...own.filter((s) => s.family === 'inet'), ...own.filter((s) => s.family === 'inet6')];
+  });
 }
 
 const LISTENING: readonly SocketState[] = ['LISTEN', 'UNCONN'];
@@ -83,6 +98,7 @@ function parse(argv: readonly string[]): Parsed {
       oneline: false,
     },
     protocols: new Set(),
+    families: new Set(),
     all: false,
     listening: false,
     summary: false,
@@ -143,34 +159,44 @@ function setOption(p: Parsed, letter: string): void {
       options.oneline = true;
       return;
     case '4':
+      p.families.add('inet');
+      return;
+    case '6':
+      p.families.add('inet6');
+      return;
     case 'r':
       return;
     default:
       throw new CommandError(
-        `ss: ${letter.startsWith('-') ? letter : `-${letter}`} is not implemented here; the options are -t -u -w -a -l -n -i -m -o -e -s -H -O -4`,
+        `ss: ${letter.startsWith('-') ? letter : `-${letter}`} is not implemented here; the options are -t -u -w -a -l -n -i -m -o -e -s -H -O -4 -6`,
         EXIT_USAGE,
       );
   }
 }
 
 function summary(sockets: readonly SocketInfo[]): string {
-  const count = (protocol: string): number =>
-    sockets.filter((s) => s.protocol === protocol && s.state !== 'TIME-WAIT').length;
+  const live = sockets.filter((s) => s.state !== 'TIME-WAIT');
+  const count = (protocol: string): number => live.filter((s) => s.protocol === protocol).length;
   const inState = (state: SocketState): number =>
     sockets.filter((s) => s.protocol === 'tcp' && s.state === state).length;
   const [tcp, udp, raw] = [count('tcp'), count('udp'), count('raw')];
   const timeWait = inState('TIME-WAIT');
   const closed = inState('UNCONN') + timeWait;
-  const line = (name: string, n: number): string =>
-    `${name}\t  ${String(n).padEnd(9)} ${String(n).padEnd(9)} ${'0'.padEnd(9)}\n`;
+  const line = (name: string, counted: readonly SocketInfo[]): string => {
+    const inet6 = counted.filter((s) => s.family === 'inet6').length;
+    const columns = [counted.length, counted.length - inet6, inet6];
+    return `${name}\t  ${columns.map((n) => String(n).padEnd(9)).join(' ')}\n`;
+  };
+  const of = (...names: readonly string[]): SocketInfo[] =>
+    live.filter((s) => names.includes(s.protocol));
   return (
     `Total: ${tcp + udp + raw}\n` +
     `TCP:   ${tcp + timeWait} (estab ${inState('ESTAB')}, closed ${closed}, orphaned 0, timewait ${timeWait})\n\n` +
     'Transport Total     IP        IPv6\n' +
-    line('RAW', raw) +
-    line('UDP', udp) +
-    line('TCP', tcp) +
-    line('INET', tcp + udp + raw) +
-    `${line('FRAG', 0)}\n`
+    line('RAW', of('raw')) +
+    line('UDP', of('udp')) +
+    line('TCP', of('tcp')) +
+    line('INET', of('raw', 'udp', 'tcp')) +
+    `${line('FRAG', [])}\n`
   );
 }

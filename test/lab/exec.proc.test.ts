@@ -64,8 +64,8 @@ test('S3: a server answers other nodes and other programs of its own; its port i
       lab.warren('ss', '-n', node, '-tln').done,
     ]);
     assert.equal(curl.out, `${pids[i]}\n`);
-    assert.equal(local.out, `${pids[i]}\nEADDRINUSE 0.0.0.0 8080\n`);
-    assert.match(ss.out, /^LISTEN .*0\.0\.0\.0:8080/m);
+    assert.equal(local.out, `${pids[i]}\nEADDRINUSE :: 8080\n`);
+    assert.match(ss.out, /^LISTEN .*\*:8080/m);
   }
   // Gone with the program, whatever ended it; the node's own server stays.
   for (const pid of pids) process.kill(Number(pid.slice(4)), 'SIGKILL');
@@ -80,7 +80,7 @@ test('the port of a node is taken for its programs, and the other way round; por
     net.createServer().on('error', (e) => { console.log(e.code, e.address, e.port);
       const s = net.createServer().listen(0); console.log(s.address().port > 1023); s.close(); }).listen(80);`;
   for (const node of ['mod', 'run'])
-    assert.equal((await js(node, code).done).out, 'EADDRINUSE 0.0.0.0 80\ntrue\n');
+    assert.equal((await js(node, code).done).out, 'EADDRINUSE :: 80\ntrue\n');
 });
 
 test('standard streams, arguments, environment, folder, exit code', async () => {

@@ -58,7 +58,7 @@ test('a thousand requests in sequence, over one connection', async () => {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   await client.run(async () => {
     for (let i = 0; i < 1000; i++)
-      assert.equal(await get(agent, `/hello/${i}`), `200 hello ${i} from 10.0.0.2 on 80`);
+      assert.equal(await get(agent, `/hello/${i}`), `200 hello ${i} from ::ffff:10.0.0.2 on 80`);
   });
   agent.destroy();
 });
@@ -68,7 +68,7 @@ test('a hundred requests at once, each over its own connection', async () => {
   await client.run(async () => {
     const all = await Promise.all(Array.from({ length: 100 }, (_, i) => get(agent, `/hello/${i}`)));
     all.forEach((text, i) => {
-      assert.equal(text, `200 hello ${i} from 10.0.0.2 on 80`);
+      assert.equal(text, `200 hello ${i} from ::ffff:10.0.0.2 on 80`);
     });
   });
 });
@@ -84,7 +84,7 @@ test('a large upload arrives whole', async () => {
 
 test('fetch connects inside the namespace, and fails there as it does anywhere', async () => {
   const text = await client.run(async () => (await fetch('http://web/hello/fetch')).text());
-  assert.equal(text, 'hello fetch from 10.0.0.2 on 80');
+  assert.equal(text, 'hello fetch from ::ffff:10.0.0.2 on 80');
   await assert.rejects(
     client.run(() => fetch('http://web:81/')),
     (e: Error) => (e.cause as NodeJS.ErrnoException).code === 'ECONNREFUSED',
@@ -103,7 +103,7 @@ test('a kept connection of one namespace is not used by another', async () => {
     const here = client.run(async () => (await fetch('http://10.0.0.1/hello/a')).text());
     const there = other.client.run(async () => (await fetch('http://10.0.0.1/hello/a')).text());
     assert.deepEqual(await Promise.all([here, there]), [
-      'hello a from 10.0.0.2 on 80',
+      'hello a from ::ffff:10.0.0.2 on 80',
       'the other web',
     ]);
     assert.match(await client.run(() => get(undefined, '/hello/b')), /^200 hello b from/);

@@ -53,9 +53,9 @@ test('addresses, ports and families of both ends', async () => {
   assert.equal(socket.remotePort, port);
   assert.equal(socket.remoteFamily, 'IPv4');
   assert.equal(socket.localAddress, '10.0.0.2');
-  assert.equal(peer.remoteAddress, '10.0.0.2');
+  assert.equal(peer.remoteAddress, '::ffff:10.0.0.2');
   assert.equal(peer.remotePort, socket.localPort);
-  assert.deepEqual(server.address(), { address: '0.0.0.0', family: 'IPv4', port });
+  assert.deepEqual(server.address(), { address: '::', family: 'IPv6', port });
   socket.resume();
   await once(socket, 'close');
 });
@@ -110,11 +110,11 @@ test('EADDRINUSE and EADDRNOTAVAIL, in full', async () => {
   const { port } = await serve((s) => s.end());
   const second = web.run(() => net.createServer().listen(port));
   assert.deepEqual(await errorOf(second), {
-    message: `listen EADDRINUSE: address already in use 0.0.0.0:${port}`,
+    message: `listen EADDRINUSE: address already in use :::${port}`,
     code: 'EADDRINUSE',
     errno: -98,
     syscall: 'listen',
-    address: '0.0.0.0',
+    address: '::',
     port,
   });
   const foreign = web.run(() => net.createServer().listen(80, '192.0.2.1'));

@@ -153,6 +153,15 @@ test('os tells the namespace’s interfaces', () => {
       internal: true,
       cidr: '127.0.0.1/8',
     },
+    {
+      address: '::1',
+      netmask: 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+      family: 'IPv6',
+      mac: '00:00:00:00:00:00',
+      internal: true,
+      cidr: '::1/128',
+      scopeid: 0,
+    },
   ]);
   assert.equal(interfaces['eth0']?.[0]?.cidr, '10.0.0.1/24');
   assert.equal(interfaces['eth0']?.[0]?.internal, false);

@@ -1,6 +1,8 @@
 /** IPv6 packets as bytes, made independently of the stack's own `wire/` (`ip6`, `icmp6`, `udp` of linux_wire.py). */
 import { ip6 as addr6 } from '../../src/core/util/ip6-addr.ts';
-import { checksum } from './build.ts';
+import { checksum, tcp } from './build.ts';
+
+const IPV4_HLEN = 20;
 
 /** The kernel under test, and the peer that the test plays. */
 export const KERNEL6 = 'fd00:7::1';
@@ -88,4 +90,12 @@ export function udp6(
     ...Array.from(data),
   ];
   return ip6(o.zero === true ? u : withSum(u, 17, 6, o), 17, o);
+}
+
+/** A TCP segment without options, as `tcp` makes it over IPv4. */
+export function tcp6(flags: string, o: Ip6Options = {}): Uint8Array {
+  const segment = Array.from(tcp(flags).subarray(IPV4_HLEN));
+  segment[16] = 0;
+  segment[17] = 0;
+  return ip6(withSum(segment, 6, 16, o), 6, o);
 }

@@ -2,6 +2,7 @@
 import { errnoName } from '../../src/core/errno.ts';
 import type { Socket } from '../../src/core/socket/socket.ts';
 import { icmp, KERNEL, latin, PEER, quad, type TcpOptions, tcp } from './build.ts';
+import { tcp6 } from './build6.ts';
 import { type Base, describe, ports, seqOf } from './describe.ts';
 import type { Section } from './ip-facts.ts';
 import { lingerZero, type Seen, sockaddr, socketError, tcpState, WireWorld } from './wire-world.ts';
@@ -89,6 +90,7 @@ function closedPort(w: WireWorld): void {
   w.probe(group, '[S] src port 0', tcp('S', { sport: 0 }));
   w.probe(group, '[S] to subnet broadcast 10.7.0.255', tcp('S', { dst: '10.7.0.255' }));
   w.probe(group, '[S] to 224.0.0.1', tcp('S', { dst: '224.0.0.1' }));
+  w.probe(group, '[S] IPv6', tcp6('S'));
 }
 
 async function listening(w: WireWorld): Promise<void> {

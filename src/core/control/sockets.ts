@@ -1,6 +1,6 @@
 /** The sockets of a namespace: what `ss` lists (Linux `net/ipv4/tcp_diag.c`, `udp_diag.c`, `raw_diag.c`). */
 import type { NetNs } from '../net.ts';
-import { AF_INET, type Sock } from '../transport/sock.ts';
+import type { Sock } from '../transport/sock.ts';
 import { SIOCINQ, SIOCOUTQ } from '../transport/sockopt-names.ts';
 import {
   ICSK_TIME_NONE,
@@ -11,10 +11,12 @@ import {
   TCP_SYN_RECV,
   TCP_TIME_WAIT,
 } from '../transport/tcp/constants.ts';
+import type { Tuple } from '../transport/tcp/family.ts';
 import type { RequestSock } from '../transport/tcp/request.ts';
 import type { TcpSock } from '../transport/tcp/sock.ts';
 import type { TimeWaitSock } from '../transport/tcp/time-wait-sock.ts';
 import { formatIpv4 } from '../util/address.ts';
+import { formatIpv6, type Ip6Addr, isAny6, mappedAddr } from '../util/ip6-addr.ts';
 
 /** States by number, as ss prints them; `TCP_NEW_SYN_RECV` is told as SYN-RECV. */
 const STATES = [
@@ -34,7 +36,7 @@ const STATES = [
 
 export type SocketState = (typeof STATES)[number];
 
-/** One end of a socket; `'*'` as the port: none. */
+/** One end of a socket; of an AF_INET6 socket always an IPv6 address, perhaps a mapped one. */
 export interface SocketEnd {
   readonly address: string;
   /** 0: none. */
@@ -86,6 +88,9 @@ export interface TcpDetails {
 /** One socket. */
 export interface SocketInfo {
   readonly protocol: 'tcp' | 'udp' | 'raw' | 'icmp';
+  readonly family: 'inet' | 'inet6';
+  /** IPV6_V6ONLY, asked for or by its address. */
+  readonly v6only: boolean;
   readonly state: SocketState;
   readonly recvQ: number;
   readonly sendQ: number;
@@ -142,14 +147,14 @@ export class SocketControl {
   }
 
   private datagram(sk: Sock, protocol: SocketInfo['protocol'], port: number): SocketInfo {
-    const connected = sk.daddr !== 0;
+    const { inet6 } = sk;
+    const connected = inet6 === null ? sk.daddr !== 0 : !isAny6(inet6.daddr);
     return {
       protocol,
+      ...endsOf(sk, port, connected),
       state: connected ? 'ESTAB' : 'UNCONN',
       recvQ: queued(sk, SIOCINQ),
       sendQ: queued(sk, SIOCOUTQ),
-      local: { address: formatIpv4(connected ? sk.saddr : sk.rcvSaddr), port },
-      peer: { address: formatIpv4(sk.daddr), port: sk.dport },
       dev: this.deviceName(sk.boundDevIf),
       timer: null,
       tcp: null,
@@ -183,11 +188,10 @@ export class SocketControl {
     const state = sk.state === TCP_NEW_SYN_RECV ? TCP_SYN_RECV : sk.state;
     return {
       protocol: 'tcp',
+      ...endsOf(sk, sk.sport, !listens),
       state: STATES[state] ?? 'UNKNOWN',
       recvQ: listens ? (sk.acceptQueue?.length ?? 0) : Math.max(0, (sk.rcvNxt - sk.copiedSeq) | 0),
       sendQ: listens ? sk.maxAckBacklog : Math.max(0, (sk.writeSeq - sk.sndUna) | 0),
-      local: { address: formatIpv4(listens ? sk.rcvSaddr : sk.saddr), port: sk.sport },
-      peer: { address: formatIpv4(sk.daddr), port: sk.dport },
       dev: this.deviceName(sk.boundDevIf),
       timer: listens ? null : this.tcpTimer(sk),
       tcp: tcpDetails(sk, this.net.kernel.nowUs),
@@ -217,7 +221,7 @@ export class SocketControl {
   private timeWait(tw: TimeWaitSock): SocketInfo {
     const leftUs = tw.timer === null ? 0 : tw.timer.atUs - this.net.kernel.nowUs;
     return {
-      ...this.bare(tw, STATES[tw.substate] ?? 'TIME-WAIT'),
+      ...this.bare(tw, STATES[tw.substate] ?? 'TIME-WAIT', tw.inet6 !== null),
       timer: { name: 'timewait', leftUs, retransmits: 0 },
       cookie: tw.cookie,
     };
@@ -227,23 +231,29 @@ export class SocketControl {
     const { timer } = req;
     const leftUs = timer?.pending === true ? timer.atUs - this.net.kernel.nowUs : 0;
     return {
-      ...this.bare(req, 'SYN-RECV'),
+      ...this.bare(req, 'SYN-RECV', req.ends !== null),
       timer: { name: 'on', leftUs, retransmits: req.numTimeout },
       cookie: 0,
     };
   }
 
   private bare(
-    c: { saddr: number; sport: number; daddr: number; dport: number; boundDevIf: number },
+    c: Tuple & { readonly boundDevIf: number },
     state: SocketState,
+    isInet6: boolean,
   ): SocketInfo {
+    const { ends } = c;
+    const text = (addr: number, addr6: Ip6Addr | undefined): string =>
+      isInet6 ? formatIpv6(addr6 ?? mappedAddr(addr)) : formatIpv4(addr);
     return {
       protocol: 'tcp',
+      family: isInet6 ? 'inet6' : 'inet',
+      v6only: false,
       state,
       recvQ: 0,
       sendQ: 0,
-      local: { address: formatIpv4(c.saddr), port: c.sport },
-      peer: { address: formatIpv4(c.daddr), port: c.dport },
+      local: { address: text(c.saddr, ends?.local), port: c.sport },
+      peer: { address: text(c.daddr, ends?.remote), port: c.dport },
       dev: this.deviceName(c.boundDevIf),
       timer: null,
       tcp: null,
@@ -257,9 +267,32 @@ export class SocketControl {
   }
 }
 
+type Ends = Pick<SocketInfo, 'family' | 'v6only' | 'local' | 'peer'>;
+
+/** @param connected it has a source address of its own */
+function endsOf(sk: Sock, port: number, connected: boolean): Ends {
+  const v6 = sk.inet6;
+  if (v6 === null) {
+    const local = formatIpv4(connected ? sk.saddr : sk.rcvSaddr);
+    return {
+      family: 'inet',
+      v6only: false,
+      local: { address: local, port },
+      peer: { address: formatIpv4(sk.daddr), port: sk.dport },
+    };
+  }
+  const local = connected && !isAny6(v6.saddr) ? v6.saddr : v6.rcvSaddr;
+  return {
+    family: 'inet6',
+    v6only: v6.v6only,
+    local: { address: formatIpv6(local), port },
+    peer: { address: formatIpv6(v6.daddr), port: sk.dport },
+  };
+}
+
 /** Bytes that wait, by SIOCINQ or SIOCOUTQ. */
 function queued(sk: Sock, request: number): number {
-  return sk.family === AF_INET ? Math.max(0, sk.ioctl(request)) : 0;
+  return Math.max(0, sk.ioctl(request));
 }
 
 /** Linux `tcp_get_info`; RTT figures are kept times 8 and times 4 (RFC 6298). */

@@ -69,11 +69,12 @@ function createInet(net: NetNs, type: number, protocol: number, cred: Credential
   }
 }
 
-/** Linux `inet6_create`; TCP over IPv6 is not there yet. */
+/** Linux `inet6_create` */
 function createInet6(net: NetNs, type: number, protocol: number, cred: Credentials): Sock | number {
   switch (type) {
     case SOCK_STREAM:
-      return -EAFNOSUPPORT;
+      if (protocol !== IPPROTO_IP && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;
+      return new TcpSock(net, AF_INET6);
     case SOCK_RAW:
       if (protocol === IPPROTO_IP) return -EPROTONOSUPPORT;
       return cred.capNetRaw ? new RawSock(net, AF_INET6, protocol) : -EPERM;

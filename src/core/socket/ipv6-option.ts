@@ -2,7 +2,7 @@
 import { EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN, EPERM } from '../errno.ts';
 import type { Inet6 } from '../transport/inet6-state.ts';
 import { joinGroup6, leaveGroup6 } from '../transport/membership6.ts';
-import type { OptionValue, Sock } from '../transport/sock.ts';
+import { type OptionValue, SOCK_STREAM, type Sock } from '../transport/sock.ts';
 import * as so from '../transport/sockopt-names.ts';
 import type { Ip6Addr } from '../util/ip6-addr.ts';
 import type { Credentials } from './credentials.ts';
@@ -14,7 +14,7 @@ export interface GroupRequest6 {
   readonly ifindex: number;
 }
 
-/** 0 or `-errno`; -ENOPROTOOPT for what is not here, IPV6_RECVERR among it. */
+/** 0 or `-errno`; -ENOPROTOOPT for what is not here. */
 export function setIpv6Option(
   sk: Sock,
   v6: Inet6,
@@ -26,7 +26,7 @@ export function setIpv6Option(
     return membership(sk, v6, name, value);
   const n = toInt(value);
   if (n === undefined) return -EINVAL;
-  return setBounded(v6, name, n) ?? setSwitch(sk, v6, cred, name, n);
+  return setBounded(sk, v6, name, n) ?? setSwitch(sk, v6, cred, name, n);
 }
 
 function membership(sk: Sock, v6: Inet6, name: number, value: OptionValue): number {
@@ -37,7 +37,7 @@ function membership(sk: Sock, v6: Inet6, name: number, value: OptionValue): numb
 }
 
 /** Options that hold a number; undefined: another kind. */
-function setBounded(v6: Inet6, name: number, n: number): number | undefined {
+function setBounded(sk: Sock, v6: Inet6, name: number, n: number): number | undefined {
   switch (name) {
     case so.IPV6_UNICAST_HOPS:
       if (n < -1 || n > 255) return -EINVAL;
@@ -49,7 +49,13 @@ function setBounded(v6: Inet6, name: number, n: number): number | undefined {
       return 0;
     case so.IPV6_TCLASS:
       if (n < -1 || n > 255) return -EINVAL;
-      v6.tclass = n === -1 ? 0 : n;
+      v6.tclass = Math.max(n, 0);
+      // The ECN bits of a stream are TCP's (`INET_ECN_xmit`).
+      if (sk.type === SOCK_STREAM) v6.tclass &= 0xfc;
+      return 0;
+    case so.IPV6_MINHOPCOUNT:
+      if (n < 0 || n > 255) return -EINVAL;
+      sk.ownRare().minHopCount = n;
       return 0;
     case so.IPV6_MTU_DISCOVER:
       if (n < so.IP_PMTUDISC_DONT || n > so.IP_PMTUDISC_OMIT) return -EINVAL;
@@ -97,6 +103,13 @@ function setSwitch(sk: Sock, v6: Inet6, cred: Credentials, name: number, n: numb
       return 0;
     case so.IPV6_DONTFRAG:
       v6.dontFrag = on;
+      return 0;
+    case so.IPV6_RECVERR:
+      v6.recvErr = on;
+      if (!on) sk.errorQueue = null;
+      return 0;
+    case so.IPV6_AUTOFLOWLABEL:
+      v6.autoFlowLabel = on ? 1 : 0;
       return 0;
     case so.IPV6_FREEBIND:
       sk.freebind = on;
@@ -147,6 +160,12 @@ export function getIpv6Option(sk: Sock, v6: Inet6, name: number): OptionValue {
       return flag(v6.recvTclass);
     case so.IPV6_DONTFRAG:
       return flag(v6.dontFrag);
+    case so.IPV6_RECVERR:
+      return flag(v6.recvErr);
+    case so.IPV6_MINHOPCOUNT:
+      return sk.rare.minHopCount;
+    case so.IPV6_AUTOFLOWLABEL:
+      return flag(sk.net.ipv6.wantsFlowLabel(v6.autoFlowLabel));
     case so.IPV6_FREEBIND:
       return flag(sk.freebind);
     case so.IPV6_TRANSPARENT:

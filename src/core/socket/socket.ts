@@ -15,6 +15,7 @@ import type { NetNs } from '../net.ts';
 import { bindAddressType, isGroupType } from '../transport/bind-address.ts';
 import { DatagramSock } from '../transport/datagram.ts';
 import { receiveError } from '../transport/error-queue.ts';
+import type { BindableSock } from '../transport/inet6.ts';
 import type { Inet6 } from '../transport/inet6-state.ts';
 import { leaveAllGroups } from '../transport/membership.ts';
 import { RawSock } from '../transport/raw/sock.ts';
@@ -102,7 +103,7 @@ export class Socket {
   bind(addr: SockAddr): number {
     if (this.closed) return -EBADF;
     const { sk } = this;
-    if (sk.inet6 !== null) return this.bind6(sk as DatagramSock, sk.inet6, addr);
+    if (sk.inet6 !== null) return this.bind6(sk as BindableSock, sk.inet6, addr);
     const to = partsOf(addr);
     if (addr.family !== AF_INET && (addr.family !== AF_UNSPEC || to.addr !== 0))
       return -EAFNOSUPPORT;
@@ -119,7 +120,7 @@ export class Socket {
     return err;
   }
 
-  private bind6(sk: DatagramSock, v6: Inet6, to: SockAddr): number {
+  private bind6(sk: BindableSock, v6: Inet6, to: SockAddr): number {
     const addr = checkBind6(sk, v6, to);
     if (typeof addr === 'number') return addr;
     const { port } = to as SockAddrIn;
@@ -156,11 +157,15 @@ export class Socket {
     const { sk } = this;
     if (addr.family === AF_UNSPEC)
       return sk instanceof TcpSock ? streamDisconnect(sk) : sk.disconnect();
-    if (sk.inet6 !== null) return connectTo6(sk as DatagramSock, sk.inet6, addr);
-    const to = partsOf(addr);
-    const isInet = addr.family === AF_INET;
-    if (!(sk instanceof TcpSock)) return isInet ? sk.connect(to.addr, to.port) : -EAFNOSUPPORT;
-    const err = isInet || sk.fileState !== 0 ? streamConnect(sk, to) : -EAFNOSUPPORT;
+    if (!(sk instanceof TcpSock)) {
+      if (sk.inet6 !== null) return connectTo6(sk as DatagramSock, sk.inet6, addr);
+      const to = partsOf(addr);
+      return addr.family === AF_INET ? sk.connect(to.addr, to.port) : -EAFNOSUPPORT;
+    }
+    const err =
+      addr.family === sk.family || sk.fileState !== 0
+        ? streamConnect(sk, addr as SockAddrIn)
+        : -EAFNOSUPPORT;
     sk.net.kernel.softirq();
     return err;
   }
@@ -196,13 +201,13 @@ export class Socket {
     const { sk } = this;
     let dst: SockAddrIn | null = null;
     if (to !== null && (!(sk instanceof TcpSock) || (flags & MSG_FASTOPEN) !== 0)) {
+      if (sk instanceof TcpSock && to.family === AF_UNSPEC) return -EOPNOTSUPP;
       if (sk.inet6 !== null) {
         const six = destination6(to);
         if (typeof six === 'number') return six;
         dst = six;
       } else if (to.family === AF_INET) dst = to as SockAddrIn;
       else if (to.family !== AF_UNSPEC) return -EAFNOSUPPORT;
-      else if (sk instanceof TcpSock) return -EOPNOTSUPP;
       else dst = partsOf(to);
     }
     const sent =
@@ -283,7 +288,7 @@ export class Socket {
 
   getsockname(): SockAddrIn {
     const { inet6 } = this.sk;
-    if (inet6 !== null) return sockName6(this.sk as DatagramSock, inet6);
+    if (inet6 !== null) return sockName6(this.sk, inet6);
     const { rcvSaddr, saddr, sport } = this.sk;
     return { family: AF_INET, addr: rcvSaddr === 0 ? saddr : rcvSaddr, port: sport };
   }
@@ -292,9 +297,9 @@ export class Socket {
   getpeername(): SockAddrIn | number {
     const { sk } = this;
     if (sk.dport === 0) return -ENOTCONN;
-    if (sk.inet6 !== null) return peerName6(sk as DatagramSock, sk.inet6);
     if (sk instanceof TcpSock && (sk.state === TCP_CLOSE || sk.state === TCP_SYN_SENT))
       return -ENOTCONN;
+    if (sk.inet6 !== null) return peerName6(sk, sk.inet6);
     return { family: AF_INET, addr: sk.daddr, port: sk.dport };
   }
 

@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import { bytesOf, createWorld, type World } from '../../../test/world.ts';
 import {
   EADDRNOTAVAIL,
-  EAFNOSUPPORT,
   EAGAIN,
   ECONNREFUSED,
   EINVAL,
@@ -19,7 +18,7 @@ import { IFA_F_NODAD } from '../network/ipv6/address.ts';
 import { NO_METRICS } from '../network/route/fib-info.ts';
 import { fib6Add } from '../network/route6/change.ts';
 import type { SockAddrIn } from '../transport/sock.ts';
-import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../transport/sock.ts';
+import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW } from '../transport/sock.ts';
 import * as so from '../transport/sockopt-names.ts';
 import { ipv4 } from '../util/address.ts';
 import { ip6 } from '../util/ip6-addr.ts';
@@ -225,11 +224,6 @@ test('a smaller MTU on the way is learnt', () => {
   const got = server.recv(2000);
   assert.ok(typeof got !== 'number' && got.len === 1400);
   assert.equal(client.getsockopt(so.SOL_IPV6, so.IPV6_MTU), 1300);
-});
-
-test('what is not there yet is refused by name', () => {
-  const { a } = twoHosts();
-  assert.equal(Socket.create(a, AF_INET6, SOCK_STREAM), -EAFNOSUPPORT);
 });
 
 /** A default route. */

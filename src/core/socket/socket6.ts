@@ -2,10 +2,16 @@
 import { EAFNOSUPPORT, EINVAL, ENETUNREACH } from '../errno.ts';
 import { bindAddressType } from '../transport/bind-address.ts';
 import type { DatagramSock } from '../transport/datagram.ts';
-import { bindAddr6, connect6, setBound6, showMapped } from '../transport/inet6.ts';
+import {
+  type BindableSock,
+  bindAddr6,
+  connect6,
+  setBound6,
+  showMapped,
+} from '../transport/inet6.ts';
 import { sockaddr6 } from '../transport/inet6-cmsg.ts';
 import type { Inet6 } from '../transport/inet6-state.ts';
-import { AF_INET, AF_INET6, type SockAddr, type SockAddrIn } from '../transport/sock.ts';
+import { AF_INET, AF_INET6, type Sock, type SockAddr, type SockAddrIn } from '../transport/sock.ts';
 import {
   IN6ADDR_ANY,
   type Ip6Addr,
@@ -24,7 +30,7 @@ function target(to: SockAddr): (SockAddrIn & { readonly addr6: Ip6Addr }) | numb
 }
 
 /** Validates the address; the port is the caller's. The address to bind, or `-errno`. */
-export function checkBind6(sk: DatagramSock, v6: Inet6, to: SockAddr): Ip6Addr | number {
+export function checkBind6(sk: Sock, v6: Inet6, to: SockAddr): Ip6Addr | number {
   const addr = target(to);
   if (typeof addr === 'number') return addr;
   const { addr6, scopeId = 0 } = addr;
@@ -36,13 +42,15 @@ export function checkBind6(sk: DatagramSock, v6: Inet6, to: SockAddr): Ip6Addr |
 }
 
 /** Binds to what `checkBind6` allowed. */
-export function bind6(sk: DatagramSock, v6: Inet6, addr: Ip6Addr, port: number): number {
+export function bind6(sk: BindableSock, v6: Inet6, addr: Ip6Addr, port: number): number {
   const { v6only } = v6;
   // Whoever has an address of IPv6 alone hears IPv6 alone.
   if (!isAny6(addr) && !isMapped6(addr)) v6.v6only = true;
   v6.rcvSaddr = addr;
   v6.saddr = addr;
-  const err = sk.bind(isMapped6(addr) ? addr.d : 0, port);
+  // IP_BIND_ADDRESS_NO_PORT leaves the port to connect().
+  const waits = port === 0 && sk.bindAddressNoPort;
+  const err = waits ? 0 : sk.bind(isMapped6(addr) ? addr.d : 0, port);
   if (err < 0) {
     v6.rcvSaddr = IN6ADDR_ANY;
     v6.saddr = IN6ADDR_ANY;
@@ -79,12 +87,12 @@ export function destination6(to: SockAddr): SockAddrIn | number {
 }
 
 /** `inet6_getname`: our own address. */
-export function sockName6(sk: DatagramSock, v6: Inet6): SockAddrIn {
+export function sockName6(sk: Sock, v6: Inet6): SockAddrIn {
   const addr = isAny6(v6.rcvSaddr) ? v6.saddr : v6.rcvSaddr;
   return sockaddr6(addr, sk.sport, needsScope(addr) ? sk.boundDevIf : 0);
 }
 
 /** `inet6_getname`: the peer's. */
-export function peerName6(sk: DatagramSock, v6: Inet6): SockAddrIn {
+export function peerName6(sk: Sock, v6: Inet6): SockAddrIn {
   return sockaddr6(v6.daddr, sk.dport, needsScope(v6.daddr) ? sk.boundDevIf : 0);
 }

@@ -5,13 +5,31 @@
 import { EAGAIN } from '../errno.ts';
 import { NO_PAYLOAD, type Packet } from '../packet.ts';
 import type { IcmpError } from '../protocols.ts';
+import { type Ip6Addr, mappedAddr } from '../util/ip6-addr.ts';
 import { HARD, icmpErrno, isFragNeeded } from './icmp-errno.ts';
-import { AF_INET, EPOLLERR, MSG_ERRQUEUE, MSG_TRUNC, type Received, type Sock } from './sock.ts';
-import { IP_RECVERR, SO_TIMESTAMPING, SOL_IP, SOL_SOCKET } from './sockopt-names.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  EPOLLERR,
+  MSG_ERRQUEUE,
+  MSG_TRUNC,
+  type Received,
+  type Sock,
+  type SockAddrIn,
+} from './sock.ts';
+import {
+  IP_RECVERR,
+  IPV6_RECVERR,
+  SO_TIMESTAMPING,
+  SOL_IP,
+  SOL_IPV6,
+  SOL_SOCKET,
+} from './sockopt-names.ts';
 
 /** `ee_origin` */
 export const SO_EE_ORIGIN_LOCAL = 1;
 export const SO_EE_ORIGIN_ICMP = 2;
+export const SO_EE_ORIGIN_ICMP6 = 3;
 export const SO_EE_ORIGIN_TIMESTAMPING = 4;
 export const SO_EE_ORIGIN_ZEROCOPY = 5;
 
@@ -30,6 +48,8 @@ export interface ExtendedError {
   readonly info: number;
   /** Who sent the ICMP error (SO_EE_OFFENDER); 0 for a local one. Signed 32-bit integer. */
   readonly offender: number;
+  /** The same of an ICMPv6 error. */
+  readonly offender6?: Ip6Addr;
   /** `ee_data`; absent: 0. */
   readonly data?: number;
 }
@@ -38,6 +58,8 @@ export interface ErrorEntry {
   error: ExtendedError;
   /** Destination of the packet that failed. */
   readonly addr: number;
+  /** The same of a packet over IPv6. */
+  readonly addr6?: Ip6Addr;
   readonly port: number;
   /** What the failed packet carried, as far as it was quoted. */
   readonly data: Uint8Array | null;
@@ -116,27 +138,35 @@ export function receiveError(sk: Sock, max: number): Received | number {
   if (queue === null || entry === undefined) return -EAGAIN;
   const next = queue.entries[0];
   // SO_ERROR follows the queue (`sock_dequeue_err_skb`).
-  if (next !== undefined && next.error.origin === SO_EE_ORIGIN_ICMP) sk.err = next.error.errno;
-  else if (entry.error.origin === SO_EE_ORIGIN_ICMP) sk.err = 0;
+  if (next !== undefined && isIcmp(next)) sk.err = next.error.errno;
+  else if (isIcmp(entry)) sk.err = 0;
   if (next !== undefined) sk.wake(EPOLLERR);
   const { data, timeUs = 0 } = entry;
+  const note =
+    sk.inet6 === null
+      ? { level: SOL_IP, type: IP_RECVERR, value: entry.error }
+      : { level: SOL_IPV6, type: IPV6_RECVERR, value: entry.error };
   const fullLen = data === null ? 0 : data.length;
   const len = Math.min(max, fullLen);
   return {
     data: data === null || len === 0 ? NO_PAYLOAD : [data.subarray(0, len)],
     len,
     fullLen,
-    from:
-      entry.hasAddress === false ? null : { family: AF_INET, addr: entry.addr, port: entry.port },
+    from: entry.hasAddress === false ? null : addressOf(sk, entry),
     flags: MSG_ERRQUEUE | (len < fullLen ? MSG_TRUNC : 0),
     control:
-      timeUs === 0
-        ? [{ level: SOL_IP, type: IP_RECVERR, value: entry.error }]
-        : [
-            { level: SOL_SOCKET, type: SO_TIMESTAMPING, value: timeUs },
-            { level: SOL_IP, type: IP_RECVERR, value: entry.error },
-          ],
+      timeUs === 0 ? [note] : [{ level: SOL_SOCKET, type: SO_TIMESTAMPING, value: timeUs }, note],
   };
+}
+
+function isIcmp({ error }: ErrorEntry): boolean {
+  return error.origin === SO_EE_ORIGIN_ICMP || error.origin === SO_EE_ORIGIN_ICMP6;
+}
+
+/** Where the packet that failed was to go, as the socket's family writes it. */
+function addressOf(sk: Sock, { addr, addr6, port }: ErrorEntry): SockAddrIn {
+  if (sk.inet6 === null) return { family: AF_INET, addr, port };
+  return { family: AF_INET6, addr: 0, port, addr6: addr6 ?? mappedAddr(addr), scopeId: 0 };
 }
 
 export function hasQueuedErrors(sk: Sock): boolean {

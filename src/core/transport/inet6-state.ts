@@ -8,7 +8,13 @@ export interface Membership6 {
   readonly ifindex: number;
 }
 
-export class Inet6 {
+/** What an AF_INET6 socket is bound to. */
+export interface BoundAddr6 {
+  readonly rcvSaddr: Ip6Addr;
+  readonly v6only: boolean;
+}
+
+export class Inet6 implements BoundAddr6 {
   /** Bound, source and peer address; `::`: none. */
   rcvSaddr: Ip6Addr = IN6ADDR_ANY;
   saddr: Ip6Addr = IN6ADDR_ANY;
@@ -30,6 +36,10 @@ export class Inet6 {
   recvPktInfo = false;
   recvHopLimit = false;
   recvTclass = false;
+  /** IPV6_RECVERR */
+  recvErr = false;
+  /** IPV6_AUTOFLOWLABEL: 1 or 0; -1: what net.ipv6.auto_flowlabels says. */
+  autoFlowLabel = -1;
   /** IPV6_MULTICAST_ALL: also what others of this host joined. */
   mcastAll = true;
   memberships: readonly Membership6[] = [];
@@ -45,6 +55,29 @@ export class Inet6 {
   get hears4(): boolean {
     if (this.v6only) return false;
     return isEither(this.rcvSaddr) && isEither(this.daddr);
+  }
+
+  /** A copy of what stays bound when the socket is gone. */
+  boundAddr(): BoundAddr6 {
+    return { rcvSaddr: this.rcvSaddr, v6only: this.v6only };
+  }
+
+  /** What the socket of an accepted connection takes over from its listener. */
+  inherit(from: Inet6): void {
+    this.v6only = from.v6only;
+    this.hops = from.hops;
+    this.mcastHops = from.mcastHops;
+    this.mcastLoop = from.mcastLoop;
+    this.mcastAll = from.mcastAll;
+    this.unicastOif = from.unicastOif;
+    this.tclass = from.tclass;
+    this.pmtudisc = from.pmtudisc;
+    this.dontFrag = from.dontFrag;
+    this.recvPktInfo = from.recvPktInfo;
+    this.recvHopLimit = from.recvHopLimit;
+    this.recvTclass = from.recvTclass;
+    this.recvErr = from.recvErr;
+    this.autoFlowLabel = from.autoFlowLabel;
   }
 
   /** Is the peer an IPv4 host? */

@@ -3,7 +3,7 @@
  * `__ip6_datagram_connect`, `ip6_sk_dst_lookup_flow`). With v4-mapped addresses such a socket works
  * over IPv4: its IPv4 fields are then set too.
  */
-import { EADDRNOTAVAIL, EAGAIN, EINVAL, ENETUNREACH, ENODEV } from '../errno.ts';
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINVAL, ENETUNREACH, ENODEV } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import { ownerOf } from '../network/ipv6/address.ts';
 import { routeOutput6, sourceOf6 } from '../network/route6/output.ts';
@@ -20,11 +20,15 @@ import {
   needsScope,
 } from '../util/ip6-addr.ts';
 import type { DatagramSock } from './datagram.ts';
-import type { Inet6 } from './inet6-state.ts';
-import type { Sock } from './sock.ts';
+import type { BoundAddr6, Inet6 } from './inet6-state.ts';
+import { SOCK_STREAM, type Sock } from './sock.ts';
+
+/** A socket that can be bound. */
+export type BindableSock = Sock & { bindAddrLocked: boolean };
 
 /** `__inet6_bind` without the port: validates and takes over the address. */
-export function bindAddr6(sk: DatagramSock, v6: Inet6, addr: Ip6Addr, scopeId: number): number {
+export function bindAddr6(sk: Sock, v6: Inet6, addr: Ip6Addr, scopeId: number): number {
+  if (isMulticast6(addr) && sk.type === SOCK_STREAM) return -EINVAL;
   if (isMapped6(addr)) return v6.v6only ? -EINVAL : 0;
   if (isAny6(addr)) return 0;
   let dev: NetDevice | null = null;
@@ -40,7 +44,7 @@ export function bindAddr6(sk: DatagramSock, v6: Inet6, addr: Ip6Addr, scopeId: n
 }
 
 /** Sets the bound address in both families' fields; a group is bound, but is no source. */
-export function setBound6(sk: DatagramSock, v6: Inet6, addr: Ip6Addr): void {
+export function setBound6(sk: BindableSock, v6: Inet6, addr: Ip6Addr): void {
   v6.rcvSaddr = addr;
   v6.saddr = isMulticast6(addr) ? IN6ADDR_ANY : addr;
   sk.rcvSaddr = isMapped6(addr) ? addr.d : 0;
@@ -95,6 +99,7 @@ export function lookUp6(
   src: Ip6Addr,
   oif: number,
 ): { readonly route: Route6; readonly src: Ip6Addr } | number {
+  if (isMapped6(src) && !isMapped6(daddr)) return -EAFNOSUPPORT;
   let via = oif === 0 ? sk.boundDevIf : oif;
   if (via === 0) via = isMulticast6(daddr) ? v6.mcastOif : v6.unicastOif;
   const route = routeOutput6(sk.net, daddr, src, via);
@@ -133,15 +138,31 @@ export function hopLimitFor(v6: Inet6, daddr: Ip6Addr, route: Route6): number {
   return own >= 0 ? own : route.defaultHopLimit();
 }
 
+/** 127.0.0.6, which stands for every address that IPv4 does not have (`LOOPBACK4_IPV6`). */
+const LOOPBACK4_IPV6 = 0x7f000006;
+
+/** What a socket, or what is left of one, is bound to. */
+interface BoundAddr {
+  readonly rcvSaddr: number;
+  readonly inet6: BoundAddr6 | null;
+}
+
+/** The IPv4 address that is taken. */
+function boundOver4({ rcvSaddr, inet6 }: BoundAddr): number {
+  if (inet6 === null || isAny6(inet6.rcvSaddr) || isMapped6(inet6.rcvSaddr)) return rcvSaddr;
+  return LOOPBACK4_IPV6;
+}
+
 /**
  * Do two bound addresses stand for one another (`inet_rcv_saddr_equal` with wildcards)? `a` is the socket that binds.
  */
-export function sharesAddress(a: Sock, b: Sock): boolean {
+export function sharesAddress(a: BoundAddr, b: BoundAddr): boolean {
   const own = a.inet6;
   const other = b.inet6;
   if (own === null) {
-    if (other !== null && !other.hears4) return false;
-    return a.rcvSaddr === 0 || b.rcvSaddr === 0 || a.rcvSaddr === b.rcvSaddr;
+    if (other?.v6only === true) return false;
+    const theirs = boundOver4(b);
+    return a.rcvSaddr === 0 || theirs === 0 || a.rcvSaddr === theirs;
   }
   const addr = own.rcvSaddr;
   const bAddr = other === null ? null : other.rcvSaddr;

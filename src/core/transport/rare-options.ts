@@ -46,6 +46,8 @@ export class RareOptions {
   txRehash = true;
   /** IP_MINTTL; 0: any. */
   minTtl = 0;
+  /** IPV6_MINHOPCOUNT; 0: any. */
+  minHopCount = 0;
   /** IP_UNICAST_IF: ifindex for unicast destinations; 0: the route's. */
   unicastIf = 0;
   /** IP_HDRINCL, raw sockets: the application writes the IP header. */

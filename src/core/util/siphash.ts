@@ -1,5 +1,5 @@
 /**
- * SipHash-2-4 of an 8-byte message (Aumasson and Bernstein 2012; Linux `siphash_1u64`): 64-bit words as
+ * SipHash-2-4 (Aumasson and Bernstein 2012; Linux `siphash`): 64-bit words as
  * pairs of 32-bit halves, low half first, since a cookie must have the kernel's own value.
  */
 
@@ -12,8 +12,8 @@ const V1 = 2;
 const V2 = 4;
 const V3 = 6;
 
-/** Hash of the message whose little-endian words are `low` and `high`: low and high word. */
-export function sipHash8(key: SipKey, low: number, high: number): [number, number] {
+/** Hash of a message of little-endian 32-bit words, an even number of them: low and high word. */
+export function sipHash(key: SipKey, words: readonly number[]): [number, number] {
   const v = Int32Array.of(
     key[0] ^ 0x70736575,
     key[1] ^ 0x736f6d65,
@@ -24,9 +24,9 @@ export function sipHash8(key: SipKey, low: number, high: number): [number, numbe
     key[2] ^ 0x79746573,
     key[3] ^ 0x74656462,
   );
-  compress(v, low, high);
+  for (let i = 0; i < words.length; i += 2) compress(v, words[i] as number, words[i + 1] as number);
   // The last block holds the length alone.
-  compress(v, 0, 8 << 24);
+  compress(v, 0, (words.length * 4) << 24);
   v[V2] = (v[V2] as number) ^ 0xff;
   for (let i = 0; i < 4; i++) round(v);
   return [half(v, 0), half(v, 1)];

@@ -32,7 +32,7 @@ const V6: Partial<Config> = {
   localIp: 'fd3d:0a0b:17d6::1',
   prefixLength: 48,
   gatewayIp: 'fd3d:0a0b:17d6:8888::1',
-  remoteIp: '2001:db8::1',
+  remoteIp: 'fd3d:fa7b:d17d::1',
   mtu: 1520,
 };
 
@@ -83,15 +83,18 @@ export function configure(
     seed,
   };
   const all = [...script.options, ...commandLine];
-  const version = all.findLast((o) => o.name === 'ip_version');
-  if (version !== undefined) fields.ipVersion = ipVersion(script.file, version);
+  fields.ipVersion = versionOf(script.file, all);
   Object.assign(fields, fields.ipVersion === 'ipv6' ? V6 : V4);
   for (const option of all) setOption(script.file, fields, option);
   return fields as Config;
 }
 
-function ipVersion(file: string, option: ScriptOption): Config['ipVersion'] {
-  const { value } = option;
+/** What the last of the options says. */
+export function versionOf(file: string, options: readonly ScriptOption[]): Config['ipVersion'] {
+  const option = options.findLast((o) => o.name === 'ip_version');
+  if (option === undefined) return 'ipv4';
+  // The kernel's own runner writes it with underscores in places.
+  const value = option.value?.replaceAll('_', '-');
   if (value === 'ipv4' || value === 'ipv4-mapped-ipv6' || value === 'ipv6') return value;
   throw new ScriptError(file, option.position, '--ip_version is ipv4, ipv4-mapped-ipv6 or ipv6');
 }
@@ -170,7 +173,7 @@ function setAddress(
       return;
     case 'remote_ip':
       // A whole network may be remote: the first address after its own is meant.
-      fields.remoteIp = length === undefined || length === '32' ? address : firstOf(address);
+      fields.remoteIp = isHost(address, length) ? address : firstOf(address);
       return;
     case 'netmask_ip':
       fields.prefixLength = prefixOf(file, option, value());
@@ -185,6 +188,11 @@ function setAddress(
           : `--${name} is no option of packetdrill`,
       );
   }
+}
+
+/** Is it one address, and not a network's? */
+function isHost(address: string, length: string | undefined): boolean {
+  return length === undefined || length === (address.includes(':') ? '128' : '32');
 }
 
 function firstOf(address: string): string {

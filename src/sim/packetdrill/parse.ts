@@ -2,6 +2,8 @@
  * A script as text becomes events. The language is packetdrill's (Cardwell et al., "packetdrill: Scriptable
  * Network Stack Testing", USENIX ATC 2013, and what its scripts have used since).
  */
+
+import { versionOf } from './config.ts';
 import { parseCall } from './parse-call.ts';
 import { parseSeconds, parseTime } from './parse-number.ts';
 import { parsePacket } from './parse-packet.ts';
@@ -24,16 +26,22 @@ const OPTION = /--?([A-Za-z_][\w-]*)/y;
 const OPTION_VALUE = /"([^"\n]*)"|[^\s`]+/y;
 const DEFINE = /-D\s*([A-Za-z_]\w*)=("[^"\n]*"|\S*)/y;
 
-/** @throws ScriptError */
+/**
+ * @param commandLine options that rule over the script's own: what `ksft_runner.sh` defines depends on `--ip_version`
+ * @throws ScriptError
+ */
 export function parseScript(
   file: string,
   text: string,
   defines: ReadonlyMap<string, string> = new Map(),
+  commandLine: readonly ScriptOption[] = [],
 ): Script {
   const first = new Scanner(file, text);
   if (text.length > MAX_LENGTH) first.fail(`a script may have ${MAX_LENGTH} characters`);
-  const all = new Map([...builtInDefines(text), ...defines]);
+  const all = new Map(defines);
   const options = parseOptions(first, all);
+  for (const [name, value] of RUNNER_DEFINES[versionOf(file, [...options, ...commandLine])])
+    if (!all.has(name) && text.includes(name)) all.set(name, value);
   const s = all.size === 0 ? first : new Scanner(file, substitute(text, first.at, all));
   s.at = first.at;
   const init: ShellCommand[] = [];
@@ -47,11 +55,6 @@ export function parseScript(
   }
   if (events.length === 0) s.fail('this script has no events');
   return { file, options, init, events, cleanup };
-}
-
-/** What `ksft_runner.sh` defines on its command line, for scripts that use it and are run without. */
-function builtInDefines(text: string): (readonly [string, string])[] {
-  return RUNNER_DEFINES.filter(([name]) => text.includes(name));
 }
 
 /** `--name=value`, and `-D NAME=value`, which says what a word stands for. */

@@ -2,6 +2,7 @@
  * What `defaults.sh`, the usual first line of scripts, sets: the values that scripts for Linux's TCP assume.
  * The kernel's own scripts and packetdrill's have the same file.
  */
+import type { TargetConfig } from './target.ts';
 
 /** Names without `net.ipv4.`. */
 export const DEFAULTS: Readonly<Record<string, string>> = {
@@ -31,11 +32,30 @@ export const DEFAULTS: Readonly<Record<string, string>> = {
   tcp_fastopen_key: 'a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4',
 };
 
-/**
- * The fast open cookies of 192.0.2.1 for 192.168.0.1: with the key above, and with a key of zeros. The names
- * are those that the runners of such scripts define.
- */
-export const RUNNER_DEFINES: readonly (readonly [string, string])[] = [
+type Defines = readonly (readonly [name: string, value: string])[];
+
+/** The fast open cookies of the remote address for the local one: with the key above, and with a key of zeros. */
+const COOKIES4: Defines = [
   ['TFO_COOKIE', '3021b9d889017eeb'],
   ['TFO_COOKIE_ZERO', 'b7c12350a90dc8f5'],
 ];
+const COOKIES6: Defines = [
+  ['TFO_COOKIE', 'c1d1e9742a47a9bc'],
+  ['TFO_COOKIE_ZERO', '82af1a8f9a205c34'],
+];
+/** Which control message tells of an error: by the family of the socket. */
+const RECVERR4: Defines = [
+  ['CMSG_LEVEL_IP', 'SOL_IP'],
+  ['CMSG_TYPE_RECVERR', 'IP_RECVERR'],
+];
+const RECVERR6: Defines = [
+  ['CMSG_LEVEL_IP', 'SOL_IPV6'],
+  ['CMSG_TYPE_RECVERR', 'IPV6_RECVERR'],
+];
+
+/** What `ksft_runner.sh`, the kernel's runner of such scripts, defines for each value of `--ip_version`. */
+export const RUNNER_DEFINES: Readonly<Record<TargetConfig['ipVersion'], Defines>> = {
+  ipv4: [...COOKIES4, ...RECVERR4],
+  'ipv4-mapped-ipv6': [...COOKIES4, ...RECVERR6],
+  ipv6: [...COOKIES6, ...RECVERR6],
+};

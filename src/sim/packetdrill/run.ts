@@ -11,9 +11,10 @@ import { describePacket } from './describe.ts';
 import { type Flow, FlowTable, type Protocol } from './flow.ts';
 import { inboundBytes, noteInbound, resetBytes, type Wire, wireOf } from './inbound.ts';
 import { type ParsedPacket, parsePacketBytes, TH_ACK, TH_FIN, TH_RST, TH_SYN } from './packet.ts';
+import { icmpNumbers } from './parse-icmp.ts';
 import { type RunResult, ScriptFailure } from './result.ts';
 import { type CodeBlocks, compileCode } from './run-code.ts';
-import type { CallAction, PacketAction, Script, ScriptEvent, TcpSpec } from './script.ts';
+import type { CallAction, IcmpSpec, PacketAction, Script, ScriptEvent, TcpSpec } from './script.ts';
 import type { Call, CallResult, PendingCall, Target } from './target.ts';
 import { Words } from './values.ts';
 
@@ -60,10 +61,21 @@ export interface CompiledScript {
 export function compileScript(script: Script, config: Config): CompiledScript {
   const words = new Words(script.file, config);
   const calls = new Map<ScriptEvent, Compiled>();
-  for (const event of script.events)
-    if (event.action.kind === 'call')
-      calls.set(event, compileCall(words, event.action, event.position));
+  for (const event of script.events) {
+    const { action, position } = event;
+    if (action.kind === 'call') calls.set(event, compileCall(words, action, position));
+    if (action.kind === 'packet' && action.body.proto === 'icmp')
+      checkIcmp(words, action.body, position);
+  }
   return { calls, code: compileCode(script), words };
+}
+
+/** The parser knows the names of both versions; the run has one of them. */
+function checkIcmp(words: Words, spec: IcmpSpec, position: ScriptEvent['position']): void {
+  const version = words.config.ipVersion === 'ipv6' ? 6 : 4;
+  const [type = '', code = null] = spec.name.split(' ');
+  if (icmpNumbers(version, type, code) === null)
+    words.fail(position, `"${spec.name}" is no message of ${version === 6 ? 'ICMPv6' : 'ICMP'}`);
 }
 
 /** @throws ScriptError where the script is not understood: before anything ran */

@@ -119,8 +119,6 @@ const SOL: Readonly<Record<string, number>> = {
   SOL_IPV6: 41,
   SOL_ICMPV6: 58,
   SOL_RAW: 255,
-  CMSG_LEVEL_IP: 0,
-  CMSG_TYPE_RECVERR: 11,
   SO_DEBUG: 1,
   SO_REUSEADDR: 2,
   SO_TYPE: 3,

@@ -4,8 +4,10 @@
  */
 import type { PacketInfo } from '../../core/transport/ancillary.ts';
 import type { ExtendedError } from '../../core/transport/error-queue.ts';
+import type { PacketInfo6 } from '../../core/transport/inet6-cmsg.ts';
 import {
   AF_INET,
+  AF_INET6,
   type ControlMessage as CoreControl,
   type OptionValue,
   type SockAddr,
@@ -13,6 +15,7 @@ import {
 } from '../../core/transport/sock.ts';
 import * as so from '../../core/transport/sockopt-names.ts';
 import type { TcpInfo } from '../../core/transport/tcp/info.ts';
+import { getIp6, type Ip6Addr, mappedAddr, putIp6 } from '../../core/util/ip6-addr.ts';
 import type { Address, ControlMessage } from './target.ts';
 import { writeTcpInfo } from './tcp-info.ts';
 
@@ -56,14 +59,37 @@ function addressBytes(addr: number): Uint8Array {
   return out;
 }
 
+/** An IPv6 address in network order. */
+function address6Bytes(addr: Ip6Addr): Uint8Array {
+  const out = new Uint8Array(16);
+  putIp6(view(out), 0, addr);
+  return out;
+}
+
 export function toSockAddr(a: Address): SockAddr {
+  if (a.family === AF_INET6) {
+    const { port, scopeId } = a;
+    return { family: AF_INET6, addr: 0, addr6: getIp6(view(a.addr), 0), port, scopeId } as SockAddr;
+  }
   if (a.family !== AF_INET && a.family !== 0) return { family: a.family };
   const addr = a.addr.length === 4 ? view(a.addr).getInt32(0) : 0;
   return { family: a.family, addr, port: a.port } as SockAddr;
 }
 
 export function fromSockAddr(a: SockAddrIn): Address {
+  if (a.addr6 !== undefined) {
+    const { port, scopeId = 0 } = a;
+    return { family: AF_INET6, addr: address6Bytes(a.addr6), port, flowinfo: 0, scopeId };
+  }
   return { family: AF_INET, addr: addressBytes(a.addr), port: a.port, flowinfo: 0, scopeId: 0 };
+}
+
+/** `struct sockaddr_in6` without port. */
+function sockaddrIn6(addr: Ip6Addr): Uint8Array {
+  const out = new Uint8Array(28);
+  view(out).setUint16(0, AF_INET6, true);
+  out.set(address6Bytes(addr), 8);
+  return out;
 }
 
 /** `struct sockaddr_in` */
@@ -178,6 +204,13 @@ function controlData(m: CoreControl): Uint8Array {
       new Uint8Array(32),
     );
   }
+  if (level === so.SOL_IPV6) {
+    if (type === so.IPV6_RECVERR) return extendedError6(value as ExtendedError);
+    if (type === so.IPV6_PKTINFO) {
+      const p = value as PacketInfo6;
+      return concat(address6Bytes(p.addr), int32(p.ifindex));
+    }
+  }
   if (level === so.SOL_IP) {
     if (type === so.IP_RECVERR) return extendedError(value as ExtendedError);
     if (type === so.IP_PKTINFO) {
@@ -192,14 +225,22 @@ function controlData(m: CoreControl): Uint8Array {
 
 /** `struct sock_extended_err`, and behind it the address of who sent the error. */
 function extendedError(e: ExtendedError): Uint8Array {
+  const from = { family: AF_INET, addr: e.offender, port: 0 } as const;
+  return concat(errorFields(e), e.offender === 0 ? new Uint8Array(16) : sockaddrIn(from));
+}
+
+/** The same for an AF_INET6 socket: an IPv4 host shows as a mapped address. */
+function extendedError6(e: ExtendedError): Uint8Array {
+  const from = e.offender6 ?? (e.offender === 0 ? undefined : mappedAddr(e.offender));
+  return concat(errorFields(e), from === undefined ? new Uint8Array(28) : sockaddrIn6(from));
+}
+
+function errorFields(e: ExtendedError): Uint8Array {
   return concat(
     int32(e.errno),
     Uint8Array.of(e.origin, e.type, e.code, 0),
     int32(e.info),
     int32(e.data ?? 0),
-    e.offender === 0
-      ? new Uint8Array(16)
-      : sockaddrIn({ family: AF_INET, addr: e.offender, port: 0 }),
   );
 }
 

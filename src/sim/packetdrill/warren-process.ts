@@ -331,9 +331,10 @@ export class WarrenProcess {
     const peer = child.getpeername();
     const value = this.openSocket(child, flags);
     // A child whose peer has already reset it still has the address in its socket.
-    const { daddr, dport } = child.sk;
-    const addr = typeof peer === 'number' ? { family: 2 as const, addr: daddr, port: dport } : peer;
-    return { value, addr: fromSockAddr(addr) };
+    const { daddr, dport, family, inet6 } = child.sk;
+    const left = { family: family as 2 | 10, addr: daddr, port: dport };
+    const addr = inet6 === null ? left : { ...left, addr6: inet6.daddr };
+    return { value, addr: fromSockAddr(typeof peer === 'number' ? addr : peer) };
   }
 
   /** A call that waits for something to come: until SO_RCVTIMEO, or not at all. */

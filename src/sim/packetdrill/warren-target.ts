@@ -4,20 +4,12 @@ import type { Namespace } from '../../core/control/namespace.ts';
 import { type TunPort, tunAdd, tunAttach } from '../../core/device/tun.ts';
 import { errnoName, NetError } from '../../core/errno.ts';
 import { VirtualClock } from '../virtual-clock.ts';
+import { remoteNetwork } from './remote-network.ts';
 import type { Call, LeftPacket, PendingCall, ShellResult, Target, TargetConfig } from './target.ts';
 import { WarrenProcess } from './warren-process.ts';
 import { WarrenShell } from './warren-shell.ts';
 
-/** The network that the remote address is in, as packetdrill routes it. */
-const REMOTE_PREFIX = 24;
-
 export async function warrenTarget(config: TargetConfig): Promise<Target> {
-  if (config.ipVersion !== 'ipv4')
-    throw new NetError(
-      97,
-      'packetdrill',
-      `Warren has no IPv6 yet: --ip_version=${config.ipVersion}`,
-    );
   return new WarrenTarget(config);
 }
 
@@ -47,10 +39,14 @@ class WarrenTarget implements Target {
     const port = tunAttach(dev);
     if (typeof port === 'number') throw new NetError(port, errnoName(port));
     this.port = port;
-    this.ns.ip(`addr add ${config.localIp}/${config.prefixLength} dev tun0`);
+    const isV6 = config.ipVersion === 'ipv6';
+    // No packets that no script asked for.
+    this.ns.sysctl.set('net.ipv6.conf.tun0.addr_gen_mode', '1');
+    const nodad = isV6 ? ' nodad' : '';
+    this.ns.ip(`addr add ${config.localIp}/${config.prefixLength} dev tun0${nodad}`);
     this.ns.ip('link set tun0 up');
-    const network = `${config.remoteIp.replace(/\.\d+$/, '.0')}/${REMOTE_PREFIX}`;
-    this.ns.ip(`route add ${network} via ${config.gatewayIp} dev tun0`);
+    const family = isV6 ? '-6 ' : '';
+    this.ns.ip(`${family}route add ${remoteNetwork(config)} via ${config.gatewayIp} dev tun0`);
     this.process = new WarrenProcess(this.ns.net);
     this.shells = new WarrenShell(this.ns, (us) => this.clock.runFor(this.kernel.core, us));
     port.onTransmit = (bytes) => this.left.push({ bytes, atUs: this.clock.nowUs() });

@@ -142,8 +142,15 @@ export class Ipv6State {
    * net.ipv6.auto_flowlabels says so. `ports`: whatever tells flows between two hosts apart.
    */
   flowLabel(src: Ip6Addr, dst: Ip6Addr, protocol: number, ports: number): number {
-    if (this.sysctl.autoFlowlabels === 0 || this.sysctl.autoFlowlabels === 2) return 0;
+    if (!this.wantsFlowLabel(-1)) return 0;
     return mix32(src.hash(this.key) ^ protocol, dst.hash(ports)) & 0xfffff;
+  }
+
+  /** Do packets of a socket get a label of ours (`ip6_autoflowlabel`)? @param asked IPV6_AUTOFLOWLABEL; -1: not set */
+  wantsFlowLabel(asked: number): boolean {
+    const mode = this.sysctl.autoFlowlabels;
+    if (mode === 0 || mode === 3) return mode === 3;
+    return asked < 0 ? mode === 1 : asked !== 0;
   }
 
   destroy(): void {

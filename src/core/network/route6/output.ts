@@ -68,6 +68,8 @@ export function makeRoute6(net: NetNs, found: Fib6Result, dst: Ip6Addr): Route6 
   made.initrwnd = metrics.initrwnd;
   made.hoplimit = metrics.hoplimit;
   made.mtuLock = metrics.mtuLock;
+  made.rtoMinUs = metrics.rtoMin * 1000;
+  made.quickack = metrics.quickack !== 0;
   if (exception !== undefined && exception.pmtu !== 0 && !metrics.mtuLock) {
     made.pmtu = exception.pmtu;
     made.pmtuExpiresUs = exception.expiresUs;

@@ -33,6 +33,10 @@ export class Route6 {
   initcwnd = 0;
   initrwnd = 0;
   hoplimit = 0;
+  /** Shortest retransmission timeout, µs. */
+  rtoMinUs = 0;
+  /** TCP acknowledges each segment at once. */
+  quickack = false;
   mtuLock = false;
   /** Path MTU learnt for this destination (RFC 8201); 0: none. */
   pmtu = 0;

@@ -4,6 +4,7 @@
  */
 import { EADDRINUSE, EADDRNOTAVAIL } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
+import { sharesAddress } from '../inet6.ts';
 import { isReservedPort, localPortRange } from '../port-range.ts';
 import type { BindBucket, BindOwner } from './bind-table.ts';
 import { TCP_FIN_WAIT2, TCP_LISTEN, TCP_TIME_WAIT } from './constants.ts';
@@ -17,7 +18,7 @@ function conflicts(sk: TcpSock, other: BindOwner, relax: boolean, reuseportOk: b
   if (sk === other) return false;
   const dev = other.boundDevIf;
   if (sk.boundDevIf !== 0 && dev !== 0 && sk.boundDevIf !== dev) return false;
-  if (sk.rcvSaddr !== 0 && other.rcvSaddr !== 0 && sk.rcvSaddr !== other.rcvSaddr) return false;
+  if (!sharesAddress(sk, other)) return false;
   const timeWait = other.state === TCP_TIME_WAIT || other.state === TCP_FIN_WAIT2;
   const sameUser = timeWait || sk.uid === (other as TcpSock).uid;
   const bothPort = sk.reusePort && other.reusePort && sameUser;
@@ -88,7 +89,14 @@ function searchOpen(sk: TcpSock, low: number, high: number): number {
 /** The four-tuple of `sk` with `port` is free, or a TIME-WAIT gives it up (`__inet_check_established`). */
 function tupleFree(sk: TcpSock, port: number, explicitPort: boolean): boolean {
   const { net } = sk;
-  const other = net.tcp.connections.lookup(sk.saddr, port, sk.daddr, sk.dport, sk.boundDevIf);
+  const other = net.tcp.connections.lookup(
+    sk.saddr,
+    port,
+    sk.daddr,
+    sk.dport,
+    sk.boundDevIf,
+    sk.ends,
+  );
   if (other === null) return true;
   if (other.state !== TCP_TIME_WAIT) return false;
   const tw = other as TimeWaitSock;

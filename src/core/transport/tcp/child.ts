@@ -1,5 +1,6 @@
 /** The socket of a connection that a listener accepts (Linux `tcp_v4_syn_recv_sock`, `tcp_create_openreq_child`). */
 import { MIB } from '../../mib.ts';
+import { showMapped } from '../inet6.ts';
 import { acceptQueueFull } from './accept-queue.ts';
 import { tcpClockSec, tcpClockUs } from './clock.ts';
 import { TCP_ECN_OK, TCP_MSS_DEFAULT, TCP_SYN_RECV } from './constants.ts';
@@ -30,14 +31,12 @@ export function makeChild(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSoc
   child.savedSyn = req.savedSyn;
   // The SYN.
   child.segsIn = 1;
-  child.saddr = req.saddr;
-  child.rcvSaddr = req.saddr;
-  child.daddr = req.daddr;
+  takeAddresses(child, req);
   child.sport = req.sport;
   child.dport = req.dport;
   child.boundDevIf = req.boundDevIf;
   child.route = req.route;
-  if (net.sysctl.tcpReflectTos !== 0) child.tos = req.synTos;
+  if (net.sysctl.tcpReflectTos !== 0) reflectTos(child, req.synTos);
   child.state = TCP_SYN_RECV;
   child.ipId = net.tcp.secrets.random.below(65535) + 1;
   takeSequences(child, seg, req);
@@ -49,6 +48,29 @@ export function makeChild(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSoc
   if (child.keepAlive) resetKeepaliveTimer(child, keepaliveTime(child));
   count(net, MIB.TcpPassiveOpens);
   return child;
+}
+
+function takeAddresses(child: TcpSock, req: RequestSock): void {
+  const { ends } = req;
+  const v6 = child.inet6;
+  child.af = req.af;
+  child.saddr = req.saddr;
+  child.daddr = req.daddr;
+  child.ends = ends;
+  child.txHash = req.txHash;
+  if (ends === null) {
+    child.rcvSaddr = req.saddr;
+    if (v6 !== null) showMapped(child, v6);
+  } else if (v6 !== null) {
+    v6.rcvSaddr = ends.local;
+    v6.saddr = ends.local;
+    v6.daddr = ends.remote;
+  }
+}
+
+function reflectTos(child: TcpSock, tos: number): void {
+  if (child.ends === null || child.inet6 === null) child.tos = tos;
+  else child.inet6.tclass = tos;
 }
 
 function takeSequences(child: TcpSock, seg: RxSegment, req: RequestSock): void {

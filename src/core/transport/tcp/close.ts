@@ -29,6 +29,7 @@ import type { TcpSock } from './sock.ts';
 import { enterTimeWait } from './time-wait.ts';
 import { clearAllTimers, resetKeepaliveTimer } from './timer-arm.ts';
 import { finTime } from './timers.ts';
+import { forgetPeer } from './unbind.ts';
 
 /** Enters the state that closing leads to; true: a FIN is due (`tcp_close_state`). */
 function closeState(sk: TcpSock): boolean {
@@ -173,12 +174,8 @@ export function disconnectSock(sk: TcpSock): number {
     sk.net.tcp.binds.remove(sk);
     sk.sport = 0;
   }
-  sk.daddr = 0;
   sk.dport = 0;
-  if (!sk.bindAddrLocked) {
-    sk.saddr = 0;
-    sk.rcvSaddr = 0;
-  }
+  forgetPeer(sk);
   sk.resetConnection();
   if (!sk.orphan && sk.err !== 0) errorReport(sk);
   return 0;

@@ -1,21 +1,18 @@
-/** Active open (RFC 9293 §3.10.1; Linux `tcp_v4_connect`, `tcp_connect`). */
+/** Active open (RFC 9293 §3.10.1; Linux `tcp_v4_connect`, `tcp_connect`; IPv6's part is in `connect6.ts`). */
 import { ECONNREFUSED, EINPROGRESS, ENETUNREACH } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import { routeOutput } from '../../network/route/output.ts';
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../network/route/route.ts';
 import { TCP_SYN } from '../../wire/tcp.ts';
+import { showMapped } from '../inet6.ts';
 import { hashConnect } from './bind.ts';
 import { mstampRefresh, tcpClockUs } from './clock.ts';
-import {
-  ICSK_TIME_RETRANS,
-  TCP_CLOSE,
-  TCP_MSS_DEFAULT,
-  TCP_SYN_SENT,
-  TCP_TIMEOUT_INIT,
-} from './constants.ts';
+import { ICSK_TIME_RETRANS, TCP_CLOSE, TCP_SYN_SENT, TCP_TIMEOUT_INIT } from './constants.ts';
 import { count } from './count.ts';
 import { setState } from './done.ts';
 import { ecnSendSyn } from './ecn.ts';
+import type { TcpRoute } from './family.ts';
+import { FAMILY4 } from './family4.ts';
 import { deferConnect, sendSynData } from './fast-open-client.ts';
 import { initialSeq, timestampOffset } from './isn.ts';
 import { tcpAdvertiseMss, tcpSyncMss } from './mss.ts';
@@ -26,24 +23,36 @@ import type { TcpSock } from './sock.ts';
 import { resetXmitTimer } from './timer-arm.ts';
 import { finishConnect } from './transfer.ts';
 import { tcpTransmitSegment } from './transmit.ts';
+import { forgetPeer } from './unbind.ts';
 import { tcpFullSpace, tcpSelectInitialWindow } from './window.ts';
 
-/** `-EINPROGRESS` when the SYN is on its way, 0 when it waits for data to take along, or another `-errno`. */
+/**
+ * Connects over IPv4: `-EINPROGRESS` when the SYN is on its way, 0 when it waits for data to take along, or another
+ * `-errno`.
+ */
 export function connectSock(sk: TcpSock, addr: number, port: number): number {
   const net = sk.net;
+  sk.af = FAMILY4;
+  sk.ends = null;
   const route = routeOutput(net, addr, sk.saddr, sk.boundDevIf, sk.tos & 0x1c);
   if (typeof route === 'number') {
     if (route === -ENETUNREACH) count(net, MIB.IpOutNoRoutes);
     return route;
   }
   if (route.type === RTN_BROADCAST || route.type === RTN_MULTICAST) return -ENETUNREACH;
-  const hadAddr = sk.saddr;
   if (sk.saddr === 0) {
     sk.saddr = route.src;
     sk.rcvSaddr = route.src;
   }
   // 0.0.0.0 is this host; the route chose the loopback or the bound address.
   sk.daddr = addr === 0 ? sk.saddr : addr;
+  if (sk.inet6 !== null) showMapped(sk, sk.inet6);
+  return beginConnection(sk, route, port);
+}
+
+/** The addresses are known: a port, a sequence number, the SYN. Whoever fails is as before. */
+export function beginConnection(sk: TcpSock, route: TcpRoute, port: number): number {
+  const { net } = sk;
   sk.dport = port;
   if (sk.tsRecentStamp !== 0) {
     // A socket that is used again forgets its last peer.
@@ -51,17 +60,13 @@ export function connectSock(sk: TcpSock, addr: number, port: number): number {
     sk.tsRecentStamp = 0;
     if (!sk.repair) sk.writeSeq = 0;
   }
-  sk.mssClamp = TCP_MSS_DEFAULT;
+  sk.mssClamp = sk.af.defaultMss;
   setState(sk, TCP_SYN_SENT);
   const err = hashConnect(sk);
   if (err < 0) {
     setState(sk, TCP_CLOSE);
     sk.dport = 0;
-    sk.daddr = 0;
-    if (hadAddr === 0) {
-      sk.saddr = 0;
-      sk.rcvSaddr = 0;
-    }
+    forgetPeer(sk);
     return err;
   }
   sk.route = route;
@@ -69,7 +74,8 @@ export function connectSock(sk: TcpSock, addr: number, port: number): number {
     if (sk.writeSeq === 0) sk.writeSeq = initialSeq(net, sk.saddr, sk.daddr, sk.sport, sk.dport);
     sk.tsOffset = timestampOffset(net, sk.saddr, sk.daddr);
   }
-  sk.ipId = net.tcp.secrets.random.below(65535) + 1;
+  if (sk.ends === null) sk.ipId = net.tcp.secrets.random.below(65535) + 1;
+  else sk.af.rehash(sk);
   if (deferConnect(sk)) return 0;
   return sendSyn(sk);
 }
@@ -88,7 +94,7 @@ function connectInit(sk: TcpSock): void {
   sk.advmss = 0;
   tcpAdvertiseMss(sk);
   if (sk.userMss !== 0 && sk.userMss < sk.advmss) sk.advmss = sk.userMss;
-  if (sk.mssClamp === 0) sk.mssClamp = TCP_MSS_DEFAULT;
+  if (sk.mssClamp === 0) sk.mssClamp = sk.af.defaultMss;
   const full = tcpFullSpace(sk);
   if (sk.rcvbufLocked && (sk.windowClamp > full || sk.windowClamp === 0)) sk.windowClamp = full;
   const w = tcpSelectInitialWindow(

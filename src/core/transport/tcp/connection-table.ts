@@ -4,6 +4,7 @@
  * back, so that no tombstones gather.
  */
 import { mix32 } from '../../util/random.ts';
+import type { Ends6 } from './family.ts';
 import type { RequestSock } from './request.ts';
 import type { TcpSock } from './sock.ts';
 import type { TimeWaitSock } from './time-wait-sock.ts';
@@ -24,13 +25,15 @@ export class ConnectionTable {
     this.secret = secret;
   }
 
-  /** The connection of (local, remote), bound to `dif` or to no device. */
+  /** The connection of (local, remote), bound to `dif` or to no device. @param ends the addresses over IPv6 */
+  // biome-ignore lint/complexity/useMaxParams: a key without an object per packet
   lookup(
     saddr: number,
     sport: number,
     daddr: number,
     dport: number,
     dif: number,
+    ends: Ends6 | null,
   ): Connection | null {
     if (this.count === 0) return null;
     const hash = this.hashOf(saddr, sport, daddr, dport);
@@ -44,6 +47,7 @@ export class ConnectionTable {
         c.daddr === daddr &&
         c.sport === sport &&
         c.saddr === saddr &&
+        (c.ends === null ? ends === null : ends !== null && c.ends.equals(ends)) &&
         (c.boundDevIf === 0 || c.boundDevIf === dif)
       )
         return c;

@@ -4,11 +4,10 @@
  * microseconds of the TCP clock (`clock.ts`), 0 meaning "never".
  */
 import type { NetNs } from '../../net.ts';
-import type { Route } from '../../network/route/route.ts';
 import type { Timer } from '../../timer.ts';
 import type { SipKey } from '../../util/siphash.ts';
 import { IPPROTO_TCP } from '../../wire/ipv4.ts';
-import { SOCK_STREAM, Sock } from '../sock.ts';
+import { AF_INET, SOCK_STREAM, Sock } from '../sock.ts';
 import type { AcceptQueue } from './accept-queue.ts';
 import type { BindBucket } from './bind-table.ts';
 import type { CongestionControl } from './congestion.ts';
@@ -20,6 +19,9 @@ import {
   TCP_MSS_DEFAULT,
   TCP_TIMEOUT_INIT,
 } from './constants.ts';
+import type { Ends6, TcpFamily, TcpRoute } from './family.ts';
+import { FAMILY4 } from './family4.ts';
+import { FAMILY6 } from './family6.ts';
 import type { FastOpenRequest } from './fast-open-option.ts';
 import { MinFilter } from './min-filter.ts';
 import { ReceiveQueue } from './receive-queue.ts';
@@ -37,7 +39,13 @@ export abstract class TcpControlBlock extends Sock {
   /** Key in the table of connections; 0: not there. */
   hash = 0;
   bindBucket: BindBucket | null = null;
-  route: Route | null = null;
+  /** The protocol below; of an AF_INET6 socket with an IPv4 peer, that of IPv4. */
+  af: TcpFamily;
+  /** Addresses of a connection over IPv6; null: over IPv4, or none yet. */
+  ends: Ends6 | null = null;
+  /** Hash of the flow, of which IPv6 makes its label (`sk_txhash`). */
+  txHash = 0;
+  route: TcpRoute | null = null;
   /** bind() chose the address / the port (`SOCK_BINDADDR_LOCK`, `SOCK_BINDPORT_LOCK`). */
   bindAddrLocked = false;
   bindPortLocked = false;
@@ -333,6 +341,7 @@ export abstract class TcpControlBlock extends Sock {
   constructor(net: NetNs, family: number, ca: CongestionControl) {
     super(net, family, SOCK_STREAM, IPPROTO_TCP);
     const s = net.sysctl;
+    this.af = family === AF_INET ? FAMILY4 : FAMILY6;
     this.ca = ca;
     this.rcvbuf = s.tcpRmem[1];
     this.sndbuf = s.tcpWmem[1];

@@ -15,6 +15,8 @@ import type { TcpInfo } from './info.ts';
 import { LOCAL, LOCAL_PORT, Peer, REMOTE, REMOTE_PORT } from './peer.test.ts';
 import { TcpSock } from './sock.ts';
 
+/** The connection that most tests open. */
+const PAIR = { saddr: LOCAL, daddr: REMOTE, ends: null };
 const SYN_DATA = 32;
 const TFO_CHILD = 128;
 
@@ -54,13 +56,13 @@ function listen(p: Peer, qlen = 5): TcpSock {
 function goodCookie(p: Peer): Uint8Array {
   const key = p.net.tcp.fastOpenKeys?.[0];
   assert.ok(key !== undefined);
-  return fastOpenCookie(key, REMOTE, LOCAL);
+  return fastOpenCookie(key, PAIR);
 }
 
 test('the cookie of a key is the kernel’s own (RFC 7413 §4.1.2)', () => {
   const key = [0xbd72af14, 0xc9958ba2, 0x995cc84f, 0xaee2521e].map((w) => w | 0);
   const [a = 0, b = 0, c = 0, d = 0] = key;
-  const cookie = fastOpenCookie([a, b, c, d], 0x7f000001, 0x7f000001);
+  const cookie = fastOpenCookie([a, b, c, d], { saddr: 0x7f000001, daddr: 0x7f000001, ends: null });
   assert.equal(Buffer.from(cookie).toString('hex'), '6bab45bc20c76c5e');
 });
 
@@ -129,8 +131,8 @@ test('server: a cookie of the second key is good, and is replaced (TCP_FASTOPEN_
   assert.deepEqual(listener.getOption(TCP_FASTOPEN_KEY), keys);
   const [first, second] = listener.fastOpenKeys ?? [];
   assert.ok(first !== undefined && second !== undefined);
-  sendSyn(p, fastOpenCookie(second, REMOTE, LOCAL), Buffer.from('x'));
-  assert.deepEqual(p.sent[0]?.tcp?.options?.fastOpenCookie, fastOpenCookie(first, REMOTE, LOCAL));
+  sendSyn(p, fastOpenCookie(second, PAIR), Buffer.from('x'));
+  assert.deepEqual(p.sent[0]?.tcp?.options?.fastOpenCookie, fastOpenCookie(first, PAIR));
   assert.equal(p.next(), 'S. 0:0 ack 2');
   assert.equal(counter(p.net, 'TcpExtTCPFastOpenPassiveAltKey'), 1);
 });
@@ -228,9 +230,9 @@ function withCookie(): Peer {
   sk.close();
   const fresh = new Peer();
   // What the first connection learnt, in a world without its leftovers.
-  fresh.net.tcp.metrics.obtain(LOCAL, REMOTE).cookie = COOKIE;
-  assert.deepEqual(p.net.tcp.metrics.obtain(LOCAL, REMOTE).cookie, COOKIE);
-  assert.equal(p.net.tcp.metrics.obtain(LOCAL, REMOTE).mss, 1000);
+  fresh.net.tcp.metrics.obtain(PAIR).cookie = COOKIE;
+  assert.deepEqual(p.net.tcp.metrics.obtain(PAIR).cookie, COOKIE);
+  assert.equal(p.net.tcp.metrics.obtain(PAIR).mss, 1000);
   fresh.local = 0;
   return fresh;
 }

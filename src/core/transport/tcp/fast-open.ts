@@ -4,12 +4,14 @@
  */
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
-import { type SipKey, sipHash8 } from '../../util/siphash.ts';
+import type { Ip6Addr } from '../../util/ip6-addr.ts';
+import { type SipKey, sipHash } from '../../util/siphash.ts';
 import { TCP_FIN, TCP_SYN } from '../../wire/tcp.ts';
 import { makeChild } from './child.ts';
 import { tcpClockUs } from './clock.ts';
 import { ICSK_TIME_RETRANS, TCP_TIMEOUT_INIT } from './constants.ts';
 import { count } from './count.ts';
+import type { Tuple } from './family.ts';
 import { tcpFin } from './fin.ts';
 import type { RequestSock } from './request.ts';
 import type { RxSegment } from './segment.ts';
@@ -53,13 +55,22 @@ function swap32(n: number): number {
 }
 
 /** Cookie of a client for a server's address: 8 bytes. */
-export function fastOpenCookie(key: SipKey, client: number, server: number): Uint8Array {
-  const [low, high] = sipHash8(key, swap32(client), swap32(server));
+export function fastOpenCookie(
+  key: SipKey,
+  who: Pick<Tuple, 'saddr' | 'daddr' | 'ends'>,
+): Uint8Array {
+  const { saddr, daddr, ends } = who;
+  const words = ends === null ? [daddr, saddr] : [...wordsOf(ends.remote), ...wordsOf(ends.local)];
+  const [low, high] = sipHash(key, words.map(swap32));
   const bytes = new Uint8Array(8);
   const view = new DataView(bytes.buffer);
   view.setInt32(0, low, true);
   view.setInt32(4, high, true);
   return bytes;
+}
+
+function wordsOf({ a, b, c, d }: Ip6Addr): number[] {
+  return [a, b, c, d];
 }
 
 function keysOf(sk: TcpSock): readonly SipKey[] {
@@ -111,9 +122,9 @@ export function tryFastOpen(
   if (asked === null) return null;
   const keys = keysOf(sk);
   const [first] = keys;
-  const good = first === undefined ? null : fastOpenCookie(first, req.daddr, req.saddr);
+  const good = first === undefined ? null : fastOpenCookie(first, req);
   if (asked.length > 0) {
-    const used = keys.findIndex((k) => sameBytes(fastOpenCookie(k, req.daddr, req.saddr), asked));
+    const used = keys.findIndex((k) => sameBytes(fastOpenCookie(k, req), asked));
     if (used >= 0) return open(sk, seg, req, foc, used === 0 ? null : good, good);
     count(net, MIB.TcpExtTCPFastOpenPassiveFail);
   }

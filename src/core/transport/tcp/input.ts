@@ -1,20 +1,24 @@
 /**
- * TCP's entry: which socket a segment is for (RFC 9293 §3.10.7; Linux `tcp_v4_rcv`, `__inet_lookup_skb`).
- * RX 3/4. From: `network/ipv4/input`. To: `transport/tcp/arrival`.
+ * TCP's entry: which socket a segment is for (RFC 9293 §3.10.7; Linux `tcp_v4_rcv`, `tcp_v6_rcv`).
+ * RX 3/4. From: `network/ipv4/input`, `network/ipv6/input`. To: `transport/tcp/arrival`.
  */
 import { drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { BAD_L4, BAD_L4_CSUM, PACKET_HOST, type Packet } from '../../packet.ts';
-import { mix32 } from '../../util/random.ts';
-import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../wire/tcp.ts';
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, type TcpHeader } from '../../wire/tcp.ts';
+import { ifindexOf } from '../inet6-cmsg.ts';
+import type { RareOptions } from '../rare-options.ts';
 import { segmentArrives } from './arrival.ts';
+import type { Connection } from './connection-table.ts';
 import { TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_TIME_WAIT } from './constants.ts';
 import { count } from './count.ts';
 import { EVENTS_READ } from './done.ts';
+import { Ends6 } from './family.ts';
 import { checkCookie, checkRequest, REQ_DONE, REQ_LISTENER } from './handshake.ts';
 import { connRequest } from './listen.ts';
 import { dropRequest } from './listen-stop.ts';
+import { lookupListener } from './listener-lookup.ts';
 import { sendReset } from './reply.ts';
 import type { RequestSock } from './request.ts';
 import { RxSegment } from './segment.ts';
@@ -24,8 +28,8 @@ import type { TimeWaitSock } from './time-wait-sock.ts';
 
 /** Takes a packet from IP. */
 export function tcpInput(pkt: Packet): void {
-  const { dev, ip, tcp } = pkt;
-  if (dev === null || ip === null) return;
+  const { dev, tcp } = pkt;
+  if (dev === null) return;
   const { net } = dev;
   if (pkt.pktType !== PACKET_HOST) {
     drop(net, pkt, 'NOT_SPECIFIED', 'pkt_type');
@@ -43,15 +47,33 @@ export function tcpInput(pkt: Packet): void {
     drop(net, pkt, 'TCP_CSUM');
     return;
   }
-  const seg = new RxSegment(pkt, tcp, ip.tos & 3, ip.headerLen());
-  const c = net.tcp.connections.lookup(ip.dst, tcp.dport, ip.src, tcp.sport, dev.ifindex);
+  const { ip, ip6 } = pkt;
+  const seg =
+    ip !== null
+      ? new RxSegment(pkt, tcp, ip.tos & 3, ip.headerLen())
+      : new RxSegment(pkt, tcp, (ip6?.tclass ?? 0) & 3, ip6?.headerLen() ?? 0);
+  const c =
+    ip !== null
+      ? net.tcp.connections.lookup(ip.dst, tcp.dport, ip.src, tcp.sport, dev.ifindex, null)
+      : lookup6(net, pkt, tcp);
   if (c === null) {
-    const sk = lookupListener(net, pkt, ip.dst, tcp.dport, dev.ifindex);
+    const sk = lookupListener(net, pkt, tcp);
     if (sk === null) noSocket(net, seg);
     else listenerInput(sk, seg, 0);
   } else if (c.state === TCP_TIME_WAIT) timeWait(net, c as TimeWaitSock, seg);
   else if (c.state === TCP_NEW_SYN_RECV) requestInput(net, c as RequestSock, seg);
   else segmentForSocket(c as TcpSock, seg);
+}
+
+/** The connection of a segment that came over IPv6. */
+function lookup6(net: NetNs, pkt: Packet, tcp: TcpHeader): Connection | null {
+  const { ip6 } = pkt;
+  const { connections, secrets } = net.tcp;
+  if (ip6 === null || connections.count === 0) return null;
+  const { src, dst } = ip6;
+  const [saddr, daddr] = [secrets.digest(dst), secrets.digest(src)];
+  const { sport, dport } = tcp;
+  return connections.lookup(saddr, dport, daddr, sport, ifindexOf(pkt), new Ends6(dst, src));
 }
 
 /** RFC 9293 §3.10.7.1 */
@@ -60,52 +82,20 @@ function noSocket(net: NetNs, seg: RxSegment): void {
   drop(net, seg.pkt, 'NO_SOCKET');
 }
 
-/** IP_MINTTL, then the connection's own rules. */
+/** RFC 5082: IP_MINTTL, IPV6_MINHOPCOUNT. */
+function isFromTooFar(options: RareOptions, pkt: Packet): boolean {
+  const { ip, ip6 } = pkt;
+  return ip6 === null ? (ip?.ttl ?? 255) < options.minTtl : ip6.hopLimit < options.minHopCount;
+}
+
+/** Who may speak, then the connection's own rules. */
 function segmentForSocket(sk: TcpSock, seg: RxSegment): void {
-  const ip = seg.pkt.ip;
-  if (sk.rareMaybe !== null && ip !== null && ip.ttl < sk.rareMaybe.minTtl) {
-    count(sk.net, MIB.TcpExtTCPMinTTLDrop);
-    drop(sk.net, seg.pkt, 'NOT_SPECIFIED', 'IP_MINTTL');
+  if (sk.rareMaybe === null || !isFromTooFar(sk.rareMaybe, seg.pkt)) {
+    segmentArrives(sk, seg);
     return;
   }
-  segmentArrives(sk, seg);
-}
-
-/** The listener of a port that fits best; among equals of a SO_REUSEPORT group a hash chooses. */
-export function lookupListener(
-  net: NetNs,
-  pkt: Packet,
-  addr: number,
-  port: number,
-  dif: number,
-): TcpSock | null {
-  const list = net.tcp.listeners.get(port);
-  if (list === undefined) return null;
-  let best: TcpSock | null = null;
-  let bestScore = 0;
-  let equals = 0;
-  for (const sk of list) {
-    const score = scoreOf(sk, addr, dif);
-    if (score > bestScore) {
-      best = sk;
-      bestScore = score;
-      equals = 1;
-    } else if (score === bestScore && score > 0 && sk.reusePort && best?.reusePort === true)
-      equals++;
-  }
-  if (best === null || equals <= 1) return best;
-  const hash = mix32(mix32(pkt.ip?.src ?? 0, addr), ((pkt.tcp?.sport ?? 0) << 16) | port) >>> 0;
-  let n = Math.floor((hash / 2 ** 32) * equals);
-  for (const sk of list)
-    if (scoreOf(sk, addr, dif) === bestScore && sk.reusePort && n-- === 0) return sk;
-  return best;
-}
-
-/** 0: does not listen there (Linux `compute_score`). */
-function scoreOf(sk: TcpSock, addr: number, dif: number): number {
-  if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== addr) return 0;
-  if (sk.boundDevIf !== 0 && sk.boundDevIf !== dif) return 0;
-  return 1 + (sk.rcvSaddr !== 0 ? 2 : 0) + (sk.boundDevIf !== 0 ? 4 : 0);
+  count(sk.net, MIB.TcpExtTCPMinTTLDrop);
+  drop(sk.net, seg.pkt, 'NOT_SPECIFIED', 'IP_MINTTL');
 }
 
 /** RFC 9293 §3.10.7.2. @param twIsn first sequence number that a TIME-WAIT asks for */
@@ -161,7 +151,7 @@ function childProcess(listener: TcpSock, child: TcpSock, seg: RxSegment): void {
 /** TIME-WAIT: answered, or a new connection if somebody listens. */
 function timeWait(net: NetNs, tw: TimeWaitSock, seg: RxSegment): void {
   if (!timeWaitInput(net, tw, seg)) return;
-  const listener = lookupListener(net, seg.pkt, tw.saddr, tw.sport, seg.pkt.dev?.ifindex ?? 0);
+  const listener = lookupListener(net, seg.pkt, seg.hdr);
   if (listener === null) {
     timeWaitAck(net, tw, seg);
     drop(net, seg.pkt, 'NOT_SPECIFIED', 'TIME_WAIT');

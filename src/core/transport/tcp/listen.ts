@@ -2,7 +2,7 @@
 import { drop } from '../../drop.ts';
 import { EADDRINUSE, EAGAIN, EINVAL } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
-import { RTN_LOCAL } from '../../network/route/route.ts';
+import { AF_INET6 } from '../sock.ts';
 import { AcceptQueue, acceptQueueFull } from './accept-queue.ts';
 import { getPort } from './bind.ts';
 import { tcpClockUs } from './clock.ts';
@@ -13,6 +13,7 @@ import { ecnCreateRequest } from './ecn.ts';
 import { type FastOpenCookie, listenFastOpen, tryFastOpen } from './fast-open.ts';
 import { initialSeq, timestampOffset } from './isn.ts';
 import { peerIsProven } from './metrics.ts';
+import { isForUs } from './reply.ts';
 import type { RequestSock } from './request.ts';
 import { makeRequest, requestWindow } from './request-init.ts';
 import { savedSynOf } from './saved-syn.ts';
@@ -51,6 +52,8 @@ export function listenSock(sk: TcpSock, backlog: number): number {
   sk.ackPending = 0;
   const list = sk.net.tcp.listeners.get(sk.sport);
   if (list === undefined) sk.net.tcp.listeners.set(sk.sport, [sk]);
+  // LINUX: those of AF_INET6 that share the port come last (`inet_hash`).
+  else if (sk.reusePort && sk.family === AF_INET6) list.push(sk);
   else list.unshift(sk);
   return 0;
 }
@@ -99,7 +102,7 @@ const SYN_COOKIE = 2;
 /** Room in the queues, and whether a cookie must do; counts refusals. */
 function admitSyn(sk: TcpSock, queue: AcceptQueue, seg: RxSegment, twIsn: number): number {
   // Never to a group: nobody answers a broadcast SYN.
-  if (seg.pkt.route !== null && seg.pkt.route.type !== RTN_LOCAL) return SYN_REFUSED;
+  if (!isForUs(seg.pkt)) return SYN_REFUSED;
   let how = SYN_NOTED;
   const full = queue.requests.size > sk.maxAckBacklog;
   if ((sk.net.sysctl.tcpSyncookies === 2 || full) && twIsn === 0) {
@@ -173,7 +176,7 @@ function lacksRoom(sk: TcpSock, req: RequestSock): boolean {
   if (s.tcpSyncookies !== 0) return false;
   const used = sk.acceptQueue === null ? 0 : sk.acceptQueue.requests.size;
   if (s.tcpMaxSynBacklog - used >= s.tcpMaxSynBacklog >> 2) return false;
-  return !peerIsProven(sk.net, req.saddr, req.daddr);
+  return !peerIsProven(sk.net, req);
 }
 
 function answerWithCookie(sk: TcpSock, req: RequestSock): void {

@@ -4,6 +4,7 @@
  */
 import type { NetNs } from '../../net.ts';
 import { tcpClockUs } from './clock.ts';
+import type { Ends6, Tuple } from './family.ts';
 import type { TcpSock } from './sock.ts';
 
 /** Destinations that a namespace remembers; the one unused for longest makes room. */
@@ -30,11 +31,23 @@ export class TcpMetrics {
   synLoss = 0;
   lastSynLossUs = 0;
 
-  constructor(saddr: number, daddr: number) {
-    this.saddr = saddr;
-    this.daddr = daddr;
+  /** Null: IPv4. */
+  readonly ends: Ends6 | null;
+
+  constructor(who: Pair) {
+    this.saddr = who.saddr;
+    this.daddr = who.daddr;
+    this.ends = who.ends;
+  }
+
+  isOf(who: Pair): boolean {
+    if (this.saddr !== who.saddr) return false;
+    return this.ends === null ? who.ends === null : who.ends !== null && this.ends.equals(who.ends);
   }
 }
+
+/** A source and a destination. */
+type Pair = Pick<Tuple, 'saddr' | 'daddr' | 'ends'>;
 
 const NO_COOKIE: Uint8Array = new Uint8Array(0); // tidy: constant
 
@@ -43,20 +56,21 @@ export class MetricsTable {
   private readonly entries: Map<number, TcpMetrics[]> = new Map();
   private size = 0;
 
-  get(saddr: number, daddr: number): TcpMetrics | null {
-    for (const m of this.entries.get(daddr) ?? []) if (m.saddr === saddr) return m;
+  get(who: Pair): TcpMetrics | null {
+    for (const m of this.entries.get(who.daddr) ?? []) if (m.isOf(who)) return m;
     return null;
   }
 
-  obtain(saddr: number, daddr: number): TcpMetrics {
+  obtain(who: Pair): TcpMetrics {
+    const { daddr } = who;
     let list = this.entries.get(daddr);
     if (list !== undefined) {
       this.entries.delete(daddr);
       this.entries.set(daddr, list);
-      for (const m of list) if (m.saddr === saddr) return m;
+      for (const m of list) if (m.isOf(who)) return m;
     }
     while (this.size >= MAX_DESTINATIONS) this.evict();
-    const made = new TcpMetrics(saddr, daddr);
+    const made = new TcpMetrics(who);
     list = this.entries.get(daddr);
     if (list === undefined) this.entries.set(daddr, [made]);
     else list.push(made);
@@ -93,21 +107,21 @@ export class MetricsTable {
 
 /** What is known of the peer of `sk`; null: nothing that is young enough. */
 export function metricsOf(sk: TcpSock): TcpMetrics | null {
-  const m = sk.net.tcp.metricsMaybe?.get(sk.saddr, sk.daddr) ?? null;
+  const m = sk.net.tcp.metricsMaybe?.get(sk) ?? null;
   if (m !== null && tcpClockUs(sk.net) - m.stampUs > TIMEOUT_US) m.rtt = 0;
   return m;
 }
 
 /** The same, to be written to. */
 export function ownMetrics(sk: TcpSock): TcpMetrics {
-  const m = sk.net.tcp.metrics.obtain(sk.saddr, sk.daddr);
+  const m = sk.net.tcp.metrics.obtain(sk);
   m.stampUs = tcpClockUs(sk.net);
   return m;
 }
 
 /** A connection with the peer succeeded within the hour (`tcp_peer_is_proven`). */
-export function peerIsProven(net: NetNs, saddr: number, daddr: number): boolean {
-  const m = net.tcp.metricsMaybe?.get(saddr, daddr) ?? null;
+export function peerIsProven(net: NetNs, who: Pair): boolean {
+  const m = net.tcp.metricsMaybe?.get(who) ?? null;
   return m !== null && m.rtt !== 0 && tcpClockUs(net) - m.stampUs <= TIMEOUT_US;
 }
 

@@ -2,8 +2,9 @@
  * How large segments are (RFC 9293 §3.7.1, RFC 6691; Linux `tcp_mtu_to_mss`, `tcp_sync_mss`,
  * `tcp_current_mss`), and how many of them make one GSO packet (`tcp_xmit_size_goal`).
  */
-import { IPV4_HLEN } from '../../wire/ipv4.ts';
+import type { NetNs } from '../../net.ts';
 import { TCP_HLEN } from '../../wire/tcp.ts';
+import type { TcpFamily, TcpRoute } from './family.ts';
 import { tcpEstablishedOptionsLen } from './options.ts';
 import { routeOf } from './route-cache.ts';
 import type { TcpSock } from './sock.ts';
@@ -16,7 +17,7 @@ const TCP_MSS_DEFAULT = 536;
 
 /** MSS that fits `mtu`, timestamps or not (`__tcp_mtu_to_mss`). */
 export function rawMtuToMss(sk: TcpSock, mtu: number): number {
-  let mss = mtu - IPV4_HLEN - TCP_HLEN;
+  let mss = mtu - sk.af.headerLen - TCP_HLEN;
   if (sk.mssClamp !== 0 && mss > sk.mssClamp) mss = sk.mssClamp;
   return Math.max(mss, sk.net.sysctl.tcpMinSndMss);
 }
@@ -58,23 +59,19 @@ export function tcpCurrentMss(sk: TcpSock): number {
   return mss;
 }
 
-/** Our MSS for the peer, from the route (`tcp_advertise_mss`; `ipv4_default_advmss`). */
+/** Our MSS for the peer, from the route (`tcp_advertise_mss`). */
 export function tcpAdvertiseMss(sk: TcpSock): number {
   const route = sk.route;
   if (route !== null) {
-    const metric =
-      route.advmss !== 0
-        ? route.advmss
-        : defaultAdvmss(sk, route.mtuMetric !== 0 ? route.mtuMetric : route.dev.mtu);
+    const metric = routeAdvmss(sk.net, sk.af, route);
     if (metric < sk.advmss || sk.advmss === 0) sk.advmss = metric;
   }
   return sk.advmss;
 }
 
-/** MSS that a device's or route's MTU allows, within net.ipv4.route.min_adv_mss and 65495. */
-export function defaultAdvmss(sk: TcpSock, mtu: number): number {
-  const mss = Math.max(mtu - IPV4_HLEN - TCP_HLEN, sk.net.sysctl.minAdvMss);
-  return Math.min(mss, 65535 - IPV4_HLEN - TCP_HLEN);
+/** The route's metric, or what its MTU allows (`dst_metric_advmss`). */
+export function routeAdvmss(net: NetNs, af: TcpFamily, route: TcpRoute): number {
+  return route.advmss !== 0 ? route.advmss : af.defaultAdvmss(net, route);
 }
 
 /** Largest GSO payload that the route's device takes; 0: none (`sk_gso_max_size`). */

@@ -5,7 +5,6 @@
  */
 import { MIB } from '../../mib.ts';
 import { seqGt } from '../../util/seq.ts';
-import { IPV4_HLEN } from '../../wire/ipv4.ts';
 import { TCP_ACK, TCP_FIN, TCP_HLEN, TCP_PSH } from '../../wire/tcp.ts';
 import { TCP_CA_OPEN } from './constants.ts';
 import { count } from './count.ts';
@@ -23,14 +22,14 @@ const MIN_CWND = 11;
 
 /** MTU of a segment with `mss` bytes of text (`tcp_mss_to_mtu`). */
 function mssToMtu(sk: TcpSock, mss: number): number {
-  return mss + sk.tcpHeaderLen + IPV4_HLEN;
+  return mss + sk.tcpHeaderLen + sk.af.headerLen;
 }
 
 /** A connection begins (`tcp_mtup_init`). */
 export function mtupInit(sk: TcpSock): void {
   const s = sk.net.sysctl;
   sk.mtupEnabled = s.tcpMtuProbing > 1;
-  sk.mtupSearchHigh = sk.mssClamp + TCP_HLEN + IPV4_HLEN;
+  sk.mtupSearchHigh = sk.mssClamp + TCP_HLEN + sk.af.headerLen;
   sk.mtupSearchLow = mssToMtu(sk, s.tcpBaseMss);
   sk.mtupProbeSize = 0;
   if (sk.mtupEnabled) sk.mtupProbeStamp = sk.mstamp;
@@ -80,7 +79,7 @@ export function mtupProbeSuccess(sk: TcpSock): void {
 function checkReprobe(sk: TcpSock): void {
   if (sk.mstamp - sk.mtupProbeStamp < sk.net.sysctl.tcpProbeInterval * 1_000_000) return;
   sk.mtupProbeSize = 0;
-  sk.mtupSearchHigh = sk.mssClamp + TCP_HLEN + IPV4_HLEN;
+  sk.mtupSearchHigh = sk.mssClamp + TCP_HLEN + sk.af.headerLen;
   sk.mtupSearchLow = mssToMtu(sk, tcpCurrentMss(sk));
   sk.mtupProbeStamp = sk.mstamp;
 }

@@ -121,13 +121,18 @@ export class SynOptions {
 }
 
 /** Reads the options of a SYN as far as our sysctls accept them. */
-export function parseSynOptions(sk: TcpSock, hdr: TcpHeader, userMss: number): SynOptions {
+export function parseSynOptions(
+  sk: TcpSock,
+  hdr: TcpHeader,
+  userMss: number,
+  defaultMss: number,
+): SynOptions {
   const s = sk.net.sysctl;
   const r = new SynOptions();
   const o = hdr.options;
   let mss = o === null ? 0 : o.mss;
-  // RFC 9293 §3.7.1: without the option, 536.
-  if (mss === 0) mss = 536;
+  // RFC 9293 §3.7.1
+  if (mss === 0) mss = defaultMss;
   else if (userMss !== 0 && userMss < mss) mss = userMss;
   r.mss = userMss !== 0 && userMss < mss ? userMss : mss;
   if (o === null) return r;

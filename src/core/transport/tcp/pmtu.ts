@@ -1,32 +1,20 @@
-/** A path that became narrower (RFC 1191 §6.4; Linux `tcp_v4_mtu_reduced`, `tcp_simple_retransmit`). */
-import { EMSGSIZE } from '../../errno.ts';
-import { updatePmtu } from '../../network/route/exception.ts';
+/** A path that became narrower (RFC 1191 §6.4; RFC 8201 §4; Linux `tcp_v4_mtu_reduced`, `tcp_simple_retransmit`). */
 import { mstampRefresh } from './clock.ts';
 import { TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT } from './constants.ts';
 import { limitRenoSacked, markLost } from './loss.ts';
 import { tcpCurrentMss, tcpSyncMss } from './mss.ts';
 import { nonCongestionRetransmit } from './non-congestion.ts';
-import { rebuildRoute, routeOf } from './route-cache.ts';
+import { routeOf } from './route-cache.ts';
 import type { TcpSock } from './sock.ts';
 
-/** Values of IP_MTU_DISCOVER. */
-const IP_PMTUDISC_DONT = 0;
-const IP_PMTUDISC_PROBE = 3;
-
-/** A router said "fragmentation needed": smaller segments, at once. */
+/** A router said "fragmentation needed" or "packet too big": smaller segments, at once. */
 export function mtuReduced(sk: TcpSock, mtu: number): void {
   if (sk.state === TCP_LISTEN || sk.state === TCP_CLOSE) return;
-  // IP_PMTUDISC_PROBE, INTERFACE and OMIT believe nobody (`ip_sk_accept_pmtu`).
-  if (sk.pmtudisc >= IP_PMTUDISC_PROBE) return;
-  const net = sk.net;
-  if (rebuildRoute(sk) < 0) return;
-  updatePmtu(net, sk.daddr, mtu, routeOf(sk));
-  if (rebuildRoute(sk) < 0) return;
+  if (!sk.af.learnPmtu(sk, mtu)) return;
   const route = routeOf(sk);
   if (route === null) return;
-  const now = route.mtu(net.kernel.nowUs);
-  if (mtu < now && sk.pmtudisc !== IP_PMTUDISC_DONT) sk.errSoft = EMSGSIZE;
-  if (sk.pmtudisc === IP_PMTUDISC_DONT || sk.pmtuCookie <= now) return;
+  const now = route.mtu(sk.net.kernel.nowUs);
+  if (sk.pmtuCookie <= now) return;
   tcpSyncMss(sk, now);
   simpleRetransmit(sk);
 }

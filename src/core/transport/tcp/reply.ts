@@ -4,12 +4,8 @@
  */
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
-import { ipLocalOut } from '../../network/ipv4/output.ts';
-import { routeOutput } from '../../network/route/output.ts';
 import { RTN_LOCAL } from '../../network/route/route.ts';
 import type { Packet } from '../../packet.ts';
-import { ETH_P_IP } from '../../wire/ethernet.ts';
-import { IP_DF, IPPROTO_TCP, Ipv4Header } from '../../wire/ipv4.ts';
 import {
   TCP_ACK,
   TCP_FIN,
@@ -20,6 +16,7 @@ import {
   tcpOptionsLen,
 } from '../../wire/tcp.ts';
 import { count } from './count.ts';
+import { familyOfPacket } from './families.ts';
 
 /** What a reply says; addresses and ports are those of the segment answered, turned round. */
 export interface Reply {
@@ -35,8 +32,8 @@ export interface Reply {
 
 /** Sends `reply` to where `pkt` came from. */
 export function sendReply(net: NetNs, pkt: Packet, reply: Reply, oif = 0): void {
-  const { ip, tcp } = pkt;
-  if (ip === null || tcp === null) return;
+  const { tcp } = pkt;
+  if (tcp === null) return;
   let options: TcpOptions | null = null;
   if (reply.ts !== null) {
     options = new TcpOptions();
@@ -55,24 +52,18 @@ export function sendReply(net: NetNs, pkt: Packet, reply: Reply, oif = 0): void 
     options,
     options === null ? 0 : tcpOptionsLen(options),
   );
-  const route = routeOutput(net, ip.src, ip.dst, oif, reply.tos & 0x1c);
-  if (typeof route === 'number') return;
-  const out = net.kernel.newPacket(ETH_P_IP);
-  const ttl = reply.ttl >= 0 ? reply.ttl : net.sysctl.ipDefaultTtl;
-  out.ip = new Ipv4Header(ip.dst, ip.src, IPPROTO_TCP, ttl, reply.tos);
-  out.ip.frag = IP_DF;
+  const af = familyOfPacket(pkt);
+  const out = net.kernel.newPacket(af.etherType);
   out.tcp = hdr;
-  out.route = route;
   out.timeUs = net.kernel.nowUs;
-  count(net, MIB.TcpOutSegs);
-  ipLocalOut(net, out);
+  if (af.reply(net, pkt, out, { tos: reply.tos, ttl: reply.ttl, oif })) count(net, MIB.TcpOutSegs);
 }
 
 /** Answers a segment that belongs to nothing (RFC 9293 §3.10.7.1). Never answers a RST. */
 export function sendReset(net: NetNs, pkt: Packet, forSocket: boolean): void {
-  const { tcp, ip } = pkt;
-  if (tcp === null || ip === null || (tcp.flags & TCP_RST) !== 0) return;
-  if (!forSocket && (pkt.route === null || pkt.route.type !== RTN_LOCAL)) return;
+  const { tcp, ip6 } = pkt;
+  if (tcp === null || (tcp.flags & TCP_RST) !== 0) return;
+  if (!forSocket && !isForUs(pkt)) return;
   const hasAck = (tcp.flags & TCP_ACK) !== 0;
   const syn = (tcp.flags & TCP_SYN) !== 0 ? 1 : 0;
   const fin = (tcp.flags & TCP_FIN) !== 0 ? 1 : 0;
@@ -83,7 +74,12 @@ export function sendReset(net: NetNs, pkt: Packet, forSocket: boolean): void {
     flags: hasAck ? TCP_RST : TCP_RST | TCP_ACK,
     window: 0,
     ts: null,
-    tos: 0,
+    tos: ip6 === null ? 0 : ip6.tclass,
     ttl: -1,
   });
+}
+
+/** Is the packet to an address of ours, and not to a group? */
+export function isForUs(pkt: Packet): boolean {
+  return (pkt.ip6 === null ? pkt.route : pkt.route6)?.type === RTN_LOCAL;
 }

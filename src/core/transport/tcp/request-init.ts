@@ -1,5 +1,10 @@
 /** What a SYN asks for, noted in a request (Linux `tcp_openreq_init`, `tcp_openreq_init_rwin`). */
-import { TCP_MSS_DEFAULT } from './constants.ts';
+import type { Packet } from '../../packet.ts';
+import { isLinkLocal6 } from '../../util/ip6-addr.ts';
+import type { TcpHeader } from '../../wire/tcp.ts';
+import { ifindexOf } from '../inet6-cmsg.ts';
+import { familyOfPacket } from './families.ts';
+import { Ends6, type Tuple } from './family.ts';
 import { parseSynOptions, TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
 import { RequestSock } from './request.ts';
 import type { RxSegment } from './segment.ts';
@@ -10,31 +15,41 @@ import { tcpFullSpace, tcpSelectInitialWindow } from './window.ts';
 /** Linux `tcp_openreq_init` */
 export function makeRequest(sk: TcpSock, seg: RxSegment, cookie: boolean): RequestSock {
   const { hdr, pkt } = seg;
-  const o = parseSynOptions(sk, hdr, sk.userMss);
-  const req = new RequestSock(
-    sk,
-    {
-      saddr: pkt.ip === null ? 0 : pkt.ip.dst,
-      sport: hdr.dport,
-      daddr: pkt.ip === null ? 0 : pkt.ip.src,
-      dport: hdr.sport,
-      boundDevIf: sk.boundDevIf,
-    },
-    hdr.seq,
-  );
+  const af = familyOfPacket(pkt);
+  const o = parseSynOptions(sk, hdr, sk.userMss, af.defaultMss);
+  const req = new RequestSock(sk, tupleOf(sk, pkt, hdr), hdr.seq);
   req.mss = o.mss;
-  req.synTos = pkt.ip === null ? 0 : pkt.ip.tos & 0xfc;
+  req.synTos = (pkt.ip6 === null ? (pkt.ip?.tos ?? 0) : pkt.ip6.tclass) & 0xfc;
+  if (pkt.ip6 !== null) req.txHash = sk.net.tcp.secrets.random.i32();
   req.tstampOk = o.sawTstamp;
   req.tsRecent = o.sawTstamp ? o.tsVal : 0;
   // A cookie without timestamps has no room for options.
   if (cookie && !o.sawTstamp) {
-    req.mss = Math.max(o.mss, TCP_MSS_DEFAULT);
+    req.mss = Math.max(o.mss, af.defaultMss);
     return req;
   }
   req.sackOk = o.sackOk;
   req.wscaleOk = o.wscale >= 0;
   req.sndWscale = req.wscaleOk ? o.wscale : 0;
   return req;
+}
+
+/** Who speaks with whom, ours first. */
+function tupleOf(sk: TcpSock, pkt: Packet, hdr: TcpHeader): Tuple & { boundDevIf: number } {
+  const { ip, ip6 } = pkt;
+  const ports = { sport: hdr.dport, dport: hdr.sport };
+  const { boundDevIf } = sk;
+  if (ip6 === null)
+    return { ...ports, saddr: ip?.dst ?? 0, daddr: ip?.src ?? 0, ends: null, boundDevIf };
+  const { secrets } = sk.net.tcp;
+  return {
+    ...ports,
+    saddr: secrets.digest(ip6.dst),
+    daddr: secrets.digest(ip6.src),
+    ends: new Ends6(ip6.dst, ip6.src),
+    // A link-local address means nothing without its link.
+    boundDevIf: boundDevIf === 0 && isLinkLocal6(ip6.src) ? ifindexOf(pkt) : boundDevIf,
+  };
 }
 
 /** First window offered to the peer (`tcp_openreq_init_rwin`). */

@@ -2,9 +2,10 @@
  * A connection request: a SYN was answered, the third segment is awaited (Linux `struct
  * tcp_request_sock`). Small, because a flood makes many; a socket is made only when the handshake ends.
  */
-import type { Route } from '../../network/route/route.ts';
 import type { Timer } from '../../timer.ts';
 import { TCP_NEW_SYN_RECV } from './constants.ts';
+import { familyOf } from './families.ts';
+import type { Ends6, TcpFamily, TcpRoute, Tuple } from './family.ts';
 import type { TcpSock } from './sock.ts';
 
 export class RequestSock {
@@ -14,6 +15,8 @@ export class RequestSock {
   readonly sport: number;
   readonly daddr: number;
   readonly dport: number;
+  readonly ends: Ends6 | null;
+  readonly af: TcpFamily;
   readonly boundDevIf: number;
   readonly listener: TcpSock;
   /** Sequence numbers of both sides (`rcv_isn`, `snt_isn`). */
@@ -52,18 +55,18 @@ export class RequestSock {
   lastOowAckUs = 0;
   timeoutUs = 0;
   timer: Timer | null = null;
-  route: Route | null = null;
+  route: TcpRoute | null = null;
+  /** Hash of the flow (`txhash`), of which IPv6 makes its label. */
+  txHash = 0;
 
-  constructor(
-    listener: TcpSock,
-    addr: { saddr: number; sport: number; daddr: number; dport: number; boundDevIf: number },
-    rcvIsn: number,
-  ) {
+  constructor(listener: TcpSock, addr: Tuple & { readonly boundDevIf: number }, rcvIsn: number) {
     this.listener = listener;
     this.saddr = addr.saddr;
     this.sport = addr.sport;
     this.daddr = addr.daddr;
     this.dport = addr.dport;
+    this.ends = addr.ends;
+    this.af = familyOf(addr.ends);
     this.boundDevIf = addr.boundDevIf;
     this.rcvIsn = rcvIsn;
     this.rcvNxt = (rcvIsn + 1) | 0;

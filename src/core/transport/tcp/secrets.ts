@@ -3,20 +3,37 @@
  * 7323 §5.4), source ports (RFC 6056 §3.3.4), SYN cookies. SipHash-2-4 on 32-bit halves would cost
  * four times HalfSipHash-2-4, which is made for this use (Linux uses SipHash on 64-bit machines).
  */
+import type { Ip6Addr } from '../../util/ip6-addr.ts';
 import type { Random } from '../../util/random.ts';
 
 /** `inet_table_perturb`: how often each group of destinations was connected to. */
 const PERTURB_SIZE = 4096;
+/** Where the key of `digest` is, which is made when an IPv6 address first comes. */
+const DIGEST_KEY = 12;
 
 export class Secrets {
-  private readonly keys: Int32Array = new Int32Array(12);
+  private readonly keys: Int32Array = new Int32Array(14);
+  private hasDigestKey = false;
   /** `table_perturb` */
   readonly perturb: Uint32Array = new Uint32Array(PERTURB_SIZE);
   readonly random: Random;
 
   constructor(random: Random) {
     this.random = random;
-    for (let i = 0; i < this.keys.length; i++) this.keys[i] = random.i32();
+    for (let i = 0; i < DIGEST_KEY; i++) this.keys[i] = random.i32();
+  }
+
+  /**
+   * What stands for an IPv6 address in everything that hashes connections: an integer that nobody outside can
+   * foretell. Different addresses may have the same, though nobody can look for them.
+   */
+  digest(addr: Ip6Addr): number {
+    if (!this.hasDigestKey) {
+      this.hasDigestKey = true;
+      this.keys[DIGEST_KEY] = this.random.i32();
+      this.keys[DIGEST_KEY + 1] = this.random.i32();
+    }
+    return this.hash(DIGEST_KEY, this.hash(DIGEST_KEY, addr.a, addr.b, addr.c), addr.d, 0);
   }
 
   /** Sequence number part of (saddr, daddr, ports) without the clock. */

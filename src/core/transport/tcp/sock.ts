@@ -53,6 +53,7 @@ export class TcpSock extends TcpControlBlock {
     this.bindPortLocked = port !== 0;
     this.daddr = 0;
     this.dport = 0;
+    this.ends = null;
     return 0;
   }
 
@@ -164,6 +165,7 @@ export class TcpSock extends TcpControlBlock {
     child.transparent = this.transparent;
     child.uid = this.uid;
     child.cmsgFlags = this.cmsgFlags;
+    if (this.inet6 !== null) child.inet6?.inherit(this.inet6);
     if (this.rareMaybe !== null && (this.rareMaybe.zeroCopy || this.rareMaybe.tsFlags !== 0)) {
       child.ownRare().zeroCopy = this.rareMaybe.zeroCopy;
       child.ownRare().tsFlags = this.rareMaybe.tsFlags;

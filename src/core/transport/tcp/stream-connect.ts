@@ -5,6 +5,7 @@
 import { EALREADY, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, EOPNOTSUPP } from '../../errno.ts';
 import type { SockAddrIn } from '../sock.ts';
 import { sendSyn } from './connect.ts';
+import { connectSock6 } from './connect6.ts';
 import { TCP_CLOSE, TCPF_SYN_RECV, TCPF_SYN_SENT } from './constants.ts';
 import { setState } from './done.ts';
 import { TFO_CLIENT_ENABLE } from './fast-open.ts';
@@ -34,7 +35,7 @@ export function streamConnect(sk: TcpSock, to: SockAddrIn | null, sending = fals
     default:
       if (sk.state !== TCP_CLOSE) return -EISCONN;
       if (to === null) return -EINVAL;
-      err = sk.connect(to.addr, to.port);
+      err = sk.inet6 === null ? sk.connect(to.addr, to.port) : connectSock6(sk, sk.inet6, to);
       if (err < 0 && err !== -EINPROGRESS) return err;
       sk.fileState = SS_CONNECTING;
       if (sk.deferConnect) return 0;

@@ -40,7 +40,7 @@ import { tcpSendAck, tcpTransmitSegment } from './transmit.ts';
 export function synSentProcess(sk: TcpSock, seg: RxSegment): boolean {
   const savedClamp = sk.mssClamp;
   const syn = (seg.flags & TCP_SYN) !== 0;
-  const options = parseSynOptions(sk, seg.hdr, sk.userMss);
+  const options = parseSynOptions(sk, seg.hdr, sk.userMss, sk.af.defaultMss);
   let reason: DropReason;
   if ((seg.flags & TCP_ACK) !== 0) {
     reason = checkAck(sk, seg, options);

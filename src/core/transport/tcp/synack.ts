@@ -1,9 +1,5 @@
 /** The answer to a SYN, first and again (RFC 9293 §3.10.7.2; Linux `tcp_make_synack`, `reqsk_timer_handler`). */
 import { MIB } from '../../mib.ts';
-import { ipLocalOut } from '../../network/ipv4/output.ts';
-import { routeOutput } from '../../network/route/output.ts';
-import { ETH_P_IP } from '../../wire/ethernet.ts';
-import { IP_DF, IPPROTO_TCP, Ipv4Header } from '../../wire/ipv4.ts';
 import {
   TCP_ACK,
   TCP_ECE,
@@ -17,27 +13,24 @@ import { TCP_LISTEN } from './constants.ts';
 import { count } from './count.ts';
 import type { FastOpenCookie } from './fast-open.ts';
 import { dropRequest } from './listen-stop.ts';
-import { defaultAdvmss } from './mss.ts';
+import { routeAdvmss } from './mss.ts';
 import { MAX_OPTION_SPACE, tcpSynackOptions } from './options.ts';
 import type { RequestSock } from './request.ts';
 import type { TcpSock } from './sock.ts';
 
 /** Our MSS towards the peer of `req`. */
 export function synackMss(sk: TcpSock, req: RequestSock): number {
-  const route = req.route;
-  let mss = 536;
-  if (route !== null)
-    mss =
-      route.advmss !== 0
-        ? route.advmss
-        : defaultAdvmss(sk, route.mtuMetric !== 0 ? route.mtuMetric : route.dev.mtu);
+  const { route } = req;
+  const mss = route === null ? req.af.defaultMss : routeAdvmss(sk.net, req.af, route);
   return sk.userMss !== 0 && sk.userMss < mss ? sk.userMss : mss;
 }
 
 /** Finds the way back; false: there is none. */
 export function routeRequest(sk: TcpSock, req: RequestSock): boolean {
-  if (req.route !== null && req.route.generation === sk.net.ipv4.generation) return true;
-  const route = routeOutput(sk.net, req.daddr, req.saddr, req.boundDevIf, sk.tos & 0x1c);
+  const { net } = sk;
+  const generation = req.ends === null ? net.ipv4.generation : net.ipv6.generation;
+  if (req.route !== null && req.route.generation === generation) return true;
+  const route = req.af.requestRoute(sk, req);
   if (typeof route === 'number') return false;
   req.route = route;
   return true;
@@ -65,7 +58,7 @@ export function sendSynack(
     req.tsvalLast = options.tsVal;
   }
   const flags = TCP_SYN | TCP_ACK | (req.ecnOk ? TCP_ECE : 0);
-  const pkt = net.kernel.newPacket(ETH_P_IP);
+  const pkt = net.kernel.newPacket(req.af.etherType);
   pkt.tcp = new TcpHeader(
     req.sport,
     req.dport,
@@ -77,16 +70,11 @@ export function sendSynack(
     options,
     tcpOptionsLen(options),
   );
-  const ttl = sk.ttl >= 0 ? sk.ttl : net.sysctl.ipDefaultTtl;
-  const tos = net.sysctl.tcpReflectTos === 0 ? sk.tos & 0xfc : req.synTos;
-  pkt.ip = new Ipv4Header(req.saddr, req.daddr, IPPROTO_TCP, ttl, tos);
-  if (sk.pmtudisc !== 0) pkt.ip.frag = IP_DF;
-  pkt.route = req.route;
   pkt.mark = sk.mark;
   pkt.priority = sk.priority;
   pkt.timeUs = net.kernel.nowUs;
   count(net, MIB.TcpOutSegs);
-  return ipLocalOut(net, pkt) >= 0;
+  return req.af.transmitSynack(sk, req, pkt) >= 0;
 }
 
 /** Puts a fast-open cookie in, if there is room for it. */

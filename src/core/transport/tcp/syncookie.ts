@@ -5,12 +5,11 @@
 import { MIB } from '../../mib.ts';
 import { tcpClockMs, tcpClockUs } from './clock.ts';
 import { count } from './count.ts';
+import type { Tuple } from './family.ts';
 import type { RequestSock } from './request.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 
-/** MSS values that a cookie can say, ascending. */
-const MSS_TABLE: readonly number[] = [536, 1300, 1440, 1460];
 /** Minutes that a cookie lives. */
 const MAX_AGE = 2;
 const DATA_MASK = 0xffffff;
@@ -28,19 +27,12 @@ function hash(sk: TcpSock, c: number, who: Tuple, n: number): number {
   return sk.net.tcp.secrets.cookie(c, who.saddr, who.daddr, (who.sport << 16) | who.dport, n);
 }
 
-/** Addresses and ports, ours first. */
-interface Tuple {
-  readonly saddr: number;
-  readonly sport: number;
-  readonly daddr: number;
-  readonly dport: number;
-}
-
 /** Our initial sequence number that is the cookie (`cookie_v4_init_sequence`). Lowers `req.mss`. */
 export function cookieIsn(sk: TcpSock, req: RequestSock): number {
-  let index = MSS_TABLE.length - 1;
-  while (index > 0 && req.mss < (MSS_TABLE[index] as number)) index--;
-  req.mss = MSS_TABLE[index] as number;
+  const table = req.af.cookieMss;
+  let index = table.length - 1;
+  while (index > 0 && req.mss < (table[index] as number)) index--;
+  req.mss = table[index] as number;
   count(sk.net, MIB.TcpExtSyncookiesSent);
   const n = minutes(sk);
   return (
@@ -74,10 +66,10 @@ function recentOverflow(sk: TcpSock): boolean {
 }
 
 /** An ACK for a listener: the MSS that its cookie says; 0: it is none. */
-export function cookieMss(sk: TcpSock, who: Tuple, seg: RxSegment): number {
+export function cookieMss(sk: TcpSock, who: RequestSock, seg: RxSegment): number {
   if (sk.net.sysctl.tcpSyncookies === 0 || !recentOverflow(sk)) return 0;
   const index = checkCookie(sk, who, (seg.ack - 1) | 0, (seg.seq - 1) | 0);
-  const mss = MSS_TABLE[index] ?? 0;
+  const mss = who.af.cookieMss[index] ?? 0;
   count(sk.net, mss === 0 ? MIB.TcpExtSyncookiesFailed : MIB.TcpExtSyncookiesRecv);
   return mss;
 }

@@ -3,8 +3,10 @@
  * tcp_timewait_sock`): enough to answer late segments and to keep the port.
  */
 import type { Timer } from '../../timer.ts';
+import type { BoundAddr6 } from '../inet6-state.ts';
 import type { BindBucket } from './bind-table.ts';
 import { TCP_TIME_WAIT } from './constants.ts';
+import type { Ends6, Tuple } from './family.ts';
 
 export class TimeWaitSock {
   readonly state: number = TCP_TIME_WAIT;
@@ -13,8 +15,11 @@ export class TimeWaitSock {
   readonly sport: number;
   readonly daddr: number;
   readonly dport: number;
+  readonly ends: Ends6 | null;
   readonly boundDevIf: number;
   rcvSaddr = 0;
+  /** What an AF_INET6 socket was bound to; null: AF_INET. */
+  inet6: BoundAddr6 | null = null;
   reuseAddr = false;
   reusePort = false;
   /** `TCP_TIME_WAIT` or `TCP_FIN_WAIT2` */
@@ -37,14 +42,12 @@ export class TimeWaitSock {
   timer: Timer | null = null;
   readonly cookie: number;
 
-  constructor(
-    addr: { saddr: number; sport: number; daddr: number; dport: number; boundDevIf: number },
-    cookie: number,
-  ) {
+  constructor(addr: Tuple & { readonly boundDevIf: number }, cookie: number) {
     this.saddr = addr.saddr;
     this.sport = addr.sport;
     this.daddr = addr.daddr;
     this.dport = addr.dport;
+    this.ends = addr.ends;
     this.boundDevIf = addr.boundDevIf;
     this.cookie = cookie;
   }

@@ -6,6 +6,7 @@ import { drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { isLoopback } from '../../util/address.ts';
+import { isLoopback6 } from '../../util/ip6-addr.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../wire/tcp.ts';
 import { oowRateLimited } from './challenge.ts';
@@ -48,6 +49,7 @@ export function enterTimeWait(sk: TcpSock, state: number, timeoUs: number): void
   const tw = new TimeWaitSock(sk, sk.cookie);
   tw.substate = state;
   tw.rcvSaddr = sk.rcvSaddr;
+  tw.inet6 = sk.inet6 === null ? null : sk.inet6.boundAddr();
   tw.reuseAddr = sk.reuseAddr;
   tw.reusePort = sk.reusePort;
   tw.rcvNxt = sk.rcvNxt;
@@ -58,7 +60,7 @@ export function enterTimeWait(sk: TcpSock, state: number, timeoUs: number): void
   tw.tsRecentStamp = sk.tsRecentStamp;
   tw.tsOffset = sk.tsOffset;
   tw.lastOowAckUs = sk.lastOowAckUs;
-  tw.tos = sk.tos;
+  tw.tos = sk.ends === null || sk.inet6 === null ? sk.tos : sk.inet6.tclass;
   tw.mark = sk.mark;
   tw.ttl = sk.ttl;
   tw.entryUs = tcpClockUs(net);
@@ -214,10 +216,17 @@ export function timeWaitInput(net: NetNs, tw: TimeWaitSock, seg: RxSegment): boo
 export function timeWaitReusable(net: NetNs, tw: TimeWaitSock, explicitPort: boolean): boolean {
   let reuse = net.sysctl.tcpTwReuse;
   if (tw.substate === TCP_FIN_WAIT2) reuse = 0;
-  if (reuse === 2 && !isLoopback(tw.daddr) && !isLoopback(tw.saddr) && tw.boundDevIf !== 1)
-    reuse = 0;
+  if (reuse === 2 && !isOnLoopback(tw)) reuse = 0;
   if (tw.tsRecentStamp === 0) return false;
   if (explicitPort) return true;
   const age = Math.floor(tcpClockUs(net) / 1000) - Math.floor(tw.entryUs / 1000);
   return reuse !== 0 && age > net.sysctl.tcpTwReuseDelay;
+}
+
+/** Both ends on this host: no old segment can be anywhere. */
+function isOnLoopback(tw: TimeWaitSock): boolean {
+  if (tw.boundDevIf === 1) return true;
+  const { ends } = tw;
+  if (ends !== null) return isLoopback6(ends.remote) || isLoopback6(ends.local);
+  return isLoopback(tw.daddr) || isLoopback(tw.saddr);
 }

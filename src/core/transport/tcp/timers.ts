@@ -216,6 +216,7 @@ function writeTimeout(sk: TcpSock): boolean {
   // Another path may do better (SO_TXREHASH; `sk_rethink_txhash`).
   if (sk.rare.txRehash) {
     sk.timeoutRehash++;
+    sk.af.rehash(sk);
     count(sk.net, MIB.TcpExtTcpTimeoutRehash);
   }
   return false;

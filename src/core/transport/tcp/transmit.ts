@@ -1,14 +1,11 @@
 /**
  * One segment becomes a packet and goes down (Linux `__tcp_transmit_skb`, `tcp_send_ack`).
- * TX 1/4. From: `transport/tcp/output`. To: `network/ipv4/output`.
+ * TX 1/4. From: `transport/tcp/output`. To: the family's `transmit`, and `network/ipv4/output` or `network/ipv6/output`.
  */
 import { EHOSTUNREACH, ENOBUFS } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
-import { ipLocalOut } from '../../network/ipv4/output.ts';
 import { NO_PAYLOAD, type Packet, type Payload, type TxStamp } from '../../packet.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
-import { ETH_P_IP } from '../../wire/ethernet.ts';
-import { IP_DF, IPPROTO_TCP, Ipv4Header } from '../../wire/ipv4.ts';
 import {
   TCP_ACK,
   TCP_CWR,
@@ -48,8 +45,6 @@ import { tcpSelectWindow } from './window.ts';
 
 /** ECT(0) in the TOS byte (RFC 3168 §5). */
 const INET_ECN_ECT_0 = 2;
-/** `IP_PMTUDISC_DO`, `_WANT`, `_PROBE`: values of `Sock.pmtudisc` that set DF. */
-const DF_OF_PMTUDISC: readonly boolean[] = [false, true, true, true, false, false];
 
 /** Not sent, because a queue of our own was full (`NET_XMIT_DROP`). */
 export const LOCAL_CONGESTION = 1;
@@ -75,26 +70,17 @@ function queueXmit(
   const net = sk.net;
   const err = rebuildRoute(sk);
   if (err < 0) return -EHOSTUNREACH;
-  const route = sk.route;
-  const pkt: Packet = net.kernel.newPacket(ETH_P_IP);
-  const ttl = sk.ttl >= 0 ? sk.ttl : net.sysctl.ipDefaultTtl;
-  const ip = new Ipv4Header(sk.saddr, sk.daddr, IPPROTO_TCP, ttl, (sk.tos & 0xfc) | extra.ecn);
-  if (DF_OF_PMTUDISC[sk.pmtudisc] === true && !(route?.pmtuLocked ?? false)) ip.frag = IP_DF;
-  // One id per segment on the wire (Linux `ip_select_ident_segs` for a connected socket).
-  ip.id = sk.ipId;
-  sk.ipId = (sk.ipId + extra.pcount) & 0xffff;
-  if (sk.ipId === 0) sk.ipId = 1;
-  pkt.ip = ip;
+  const { af } = sk;
+  const pkt: Packet = net.kernel.newPacket(af.etherType);
   pkt.tcp = hdr;
   pkt.data = data;
   pkt.len = len;
   pkt.gsoSize = extra.gsoSize;
-  pkt.route = route;
   pkt.mark = sk.mark;
   pkt.priority = sk.priority;
   pkt.timeUs = net.kernel.nowUs;
   pkt.txStamp = extra.stamp;
-  const sent = ipLocalOut(net, pkt);
+  const sent = af.transmit(sk, pkt, extra.ecn, extra.pcount);
   if (sent !== -ENOBUFS) return sent;
   // The device's queue was full: that is congestion, too.
   enterCwr(sk);

@@ -1,0 +1,73 @@
+/**
+ * The listener that a segment is for (Linux `__inet_lookup_listener`, `inet6_lookup_listener`). All of a port's
+ * listeners are looked at: a port has few.
+ */
+import type { NetNs } from '../../net.ts';
+import type { Packet } from '../../packet.ts';
+import { isAny6 } from '../../util/ip6-addr.ts';
+import { mix32 } from '../../util/random.ts';
+import type { TcpHeader } from '../../wire/tcp.ts';
+import { ifindexOf } from '../inet6-cmsg.ts';
+import type { TcpSock } from './sock.ts';
+
+/** One that is bound to the address comes before all that are not. */
+const BOUND = 4;
+
+/** The listener that fits best; among equals of a SO_REUSEPORT group a hash chooses. */
+export function lookupListener(net: NetNs, pkt: Packet, tcp: TcpHeader): TcpSock | null {
+  const list = net.tcp.listeners.get(tcp.dport);
+  if (list === undefined) return null;
+  const dif = ifindexOf(pkt);
+  let best: TcpSock | null = null;
+  let bestScore = 0;
+  let equals = 0;
+  for (const sk of list) {
+    const score = scoreOf(sk, pkt, dif);
+    if (score > bestScore) {
+      best = sk;
+      bestScore = score;
+      equals = 1;
+    } else if (score === bestScore && best !== null && isOfGroup(sk, best)) equals++;
+  }
+  if (best === null || equals <= 1) return best;
+  let n = Math.floor(((flowHash(pkt, tcp) >>> 0) / 2 ** 32) * equals);
+  for (const sk of list)
+    if (scoreOf(sk, pkt, dif) === bestScore && isOfGroup(sk, best) && n-- === 0) return sk;
+  return best;
+}
+
+/** Sockets that share one address by SO_REUSEPORT (`inet_reuseport_add_sock`); the address is that of the packet. */
+function isOfGroup(sk: TcpSock, model: TcpSock): boolean {
+  return (
+    sk.reusePort &&
+    model.reusePort &&
+    sk.family === model.family &&
+    sk.boundDevIf === model.boundDevIf &&
+    sk.inet6?.v6only === model.inet6?.v6only
+  );
+}
+
+function flowHash(pkt: Packet, tcp: TcpHeader): number {
+  const { ip, ip6 } = pkt;
+  const ports = (tcp.sport << 16) | tcp.dport;
+  if (ip6 !== null) return ip6.src.hash(ip6.dst.hash(ports));
+  return mix32(mix32(ip?.src ?? 0, ip?.dst ?? 0), ports);
+}
+
+/** 0: does not listen there (Linux `compute_score` of either family). */
+function scoreOf(sk: TcpSock, pkt: Packet, dif: number): number {
+  if (sk.boundDevIf !== 0 && sk.boundDevIf !== dif) return 0;
+  const score = sk.boundDevIf !== 0 ? 2 : 1;
+  const v6 = sk.inet6;
+  const { ip6 } = pkt;
+  if (ip6 === null) {
+    if (v6?.v6only === true) return 0;
+    // LINUX: among IPv4 packets' listeners those of AF_INET come first.
+    const own = v6 === null ? score + 1 : score;
+    if (sk.rcvSaddr !== 0) return sk.rcvSaddr === pkt.ip?.dst ? own + BOUND : 0;
+    return v6 === null || isAny6(v6.rcvSaddr) ? own : 0;
+  }
+  if (v6 === null) return 0;
+  if (isAny6(v6.rcvSaddr)) return score;
+  return v6.rcvSaddr.equals(ip6.dst) ? score + BOUND : 0;
+}
