@@ -157,6 +157,7 @@ export const ENETDOWN = 100;
 
 export const TUNSETIFF = 0x400454ca;
 export const TUNSETOFFLOAD = 0x400454d0;
+export const IFF_VNET_HDR = 0x4000;
 export const IFF_TUN = 0x0001;
 export const IFF_NO_PI = 0x1000;
 export const TUN_F_CSUM = 0x01;

@@ -31,7 +31,7 @@ import { CongestionDefault } from './congestion.ts';
 import { type Ffi, loadFfi, monotonicUs } from './ffi.ts';
 import { setUpHost } from './host-setup.ts';
 import { handleInterrupt } from './interrupt.ts';
-import { type Output, type Prepared, prepare, type SimpleCall } from './marshal.ts';
+import { type Output, type Prepared, prepare } from './marshal.ts';
 import type { Arena, Block } from './memory.ts';
 import { PacketTap } from './packet-tap.ts';
 import { beRealtime } from './realtime.ts';
@@ -148,8 +148,8 @@ export class LinuxTarget implements Target {
     this.returned = false;
   }
 
-  inject(packet: Uint8Array): void {
-    this.tun.inject(packet);
+  inject(packet: Uint8Array, gsoSize = 0): void {
+    this.tun.inject(packet, gsoSize);
     this.settle();
   }
 
@@ -159,7 +159,6 @@ export class LinuxTarget implements Target {
   }
 
   call(call: Call): PendingCall {
-    if (call.name === 'sendfile') return this.sendfile(call);
     if (this.mayBlock(call)) return this.onLane(call);
     const result = this.direct(call);
     this.settle();
@@ -251,7 +250,7 @@ export class LinuxTarget implements Target {
     return us;
   }
 
-  private direct(call: SimpleCall): CallResult {
+  private direct(call: Call): CallResult {
     const prepared = prepare(call, { nr: this.ffi.nr, arena: this.arena, kept: this.kept });
     const value = this.ffi.syscall(prepared.nr, ...prepared.args);
     const endUs = monotonicUs();
@@ -260,7 +259,7 @@ export class LinuxTarget implements Target {
     return result;
   }
 
-  private onLane(call: SimpleCall): PendingCall {
+  private onLane(call: Call): PendingCall {
     const lane = this.freeLane();
     const prepared = prepare(call, { nr: this.ffi.nr, arena: lane.arena, kept: this.kept });
     return this.runOnLane(lane, prepared, (value, endUs) =>
@@ -322,12 +321,13 @@ export class LinuxTarget implements Target {
       dup ||
       call.name === 'socket' ||
       call.name === 'accept' ||
+      call.name === 'open' ||
       call.name === 'epoll_create'
     )
       this.fds.add(value);
   }
 
-  private mayBlock(call: SimpleCall): boolean {
+  private mayBlock(call: Call): boolean {
     switch (call.name) {
       case 'poll':
       case 'epoll_wait':
@@ -347,6 +347,7 @@ export class LinuxTarget implements Target {
       case 'readv':
       case 'write':
       case 'writev':
+      case 'sendfile':
         return this.isBlocking(call.fd);
       default:
         return false;
@@ -368,28 +369,6 @@ export class LinuxTarget implements Target {
     const args = [fd, SOL_SOCKET, SO_LINGER, value.address, len.address];
     if (syscall(nr.getsockopt, ...args) < 0) return false;
     return value.view.getInt32(0, true) !== 0 && value.view.getInt32(4, true) > 0;
-  }
-
-  /** The data is in a file in memory, from which Linux sends it. */
-  private sendfile(call: Extract<Call, { readonly name: 'sendfile' }>): PendingCall {
-    const { syscall, nr } = this.ffi;
-    const name = this.scratch.copy(Buffer.from('sendfile\0'));
-    const data = this.scratch.copy(call.data);
-    const file = syscall(nr.memfd_create, name.address, 0);
-    syscall(nr.write, file, data.address, call.data.length);
-    this.scratch.reset();
-    const offset = this.isBlocking(call.fd) ? this.freeLane() : null;
-    const at = (offset?.arena ?? this.arena).alloc(8);
-    const prepared = { nr: nr.sendfile, args: [call.fd, file, at.address, call.data.length] };
-    const finish = (value: number, endUs: number): CallResult => {
-      syscall(nr.close, file);
-      return this.finish(call, prepared, value, endUs);
-    };
-    if (offset !== null) return this.runOnLane(offset, prepared, finish);
-    const value = syscall(prepared.nr, ...prepared.args);
-    const result = finish(value, monotonicUs());
-    this.arena.reset();
-    return { result };
   }
 }
 

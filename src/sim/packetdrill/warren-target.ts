@@ -5,6 +5,7 @@ import { type TunPort, tunAdd, tunAttach } from '../../core/device/tun.ts';
 import { errnoName, NetError } from '../../core/errno.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import type { Call, LeftPacket, PendingCall, ShellResult, Target, TargetConfig } from './target.ts';
+import { Files } from './warren-files.ts';
 import { WarrenProcess } from './warren-process.ts';
 import { WarrenShell } from './warren-shell.ts';
 
@@ -51,8 +52,9 @@ class WarrenTarget implements Target {
     this.ns.ip('link set tun0 up');
     const network = `${config.remoteIp.replace(/\.\d+$/, '.0')}/${REMOTE_PREFIX}`;
     this.ns.ip(`route add ${network} via ${config.gatewayIp} dev tun0`);
-    this.process = new WarrenProcess(this.ns.net);
-    this.shells = new WarrenShell(this.ns, (us) => this.clock.runFor(this.kernel.core, us));
+    const files = new Files();
+    this.process = new WarrenProcess(this.ns.net, files);
+    this.shells = new WarrenShell(this.ns, files, (us) => this.clock.runFor(this.kernel.core, us));
     port.onTransmit = (bytes) => this.left.push({ bytes, atUs: this.clock.nowUs() });
   }
 
@@ -78,9 +80,9 @@ class WarrenTarget implements Target {
     this.process.retry();
   }
 
-  inject(packet: Uint8Array): void {
+  inject(packet: Uint8Array, gsoSize = 0): void {
     this.settle();
-    this.port.receive(packet);
+    this.port.receive(packet, gsoSize);
     this.settle();
   }
 
