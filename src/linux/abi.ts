@@ -44,6 +44,7 @@ export type SyscallName =
   | 'openat'
   | 'ppoll'
   | 'unshare'
+  | 'setns'
   | 'epoll_pwait'
   | 'accept4'
   | 'eventfd2'
@@ -93,6 +94,7 @@ const NUMBERS: Readonly<Record<SyscallName, readonly [number, number]>> = {
   openat: [257, 56],
   ppoll: [271, 73],
   unshare: [272, 97],
+  setns: [308, 268],
   epoll_pwait: [281, 22],
   accept4: [288, 242],
   eventfd2: [290, 19],
