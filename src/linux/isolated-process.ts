@@ -47,5 +47,8 @@ async function run(order: Order): Promise<void> {
   }
 }
 
-process.on('message', (order: Order) => run(order));
+process.on('message', (order: Order | 'end') => {
+  if (order === 'end') process.disconnect();
+  else void run(order);
+});
 process.on('disconnect', () => process.exit());
