@@ -180,7 +180,9 @@ export function joinSegments(whole: ParsedPacket, piece: ParsedPacket): ParsedPa
   const payload = new Uint8Array(whole.payload.length + piece.payload.length);
   payload.set(whole.payload);
   payload.set(piece.payload, whole.payload.length);
-  return { ...whole, body: { ...b, seq: a.seq }, payload };
+  // CWR is said with the first piece, PSH and FIN with the last one.
+  const flags = (b.flags & ~TH_CWR) | (a.flags & TH_CWR);
+  return { ...whole, body: { ...b, seq: a.seq, flags }, payload };
 }
 
 /** Whether a script may mean several segments by one: more than the largest one that there is. */
