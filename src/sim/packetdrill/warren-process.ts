@@ -14,7 +14,7 @@ import {
 import type { NetNs } from '../../core/net.ts';
 import { Socket } from '../../core/socket/socket.ts';
 import type { Timer } from '../../core/timer.ts';
-import { EPOLLERR, EPOLLHUP, MSG_DONTWAIT, MSG_WAITALL } from '../../core/transport/sock.ts';
+import { EPOLLERR, EPOLLHUP, MSG_DONTWAIT, MSG_TRUNC, MSG_WAITALL } from '../../core/transport/sock.ts';
 import { TcpSock } from '../../core/transport/tcp/sock.ts';
 import { type Call, type CallResult, isBad, type PendingCall } from './target.ts';
 import {
@@ -277,7 +277,8 @@ export class WarrenProcess {
       case 'read':
       case 'recvfrom': {
         const flags = 'flags' in call ? call.flags : 0;
-        if (call.isBad === true && call.len > 0)
+        const isDiscarded = (flags & MSG_TRUNC) !== 0 && socket.sk instanceof TcpSock;
+        if (call.isBad === true && call.len > 0 && !isDiscarded)
           return this.receiving(file, socket, flags, () => unreadable(socket, call.len, flags));
         return this.receive(file, socket, call.len, flags);
       }
@@ -417,7 +418,10 @@ export class WarrenProcess {
   ): { attempt: Attempt; deadline: Pending['deadline'] } {
     const parts: Uint8Array[] = [];
     let got = 0;
-    const waitsForAll = (flags & MSG_WAITALL) !== 0 && socket.sk instanceof TcpSock;
+    const isStream = socket.sk instanceof TcpSock;
+    const isBlocking = (file.flags & O_NONBLOCK) === 0 && (flags & MSG_DONTWAIT) === 0;
+    // LINUX: `sock_rcvlowat`: a read that may wait takes what there is, and waits for the rest of so much.
+    const least = (flags & MSG_WAITALL) !== 0 ? len : Math.min(socket.sk.rcvlowat, len);
     const attempt: Attempt = () => {
       for (;;) {
         const r = socket.recv(len - got, flags);
@@ -430,7 +434,8 @@ export class WarrenProcess {
           return got > 0 ? { value: got, data: joined(parts) } : { value: r };
         parts.push(...r.data);
         got += r.len;
-        if (waitsForAll && r.len > 0 && got < len && (flags & 2) === 0) continue;
+        const waits = isStream && isBlocking && r.len > 0 && got < least;
+        if (waits && (flags & 2) === 0) continue;
         const isTruncated = (flags & 0x20) !== 0;
         return {
           value: isTruncated ? r.fullLen : got,
