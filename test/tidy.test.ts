@@ -39,7 +39,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'core/(root)': ['core/*'],
   app: FACE,
   tools: FACE,
-  sim: ['core/*'],
+  sim: ['core/*', 'tools'],
   linux: ['core/*', 'sim'],
   lab: ['core/*', 'app', 'tools', 'sim', 'node'],
   node: ['core/*'],

@@ -44,6 +44,7 @@ export type SyscallName =
   | 'openat'
   | 'ppoll'
   | 'unshare'
+  | 'setns'
   | 'epoll_pwait'
   | 'accept4'
   | 'eventfd2'
@@ -93,6 +94,7 @@ const NUMBERS: Readonly<Record<SyscallName, readonly [number, number]>> = {
   openat: [257, 56],
   ppoll: [271, 73],
   unshare: [272, 97],
+  setns: [308, 268],
   epoll_pwait: [281, 22],
   accept4: [288, 242],
   eventfd2: [290, 19],
@@ -157,6 +159,7 @@ export const ENETDOWN = 100;
 
 export const TUNSETIFF = 0x400454ca;
 export const TUNSETOFFLOAD = 0x400454d0;
+export const IFF_VNET_HDR = 0x4000;
 export const IFF_TUN = 0x0001;
 export const IFF_NO_PI = 0x1000;
 export const TUN_F_CSUM = 0x01;

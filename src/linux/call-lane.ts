@@ -114,22 +114,36 @@ export class CallLane {
     }
   }
 
+  /** Ends the call under way; false: it does not end. The lane is as new then. */
+  release(): boolean {
+    if (this.starting) this.ready();
+    this.interrupt();
+    if (this.done) this.take();
+    this.arena.reset();
+    return this.idle;
+  }
+
   /** Ends the thread, whatever it waits for: a signal makes the call return. */
   async quit(): Promise<void> {
     const { nr, syscall } = this.ffi;
     if (this.starting) this.ready();
     this.worker.ref();
     const gone = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
+    this.interrupt();
+    this.post(QUIT, []);
+    await gone;
+    syscall(nr.close, this.postedFd);
+    if (this.procFd >= 0) syscall(nr.close, this.procFd);
+  }
+
+  private interrupt(): void {
+    const { nr, syscall } = this.ffi;
     const until = monotonicUs() + QUIT_US;
     while ((this.current() === RUNNING || this.current() === POSTED) && monotonicUs() < until) {
       syscall(nr.tgkill, process.pid, this.state[TID] ?? 0, INTERRUPT);
       // Every signal is delivered: no more of them than needed.
       Atomics.wait(this.state, STATE, this.current(), 1);
     }
-    this.post(QUIT, []);
-    await gone;
-    syscall(nr.close, this.postedFd);
-    if (this.procFd >= 0) syscall(nr.close, this.procFd);
   }
 
   private current(): number {

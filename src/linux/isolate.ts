@@ -35,6 +35,7 @@ const NODE_FLAGS = [
   '--single-threaded-gc',
   '--min-semi-space-size=64',
   '--max-semi-space-size=64',
+  '--expose-gc',
 ];
 
 const GRACE_MS = 3000;
@@ -43,38 +44,73 @@ const running = new Set<ChildProcess>();
 
 /** Runs a job in a process with a fresh network namespace; gives what its `run` returned. */
 export async function runIsolated(job: IsolatedJob): Promise<unknown> {
-  if (process.platform !== 'linux')
-    throw new LinuxTargetError(`the Linux target needs Linux; this is ${process.platform}`);
-  const child = start();
-  const output: Buffer[] = [];
-  child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
-  child.stderr?.on('data', (chunk: Buffer) => output.push(chunk));
-  let answer: IsolatedMessage | undefined;
-  child.on('message', (message: IsolatedMessage) => {
-    if (message.kind === 'emit') job.onEmit?.(message.value);
-    else {
-      answer = message;
-      // It ends by itself, unless something is stuck.
-      setTimeout(() => killGroup(child), GRACE_MS).unref();
-    }
-  });
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    killGroup(child);
-  }, job.timeoutMs);
-  const ended = end(child);
-  child.send({ module: job.module, data: job.data }, () => {});
-  const how = await ended;
-  clearTimeout(timer);
-  if (answer === undefined && late)
-    throw new LinuxTargetError(`took longer than ${job.timeoutMs / 1000} s and was killed`);
-  if (answer?.kind === 'result') return answer.value;
-  if (answer?.kind === 'error') {
-    if (answer.lacking) throw new LinuxTargetError(answer.text);
-    throw new Error(answer.text);
+  const worker = new IsolatedWorker();
+  try {
+    return await worker.run(job);
+  } finally {
+    await worker.end();
   }
-  throw new Error(`the process ended with ${how}\n${Buffer.concat(output).toString()}`);
+}
+
+/** A process that does one job after the other, each in a fresh network namespace. */
+export class IsolatedWorker {
+  private readonly child: ChildProcess;
+  private readonly over: Promise<string>;
+  private output: Buffer[] = [];
+
+  constructor() {
+    if (process.platform !== 'linux')
+      throw new LinuxTargetError(`the Linux target needs Linux; this is ${process.platform}`);
+    this.child = start();
+    this.child.stdout?.on('data', (chunk: Buffer) => this.output.push(chunk));
+    this.child.stderr?.on('data', (chunk: Buffer) => this.output.push(chunk));
+    this.over = end(this.child);
+  }
+
+  /** After a job that failed the process may be gone, and takes no other. */
+  async run(job: IsolatedJob): Promise<unknown> {
+    const { child } = this;
+    this.output = [];
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      killGroup(child);
+    }, job.timeoutMs);
+    const answer = this.answer(job);
+    child.send({ module: job.module, data: job.data }, () => {});
+    const told = await Promise.race([answer, this.over]);
+    clearTimeout(timer);
+    if (typeof told === 'string') {
+      if (late)
+        throw new LinuxTargetError(`took longer than ${job.timeoutMs / 1000} s and was killed`);
+      throw new Error(`the process ended with ${told}\n${Buffer.concat(this.output).toString()}`);
+    }
+    if (told.kind === 'result') return told.value;
+    if (told.kind === 'error' && told.lacking) throw new LinuxTargetError(told.text);
+    throw new Error(told.kind === 'error' ? told.text : 'an answer of no kind');
+  }
+
+  private answer(job: IsolatedJob): Promise<IsolatedMessage> {
+    return new Promise((resolve) => {
+      const hear = (message: IsolatedMessage): void => {
+        if (message.kind === 'emit') job.onEmit?.(message.value);
+        else {
+          this.child.off('message', hear);
+          resolve(message);
+        }
+      };
+      this.child.on('message', hear);
+    });
+  }
+
+  /** It ends by itself, unless something is stuck. */
+  async end(): Promise<void> {
+    const timer = setTimeout(() => killGroup(this.child), GRACE_MS);
+    // It goes first: a channel that this side closes leaves the 'close' event waiting.
+    if (this.child.connected) this.child.send('end', () => {});
+    await this.over;
+    clearTimeout(timer);
+  }
 }
 
 function start(): ChildProcess {

@@ -1,6 +1,6 @@
 /**
- * The program of `isolate.ts`: enters a fresh network namespace, before any thread is started that would
- * stay in the old one, and runs the module that it is told.
+ * The program of `isolate.ts`: for each job it enters a fresh network namespace, before any thread is
+ * started that would stay in the old one, and runs the module that it is told.
  */
 import { CLONE_NEWNET, PR_SET_PDEATHSIG } from './abi.ts';
 import { LinuxTargetError } from './error.ts';
@@ -45,7 +45,10 @@ async function run(order: Order): Promise<void> {
     const text = error instanceof Error ? (lacking ? error.message : error.stack) : String(error);
     send({ kind: 'error', lacking, text: text ?? 'no stack' });
   }
-  process.disconnect();
 }
 
-process.once('message', (order: Order) => run(order));
+process.on('message', (order: Order | 'end') => {
+  if (order === 'end') process.disconnect();
+  else void run(order);
+});
+process.on('disconnect', () => process.exit());

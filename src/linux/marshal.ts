@@ -2,8 +2,8 @@
  * A `Call` of a script as a system call: its number, six words, and the memory that they point to. What
  * comes back is read from the same memory.
  */
-import type { Call, CallResult } from '../sim/packetdrill/target.ts';
-import { epollEventLayout, MSG_ZEROCOPY, type SyscallNumbers } from './abi.ts';
+import { type Call, type CallBuffer, type CallResult, isBad } from '../sim/packetdrill/target.ts';
+import { AT_FDCWD, epollEventLayout, MSG_ZEROCOPY, type SyscallNumbers } from './abi.ts';
 import type { Arena, Block } from './memory.ts';
 import {
   decodeControl,
@@ -11,6 +11,7 @@ import {
   encodeControl,
   encodeIovecs,
   encodeMessage,
+  IOVEC_BYTES,
 } from './message.ts';
 import { decodeAddress, encodeAddress, SOCKADDR_STORAGE_BYTES } from './sockaddr.ts';
 
@@ -36,10 +37,7 @@ export interface Marshal {
 const POLLFD_BYTES = 8;
 const EPOLL = epollEventLayout(process.arch);
 
-/** Every call but sendfile, which takes more than one (`sendfile.ts`). */
-export type SimpleCall = Exclude<Call, { readonly name: 'sendfile' }>;
-
-export function prepare(call: SimpleCall, m: Marshal): Prepared {
+export function prepare(call: Call, m: Marshal): Prepared {
   const { nr } = m;
   switch (call.name) {
     case 'socket':
@@ -67,6 +65,17 @@ export function prepare(call: SimpleCall, m: Marshal): Prepared {
     }
     case 'getsockopt':
       return getsockopt(call, m);
+    case 'open': {
+      const path = m.arena.copy(Buffer.from(`${call.path}\0`));
+      return { nr: nr.openat, args: [AT_FDCWD, path.address, call.flags, call.mode] };
+    }
+    case 'sendfile': {
+      const { fd, from, offset, len } = call;
+      if (offset === null) return { nr: nr.sendfile, args: [fd, from, 0, len] };
+      const at = m.arena.alloc(8);
+      at.view.setBigInt64(0, BigInt(offset), true);
+      return { nr: nr.sendfile, args: [fd, from, at.address, len] };
+    }
     case 'splice':
       return { nr: nr.splice, args: [call.from, 0, call.to, 0, call.len, call.flags] };
     case 'pipe': {
@@ -189,7 +198,7 @@ function epollEvent(arena: Arena, event: { events: number; data: number }): Bloc
 }
 
 type TransferCall = Exclude<
-  SimpleCall,
+  Call,
   | WaitingCall
   | {
       readonly name:
@@ -207,6 +216,8 @@ type TransferCall = Exclude<
         | 'fcntl'
         | 'pipe'
         | 'splice'
+        | 'open'
+        | 'sendfile'
         | 'ioctl';
     }
 >;
@@ -218,13 +229,12 @@ function prepareTransfer(call: TransferCall, m: Marshal): Prepared {
       const room = arena.alloc(call.len);
       return {
         nr: nr.read,
-        args: [call.fd, room.address, call.len],
+        args: [call.fd, call.isBad === true ? 0 : room.address, call.len],
         output: (value) => ({ data: room.bytes.slice(0, value) }),
       };
     }
     case 'write': {
-      const data = arena.copy(call.data);
-      return { nr: nr.write, args: [call.fd, data.address, data.bytes.length] };
+      return { nr: nr.write, args: [call.fd, ...outgoing(arena, call.data)] };
     }
     case 'readv': {
       const room = arena.alloc(total(call.lens));
@@ -240,12 +250,12 @@ function prepareTransfer(call: TransferCall, m: Marshal): Prepared {
       return { nr: nr.writev, args: [call.fd, iov.address, call.data.length] };
     }
     case 'sendto': {
-      const data = (call.flags & MSG_ZEROCOPY ? m.kept : arena).copy(call.data);
+      const data = outgoing(call.flags & MSG_ZEROCOPY ? m.kept : arena, call.data);
       const name = call.to === null ? null : arena.copy(encodeAddress(call.to));
       const to = name === null ? [0, 0] : [name.address, name.bytes.length];
       return {
         nr: nr.sendto,
-        args: [call.fd, data.address, data.bytes.length, call.flags, ...to],
+        args: [call.fd, ...data, call.flags, ...to],
       };
     }
     case 'recvfrom':
@@ -268,15 +278,23 @@ function total(lens: readonly number[]): number {
   return lens.reduce((sum, len) => sum + len, 0);
 }
 
-function gather(pieces: readonly Uint8Array[], data: Arena, arena: Arena): Block {
-  const lens = pieces.map((p) => p.length);
+/** Address and length of what is sent. */
+function outgoing(arena: Arena, data: CallBuffer): readonly [number, number] {
+  if (isBad(data)) return [0, data.bad];
+  return [arena.copy(data).address, data.length];
+}
+
+function gather(pieces: readonly CallBuffer[], data: Arena, arena: Arena): Block {
+  const lens = pieces.map((p) => (isBad(p) ? p.bad : p.length));
   const block = data.alloc(total(lens));
+  const vec = encodeIovecs(arena, block, lens);
   let at = 0;
-  for (const piece of pieces) {
-    block.bytes.set(piece, at);
-    at += piece.length;
-  }
-  return encodeIovecs(arena, block, lens);
+  pieces.forEach((piece, i) => {
+    if (isBad(piece)) vec.view.setBigUint64(i * IOVEC_BYTES, 0n, true);
+    else block.bytes.set(piece, at);
+    at += lens[i] ?? 0;
+  });
+  return vec;
 }
 
 function recvfrom(call: Extract<Call, { name: 'recvfrom' }>, m: Marshal): Prepared {
@@ -286,7 +304,14 @@ function recvfrom(call: Extract<Call, { name: 'recvfrom' }>, m: Marshal): Prepar
   len.view.setUint32(0, SOCKADDR_STORAGE_BYTES, true);
   return {
     nr: m.nr.recvfrom,
-    args: [call.fd, room.address, call.len, call.flags, name.address, len.address],
+    args: [
+      call.fd,
+      call.isBad === true ? 0 : room.address,
+      call.len,
+      call.flags,
+      name.address,
+      len.address,
+    ],
     output: (value) => ({
       data: room.bytes.slice(0, value),
       addr: decodeAddress(name.bytes, len.view.getUint32(0, true)),

@@ -2,7 +2,7 @@
 import type { ControlMessage } from '../sim/packetdrill/target.ts';
 import type { Arena, Block } from './memory.ts';
 
-const IOVEC_BYTES = 16;
+export const IOVEC_BYTES = 16;
 const MSGHDR_BYTES = 56;
 const CMSGHDR_BYTES = 16;
 

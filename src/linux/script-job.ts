@@ -12,7 +12,9 @@ import {
   type ScriptOption,
   warrenTarget,
 } from '../sim/index.ts';
+import { loadFfi } from './ffi.ts';
 import { linuxTarget } from './target.ts';
+import { Workshop } from './workshop.ts';
 
 export interface ScriptJob {
   readonly file: string;
@@ -34,15 +36,25 @@ export type ScriptOutcome =
     }
   | { readonly kind: 'refused'; readonly file: string; readonly message: string };
 
+/** Where names of files count from. */
+const folder = process.cwd();
+let shared: Promise<Workshop> | null = null;
+
 export async function run(job: ScriptJob, emit: (line: unknown) => void): Promise<ScriptOutcome> {
   const { file } = job;
   try {
-    const script = parseScript(file, readFileSync(file, 'utf8'), job.defines, job.options);
+    const path = resolve(folder, file);
+    const script = parseScript(file, readFileSync(path, 'utf8'), job.defines, job.options);
     const config = configure(script, job.options, job.seed);
     // What a script calls by a relative path lies beside it.
-    process.chdir(dirname(resolve(file)));
+    process.chdir(dirname(path));
     await rehearse(script, config);
-    const target = (): ReturnType<typeof linuxTarget> => linuxTarget(config, { realtime: true });
+    shared ??= loadFfi().then((ffi) => new Workshop(ffi, true));
+    const workshop = await shared;
+    // Rubbish of the scripts before is not to be collected in the middle of this one.
+    globalThis.gc?.();
+    const target = (): ReturnType<typeof linuxTarget> =>
+      linuxTarget(config, { realtime: true, workshop });
     const result = await runScript(script, config, target, job.trace ? { trace: emit } : {});
     return { kind: 'ran', file, result, attempts: 1 };
   } catch (error) {

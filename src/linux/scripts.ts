@@ -1,8 +1,8 @@
 /**
- * Runs packetdrill scripts against the kernel of this machine, each in a process with a fresh network
- * namespace. Most of a script is waiting, so several may run at a time.
+ * Runs packetdrill scripts against the kernel of this machine, each in a fresh network namespace. A process
+ * runs one after the other; most of a script is waiting, so several processes may run at a time.
  */
-import { runIsolated } from './isolate.ts';
+import { IsolatedWorker } from './isolate.ts';
 import type { ScriptJob, ScriptOutcome } from './script-job.ts';
 
 export interface ScriptsOptions extends Omit<ScriptJob, 'file' | 'trace'> {
@@ -25,42 +25,79 @@ export async function* runScripts(
   files: readonly string[],
   options: ScriptsOptions,
 ): AsyncGenerator<ScriptOutcome> {
-  const { jobs, attempts, trace, ...job } = options;
-  const started: Promise<ScriptOutcome>[] = [];
-  const start = (): void => {
-    const file = files[started.length];
-    if (file === undefined) return;
-    const outcome = attempt({ ...job, file, trace: trace !== undefined }, attempts, trace);
-    // Whoever reads the outcomes learns of it in its turn.
-    outcome.catch(() => {});
-    started.push(outcome);
-    outcome.then(start, () => {});
+  const outcomes = files.map(() => deferred<ScriptOutcome>());
+  let next = 0;
+  const work = async (): Promise<void> => {
+    const runner = new Runner(options);
+    for (let i = next++; i < files.length; i = next++) {
+      const outcome = outcomes[i] as Deferred<ScriptOutcome>;
+      await runner.attempt(files[i] as string).then(outcome.resolve, outcome.reject);
+    }
+    await runner.end();
   };
-  for (let i = 0; i < Math.max(1, jobs); i++) start();
-  for (let i = 0; i < files.length; i++) yield await (started[i] as Promise<ScriptOutcome>);
+  // Whoever reads the outcomes learns of it in its turn.
+  for (const { promise } of outcomes) promise.catch(() => {});
+  const jobs = Math.min(Math.max(1, options.jobs), files.length);
+  const workers = Array.from({ length: jobs }, work);
+  for (const { promise } of outcomes) yield await promise;
+  await Promise.all(workers);
 }
 
-async function attempt(
-  job: ScriptJob,
-  attempts: number,
-  trace: ((line: string) => void) | undefined,
-): Promise<ScriptOutcome> {
-  for (let n = 1; ; n++) {
-    const outcome = await runOne(job, trace);
-    if (outcome.kind === 'refused') return outcome;
-    if (outcome.result.failure === null || n >= attempts) return { ...outcome, attempts: n };
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve: Deferred<T>['resolve'] = () => {};
+  let reject: Deferred<T>['reject'] = () => {};
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Runs one script after the other in a process, and starts another one when that is lost. */
+class Runner {
+  private readonly options: ScriptsOptions;
+  private worker: IsolatedWorker | null = null;
+
+  constructor(options: ScriptsOptions) {
+    this.options = options;
   }
-}
 
-async function runOne(
-  job: ScriptJob,
-  trace: ((line: string) => void) | undefined,
-): Promise<ScriptOutcome> {
-  const file = import.meta.url.endsWith('.ts') ? './script-job.ts' : './script-job.js';
-  return (await runIsolated({
-    module: new URL(file, import.meta.url).href,
-    data: job,
-    timeoutMs: TIMEOUT_MS,
-    onEmit: (line) => trace?.(String(line)),
-  })) as ScriptOutcome;
+  async attempt(file: string): Promise<ScriptOutcome> {
+    for (let n = 1; ; n++) {
+      const outcome = await this.once(file);
+      if (outcome.kind === 'refused') return outcome;
+      if (outcome.result.failure === null || n >= this.options.attempts)
+        return { ...outcome, attempts: n };
+    }
+  }
+
+  private async once(file: string): Promise<ScriptOutcome> {
+    const { defines, options, seed, trace } = this.options;
+    const data: ScriptJob = { file, defines, options, seed, trace: trace !== undefined };
+    const module = import.meta.url.endsWith('.ts') ? './script-job.ts' : './script-job.js';
+    this.worker ??= new IsolatedWorker();
+    try {
+      return (await this.worker.run({
+        module: new URL(module, import.meta.url).href,
+        data,
+        timeoutMs: TIMEOUT_MS,
+        onEmit: (line) => trace?.(String(line)),
+      })) as ScriptOutcome;
+    } catch (error) {
+      await this.end();
+      throw error;
+    }
+  }
+
+  async end(): Promise<void> {
+    const { worker } = this;
+    this.worker = null;
+    await worker?.end();
+  }
 }

@@ -19,24 +19,23 @@ import {
   F_GETFL,
   MSG_DONTWAIT,
   MSG_ERRQUEUE,
-  O_CLOEXEC,
   O_NONBLOCK,
   POLLIN,
   SO_LINGER,
   SOCK_DGRAM,
   SOL_SOCKET,
 } from './abi.ts';
-import { CallLane } from './call-lane.ts';
+import type { CallLane } from './call-lane.ts';
 import { CongestionDefault } from './congestion.ts';
 import { type Ffi, loadFfi, monotonicUs } from './ffi.ts';
 import { setUpHost } from './host-setup.ts';
-import { handleInterrupt } from './interrupt.ts';
-import { type Output, type Prepared, prepare, type SimpleCall } from './marshal.ts';
+import { type Output, type Prepared, prepare } from './marshal.ts';
 import type { Arena, Block } from './memory.ts';
 import { PacketTap } from './packet-tap.ts';
 import { beRealtime } from './realtime.ts';
 import { Shell } from './shell.ts';
 import { TUN_NAME, Tun } from './tun.ts';
+import { Workshop } from './workshop.ts';
 
 /** The last moments before a deadline are spent awake: a sleep ends that much late at worst. */
 const AWAKE_US = 80;
@@ -49,6 +48,8 @@ const POLLFD_BYTES = 8;
 export interface LinuxOptions {
   /** Makes this process real-time (needs CAP_SYS_NICE; without, time is kept as well as it goes). */
   readonly realtime?: boolean;
+  /** What targets of this process share; absent: the target has its own, and ends it. */
+  readonly workshop?: Workshop;
 }
 
 /** A call that a thread makes, from its start until the script has seen its result. */
@@ -76,7 +77,6 @@ export class LinuxTarget implements Target {
   readonly kind = 'linux';
   readonly epochUs: number = Date.now() * 1000 - monotonicUs();
   private readonly ffi: Ffi;
-  private readonly realtime: boolean;
   private readonly tun: Tun;
   private readonly tap: PacketTap;
   private readonly congestion: CongestionDefault;
@@ -88,16 +88,20 @@ export class LinuxTarget implements Target {
   private readonly doneFd: number;
   private readonly polled: Block;
   private readonly timeout: Block;
-  private readonly lanes: CallLane[] = [];
+  private readonly workshop: Workshop;
+  private readonly ownsWorkshop: boolean;
   private readonly underWay = new Set<LaneCall>();
   private readonly left: LeftPacket[] = [];
   private readonly fds = new Set<number>();
   private returned = false;
   private closed = false;
 
-  constructor(ffi: Ffi, config: TargetConfig, options: LinuxOptions) {
+  constructor(workshop: Workshop, config: TargetConfig, options: LinuxOptions) {
+    const { ffi } = workshop;
+    this.workshop = workshop;
+    this.ownsWorkshop = options.workshop === undefined;
     this.ffi = ffi;
-    this.realtime = options.realtime === true;
+    workshop.begin();
     this.arena = ffi.newArena();
     this.kept = ffi.newArena();
     this.scratch = ffi.newArena();
@@ -106,21 +110,20 @@ export class LinuxTarget implements Target {
     this.timeout = own.alloc(16);
     this.congestion = new CongestionDefault(ffi, own);
     this.shells = new Shell(this.congestion.inherited);
-    handleInterrupt(ffi, own);
     this.tun = new Tun(ffi);
     this.tap = new PacketTap(ffi, TUN_NAME);
-    this.doneFd = ffi.syscall(ffi.nr.eventfd2, 0, O_NONBLOCK | O_CLOEXEC);
+    this.doneFd = workshop.doneFd;
     [this.tap.fd, this.doneFd].forEach((fd, i) => {
       this.polled.view.setInt32(i * POLLFD_BYTES, fd, true);
       this.polled.view.setInt16(i * POLLFD_BYTES + 4, POLLIN, true);
     });
     try {
       // It starts while `ip` runs.
-      const lane = this.addLane();
+      const lane = workshop.lanes[0] ?? workshop.addLane();
       setUpHost(config);
       lane.ready();
-      if (this.realtime) beRealtime(ffi, own);
-      this.warmUp();
+      if (options.realtime === true) beRealtime(ffi, own);
+      if (!workshop.isWarm) this.warmUp();
     } catch (error) {
       this.release();
       throw error;
@@ -148,8 +151,8 @@ export class LinuxTarget implements Target {
     this.returned = false;
   }
 
-  inject(packet: Uint8Array): void {
-    this.tun.inject(packet);
+  inject(packet: Uint8Array, gsoSize = 0): void {
+    this.tun.inject(packet, gsoSize);
     this.settle();
   }
 
@@ -159,7 +162,6 @@ export class LinuxTarget implements Target {
   }
 
   call(call: Call): PendingCall {
-    if (call.name === 'sendfile') return this.sendfile(call);
     if (this.mayBlock(call)) return this.onLane(call);
     const result = this.direct(call);
     this.settle();
@@ -173,8 +175,9 @@ export class LinuxTarget implements Target {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    for (const lane of this.lanes) await lane.quit();
+    await this.workshop.finish();
     this.release();
+    if (this.ownsWorkshop) await this.workshop.close();
   }
 
   /** What was just done may have woken calls under way: they come to their end before anything else. */
@@ -208,11 +211,9 @@ export class LinuxTarget implements Target {
   }
 
   private release(): void {
-    const { syscall, nr } = this.ffi;
     for (const fd of this.fds) this.closeNow(fd);
     this.tap.close();
     this.tun.close();
-    syscall(nr.close, this.doneFd);
     this.shells.close();
   }
 
@@ -251,7 +252,7 @@ export class LinuxTarget implements Target {
     return us;
   }
 
-  private direct(call: SimpleCall): CallResult {
+  private direct(call: Call): CallResult {
     const prepared = prepare(call, { nr: this.ffi.nr, arena: this.arena, kept: this.kept });
     const value = this.ffi.syscall(prepared.nr, ...prepared.args);
     const endUs = monotonicUs();
@@ -260,7 +261,7 @@ export class LinuxTarget implements Target {
     return result;
   }
 
-  private onLane(call: SimpleCall): PendingCall {
+  private onLane(call: Call): PendingCall {
     const lane = this.freeLane();
     const prepared = prepare(call, { nr: this.ffi.nr, arena: lane.arena, kept: this.kept });
     return this.runOnLane(lane, prepared, (value, endUs) =>
@@ -282,25 +283,20 @@ export class LinuxTarget implements Target {
     if (!pending.look()) {
       this.underWay.add(pending);
       // The next call that blocks should not have to wait for a thread.
-      if (!this.lanes.some((l) => l.idle || l.starting)) this.addLane();
+      if (!this.workshop.lanes.some((l) => l.idle || l.starting)) this.workshop.addLane();
     }
     return pending;
   }
 
   private freeLane(): CallLane {
-    let lane = this.lanes.find((l) => l.idle);
+    const { lanes } = this.workshop;
+    let lane = lanes.find((l) => l.idle);
     if (lane === undefined) {
       // The one that was started when the last one got busy.
-      lane = this.lanes.at(-1)?.starting ? this.lanes.at(-1) : undefined;
-      lane ??= this.addLane();
+      lane = lanes.at(-1)?.starting ? lanes.at(-1) : undefined;
+      lane ??= this.workshop.addLane();
       lane.ready();
     }
-    return lane;
-  }
-
-  private addLane(): CallLane {
-    const lane = new CallLane(this.ffi, this.doneFd, this.realtime);
-    this.lanes.push(lane);
     return lane;
   }
 
@@ -308,6 +304,7 @@ export class LinuxTarget implements Target {
     this.account(call, value);
     if (value < 0) return { value: -1, errno: -value, endUs };
     const output: Output = prepared.output?.(value) ?? {};
+    for (const fd of output.fds ?? []) this.fds.add(fd);
     return { value, errno: 0, endUs, ...output };
   }
 
@@ -322,12 +319,13 @@ export class LinuxTarget implements Target {
       dup ||
       call.name === 'socket' ||
       call.name === 'accept' ||
+      call.name === 'open' ||
       call.name === 'epoll_create'
     )
       this.fds.add(value);
   }
 
-  private mayBlock(call: SimpleCall): boolean {
+  private mayBlock(call: Call): boolean {
     switch (call.name) {
       case 'poll':
       case 'epoll_wait':
@@ -347,6 +345,7 @@ export class LinuxTarget implements Target {
       case 'readv':
       case 'write':
       case 'writev':
+      case 'sendfile':
         return this.isBlocking(call.fd);
       default:
         return false;
@@ -369,28 +368,6 @@ export class LinuxTarget implements Target {
     if (syscall(nr.getsockopt, ...args) < 0) return false;
     return value.view.getInt32(0, true) !== 0 && value.view.getInt32(4, true) > 0;
   }
-
-  /** The data is in a file in memory, from which Linux sends it. */
-  private sendfile(call: Extract<Call, { readonly name: 'sendfile' }>): PendingCall {
-    const { syscall, nr } = this.ffi;
-    const name = this.scratch.copy(Buffer.from('sendfile\0'));
-    const data = this.scratch.copy(call.data);
-    const file = syscall(nr.memfd_create, name.address, 0);
-    syscall(nr.write, file, data.address, call.data.length);
-    this.scratch.reset();
-    const offset = this.isBlocking(call.fd) ? this.freeLane() : null;
-    const at = (offset?.arena ?? this.arena).alloc(8);
-    const prepared = { nr: nr.sendfile, args: [call.fd, file, at.address, call.data.length] };
-    const finish = (value: number, endUs: number): CallResult => {
-      syscall(nr.close, file);
-      return this.finish(call, prepared, value, endUs);
-    };
-    if (offset !== null) return this.runOnLane(offset, prepared, finish);
-    const value = syscall(prepared.nr, ...prepared.args);
-    const result = finish(value, monotonicUs());
-    this.arena.reset();
-    return { result };
-  }
 }
 
 /** A host in the network namespace that this process is in, which must be fresh. */
@@ -398,5 +375,7 @@ export async function linuxTarget(
   config: TargetConfig,
   options: LinuxOptions = {},
 ): Promise<Target> {
-  return new LinuxTarget(await loadFfi(), config, options);
+  const own = async (): Promise<Workshop> =>
+    new Workshop(await loadFfi(), options.realtime === true);
+  return new LinuxTarget(options.workshop ?? (await own()), config, options);
 }

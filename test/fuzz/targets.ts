@@ -21,7 +21,7 @@ import { parseTcp, parseTcpOptions, putTcpOptions } from '../../src/core/wire/tc
 import { parseUdp } from '../../src/core/wire/udp.ts';
 import { compileScript, configure, parseScript, ScriptError } from '../../src/sim/index.ts';
 import { parsePacketBytes } from '../../src/sim/packetdrill/packet.ts';
-import { parseShell, ShellSyntaxError } from '../../src/sim/packetdrill/shell-words.ts';
+import { parseShell, ShellSyntaxError } from '../../src/sim/packetdrill/shell-parse.ts';
 import { readTcpOptions } from '../../src/sim/packetdrill/tcp-options.ts';
 import type { FuzzTarget } from './fuzz.ts';
 import { HOSTILE_SCRIPTS } from './scripts.ts';

@@ -40,7 +40,7 @@ function noting(target: Target, trace: Trace): Target {
     epochUs: target.epochUs,
     nowUs: () => target.nowUs(),
     wait: (atUs) => target.wait(atUs),
-    inject: (packet) => target.inject(packet),
+    inject: (packet, gsoSize) => target.inject(packet, gsoSize),
     take: () => {
       const left = target.take();
       // What a host says of itself (router solicitations, group reports) has times of its own.

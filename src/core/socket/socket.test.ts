@@ -116,5 +116,7 @@ test('levels belong to protocols', () => {
   assert.equal(u.getsockopt(so.SOL_TCP, so.TCP_NODELAY), -ENOPROTOOPT);
   assert.equal(u.getsockopt(so.SOL_RAW, so.ICMP_FILTER), -ENOPROTOOPT);
   assert.equal(u.getsockopt(so.SOL_UDP, so.UDP_CORK), 0);
+  assert.equal(u.setsockopt(so.SOL_UDP, so.UDP_CORK, Uint8Array.of(1, 0, 0, 0)), 0);
+  assert.equal(u.getsockopt(so.SOL_UDP, so.UDP_CORK), 1);
   assert.equal(u.getpeername(), -ENOTCONN);
 });

@@ -38,7 +38,7 @@ import {
   SOL_IP,
   SOL_IPV6,
   SOL_RAW,
-  SOL_SOCKET,
+  SOL_SOCKET, SOL_UDP,
   SOL_TCP,
   TCP_NOTSENT_LOWAT,
   TCP_REPAIR_WINDOW,
@@ -52,6 +52,7 @@ import { type Credentials, effective, ROOT } from './credentials.ts';
 import { getIpOption, setIpOption } from './ip-option.ts';
 import { getIpv6Option, setIpv6Option } from './ipv6-option.ts';
 import { optionBytes } from './option-bytes.ts';
+import { toInt } from './option-value.ts';
 import { getSocketOption, setSocketOption } from './socket-option.ts';
 import { bind6, checkBind6, connectTo6, destination6, peerName6, sockName6 } from './socket6.ts';
 import { streamDisconnect, streamListen, streamShutdown } from './stream.ts';
@@ -254,7 +255,7 @@ export class Socket {
     if (level === SOL_IP) return setIpOption(sk, cred, name, value);
     if (!this.hasLevel(level)) return -ENOPROTOOPT;
     if (sk instanceof TcpSock) return setTcpOption(sk, cred, name, value);
-    return sk.setOption(name, value);
+    return sk.setOption(name, level === SOL_UDP ? (toInt(value) ?? value) : value);
   }
 
   /** The value, or `-errno`; -1 is a value, no option is refused with EPERM here. */

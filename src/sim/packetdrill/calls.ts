@@ -8,7 +8,7 @@ import { epollEvent, iovecs, messageHeader, pollFds } from './call-structs.ts';
 import { optionCheck, optionValue } from './option-words.ts';
 import type { CallAction, Position, Value } from './script.ts';
 import { ERRNOS, nameOfErrno } from './symbols.ts';
-import type { Address, Call, CallResult } from './target.ts';
+import type { Address, CallBuffer, Call, CallResult } from './target.ts';
 import type { Words } from './values.ts';
 
 /** Largest buffer that a call may have. */
@@ -101,16 +101,27 @@ class Args {
   }
 
   /** Bytes of a buffer to send: a text filled with zeros, or zeros. */
-  buffer(i: number, length: number): Uint8Array {
+  buffer(i: number, length: number): CallBuffer {
     return filled(this.words, this.at(i), length);
+  }
+
+  /** A buffer to be filled that is a null pointer. */
+  isBad(i: number): boolean {
+    return isNull(this.at(i));
   }
 
   /** What a buffer must have been filled with; null: anything. */
   expected(i: number): Uint8Array | null {
     const value = this.at(i);
-    if (value.kind === 'any') return null;
+    if (value.kind === 'any' || isNull(value)) return null;
     if (value.kind === 'text') return value.bytes;
     return this.words.fail(value.position, 'a buffer is "..." or a text');
+  }
+
+  text(i: number, what: string): string {
+    const value = this.at(i);
+    if (value.kind !== 'text') return this.words.fail(value.position, `${what} is a text`);
+    return String.fromCharCode(...value.bytes.subarray(0, 4096));
   }
 
   address(i: number, ip: string, port: number): Address | null {
@@ -135,7 +146,8 @@ function isNull(value: Value): boolean {
   );
 }
 
-export function filled(words: Words, value: Value, length: number): Uint8Array {
+export function filled(words: Words, value: Value, length: number): CallBuffer {
+  if (isNull(value)) return { bad: Math.max(0, length) };
   const bytes = new Uint8Array(Math.max(0, length));
   if (value.kind === 'text') bytes.set(value.bytes.subarray(0, bytes.length));
   else if (value.kind !== 'any') words.fail(value.position, 'a buffer is "..." or a text');
@@ -187,7 +199,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     const len = a.length(2);
     const expected = a.expected(1);
     return {
-      start: (f) => ({ name: 'read', fd: f.get(fd), len }),
+      start: (f) => ({ name: 'read', fd: f.get(fd), len, isBad: a.isBad(1) }),
       check: (r) => compareData(expected, r.data),
     };
   },
@@ -249,8 +261,12 @@ const ROWS: Readonly<Record<string, Row>> = {
   sendfile: (a) => {
     a.count(4);
     const fd = a.fd();
-    const data = new Uint8Array(a.length(3));
-    return { start: (f) => ({ name: 'sendfile', fd: f.get(fd), data }) };
+    const from = a.fd(1);
+    const offset = isNull(a.at(2)) ? null : (a.words.numberOrAny(a.at(2), 'an offset') ?? 0);
+    const len = a.length(3);
+    return {
+      start: (f) => ({ name: 'sendfile', fd: f.get(fd), from: f.get(from), offset, len }),
+    };
   },
   pipe: (a) => {
     a.count(1);
@@ -271,10 +287,12 @@ const ROWS: Readonly<Record<string, Row>> = {
       start: (f) => ({ name: 'splice', from: f.get(from), to: f.get(to), len, flags }),
     };
   },
-  // A file that is only read by sendfile(), which the runner feeds with zeros.
   open: (a) => {
     a.count(2, 3);
-    return { start: () => null };
+    const path = a.text(0, 'a path');
+    const flags = a.number(1, 'flags');
+    const mode = a.list.length > 2 ? a.number(2, 'a mode') : 0;
+    return { start: () => ({ name: 'open', path, flags, mode }), givesFd: true };
   },
   setsockopt: (a) => {
     a.count(5);
@@ -430,7 +448,7 @@ function receive(a: Args): Made {
   const expected = a.expected(1);
   const from = a.expectedAddress(4);
   return {
-    start: (f) => ({ name: 'recvfrom', fd: f.get(fd), len, flags }),
+    start: (f) => ({ name: 'recvfrom', fd: f.get(fd), len, flags, isBad: a.isBad(1) }),
     check: (r) => [...compareData(expected, r.data), ...compareAddress(from, r.addr)],
   };
 }

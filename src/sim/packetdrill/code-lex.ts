@@ -1,7 +1,7 @@
 /** Tokens of the Python that stands between `%{` and `}%`: lines, their indentation, and their words. */
 
 export interface CodeToken {
-  readonly kind: 'name' | 'number' | 'text' | 'sign' | 'newline' | 'indent' | 'dedent' | 'end';
+  readonly kind: 'name' | 'number' | 'text' | 'format' | 'sign' | 'newline' | 'indent' | 'dedent' | 'end';
   readonly text: string;
   readonly line: number;
 }
@@ -21,7 +21,7 @@ const SIGNS =
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NUMBER =
   /0[xX][0-9a-fA-F_]+|0[oO][0-7]+|0[bB][01]+|\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?/y;
-const TEXT = /[rbRB]?(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")/y;
+const TEXT = /(?:[rbuRBUfF](?=['"]))?(?:'''([\s\S]*?)'''|"""([\s\S]*?)"""|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")/y;
 const BLANK = /[ \t\r\f]+|\\\r?\n|#[^\n]*/y;
 const OPENING = '([{';
 const CLOSING = ')]}';
@@ -117,7 +117,9 @@ class Lexer {
   private token(): void {
     const text = this.match(TEXT);
     if (text !== null) {
-      this.add('text', (text[1] ?? text[2] ?? '').replace(/\\(.)/g, '$1'));
+      const body = text.slice(1).find((part) => part !== undefined) ?? '';
+      const isFormat = /^[fF]/.test(text[0]);
+      this.add(isFormat ? 'format' : 'text', /^[rR]/.test(text[0]) ? body : unescaped(body));
       return;
     }
     const name = this.match(NAME);
@@ -137,4 +139,10 @@ class Lexer {
     if (CLOSING.includes(sign[0])) this.depth = Math.max(0, this.depth - 1);
     this.add('sign', sign[0]);
   }
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', '0': '\0' };
+
+function unescaped(text: string): string {
+  return text.replace(/\\([\s\S])/g, (_, c: string) => ESCAPES[c] ?? c);
 }

@@ -23,7 +23,24 @@ export type Expr =
   | { readonly kind: 'choice'; readonly test: Expr; readonly yes: Expr; readonly no: Expr }
   | { readonly kind: 'index'; readonly of: Expr; readonly at: Expr; readonly line: number }
   | {
+      readonly kind: 'slice';
+      readonly of: Expr;
+      readonly from: Expr | null;
+      readonly to: Expr | null;
+      readonly line: number;
+    }
+  /** An f-string: texts and values in turn. */
+  | { readonly kind: 'format'; readonly parts: readonly (string | Expr)[]; readonly line: number }
+  | {
       readonly kind: 'call';
+      readonly name: string;
+      readonly args: readonly Expr[];
+      readonly line: number;
+    }
+  /** `"a b".split()`, `os.getpid()` */
+  | {
+      readonly kind: 'method';
+      readonly of: Expr;
       readonly name: string;
       readonly args: readonly Expr[];
       readonly line: number;
@@ -45,7 +62,21 @@ export type Statement =
       readonly line: number;
     }
   | { readonly kind: 'expr'; readonly value: Expr }
-  | { readonly kind: 'pass' }
+  | { readonly kind: 'pass' | 'break' | 'continue' }
+  | { readonly kind: 'import'; readonly names: readonly string[] }
+  | {
+      readonly kind: 'for';
+      readonly names: readonly string[];
+      readonly of: Expr;
+      readonly body: readonly Statement[];
+      readonly line: number;
+    }
+  | {
+      readonly kind: 'while';
+      readonly test: Expr;
+      readonly body: readonly Statement[];
+      readonly line: number;
+    }
   | {
       readonly kind: 'if';
       readonly test: Expr;
@@ -67,6 +98,8 @@ const LEVELS: readonly (readonly string[])[] = [
   ['*', '/', '//', '%'],
 ];
 const COMPARISONS: readonly string[] = ['<', '>', '==', '!=', '<=', '>='];
+/** Their functions are refused by name where they are called. */
+const MODULES: readonly string[] = ['os', 'sys', 'time', 'math', 'socket', 'struct', '__future__'];
 const KEYWORDS: readonly string[] =
   'and as async await break class continue def del except finally for from global import in is lambda nonlocal not or raise return try while with yield if else elif assert pass'.split(
     ' ',
@@ -129,7 +162,52 @@ class Parser {
   /** One line: `a = 1; assert a`, or a block with its condition. */
   private statementLine(depth: number): Statement[] {
     if (this.is('if')) return [this.ifStatement(depth)];
+    if (this.is('for')) return [this.forStatement(depth)];
+    if (this.is('while')) return [this.whileStatement(depth)];
     return this.simpleLine();
+  }
+
+  private forStatement(depth: number): Statement {
+    const { line } = this.token;
+    this.at++;
+    const names = this.targets();
+    if (names === null) this.fail('"for" needs names');
+    this.expect('in');
+    const of = this.expressionList();
+    return { kind: 'for', names: names ?? [], of, body: this.suite(depth), line };
+  }
+
+  private whileStatement(depth: number): Statement {
+    const { line } = this.token;
+    this.at++;
+    const test = this.expression();
+    return { kind: 'while', test, body: this.suite(depth), line };
+  }
+
+  /** Modules whose import does nothing: only what is used of them can be refused. */
+  private importStatement(isFrom: boolean): Statement {
+    const module = this.moduleName();
+    if (!MODULES.includes(module)) this.fail(`"import ${module}" is not supported in code`);
+    if (!isFrom) {
+      const names = [module];
+      while (this.take(',')) {
+        const next = this.moduleName();
+        if (!MODULES.includes(next)) this.fail(`"import ${next}" is not supported in code`);
+        names.push(next);
+      }
+      return { kind: 'import', names };
+    }
+    this.expect('import');
+    if (module !== '__future__') this.fail(`"from ${module} import" is not supported in code`);
+    while (this.token.kind === 'name' || this.is(',')) this.at++;
+    return { kind: 'pass' };
+  }
+
+  private moduleName(): string {
+    const { kind, text } = this.token;
+    if (kind !== 'name') this.fail('the name of a module is missing');
+    this.at++;
+    return text;
   }
 
   private simpleLine(): Statement[] {
@@ -167,7 +245,14 @@ class Parser {
   private simple(): Statement {
     this.operators = 0;
     const { line } = this.token;
-    if (this.take('pass')) return { kind: 'pass' };
+    for (const kind of ['pass', 'break', 'continue'] as const)
+      if (this.take(kind)) return { kind };
+    if (this.take('import')) return this.importStatement(false);
+    if (this.take('from')) return this.importStatement(true);
+    if (this.is('print')) {
+      const printed = this.printStatement(line);
+      if (printed !== null) return printed;
+    }
     if (this.take('assert')) return this.assertion(line);
     const start = this.at;
     const names = this.targets();
@@ -182,6 +267,19 @@ class Parser {
     }
     this.at = start;
     return { kind: 'expr', value: this.expressionList() };
+  }
+
+  /** Python 2's `print a, b`; null: it is a call. */
+  private printStatement(line: number): Statement | null {
+    const next = this.tokens[this.at + 1];
+    const isCall = next?.kind === 'sign' && ['(', '=', ',', '.'].includes(next.text);
+    if (isCall) return null;
+    this.at++;
+    if (this.token.kind === 'newline' || this.token.kind === 'end' || this.is(';'))
+      return { kind: 'expr', value: { kind: 'call', name: 'print', args: [], line } };
+    const value = this.expressionList();
+    const args = value.kind === 'list' && value.items.length > 0 ? value.items : [value];
+    return { kind: 'expr', value: { kind: 'call', name: 'print', args, line } };
   }
 
   /** Names that may stand left of `=`; null: something else comes. */
@@ -317,13 +415,49 @@ class Parser {
       const { line } = this.token;
       if (this.take('[')) {
         this.operator();
-        out = { kind: 'index', of: out, at: this.expression(), line };
-        this.expect(']');
+        out = this.subscript(out, line);
+      } else if (this.take('.')) {
+        this.operator();
+        const name = this.moduleName();
+        if (this.take('(')) out = { kind: 'method', of: out, name, args: this.items(')'), line };
+        else this.fail(`".${name}" is not supported in code`);
       } else if (this.is('(') && out.kind === 'name') {
         this.at++;
         out = { kind: 'call', name: out.name, args: this.items(')'), line };
       } else return out;
     }
+  }
+
+  private subscript(of: Expr, line: number): Expr {
+    const from = this.is(':') ? null : this.expression();
+    if (!this.take(':')) {
+      this.expect(']');
+      return { kind: 'index', of, at: from as Expr, line };
+    }
+    const to = this.is(']') ? null : this.expression();
+    this.expect(']');
+    return { kind: 'slice', of, from, to, line };
+  }
+
+  /** `f"cwnd {tcpi_snd_cwnd}"` */
+  private formatted(text: string, line: number): Expr {
+    const parts: (string | Expr)[] = [];
+    for (const [, plain = '', code] of text.matchAll(/((?:[^{}]|\{\{|\}\})*)(?:\{([^{}]*)\})?/g)) {
+      if (plain !== '') parts.push(plain.replaceAll('{{', '{').replaceAll('}}', '}'));
+      if (code === undefined) continue;
+      const [source = ''] = code.split(/[!:](?![=])/);
+      const inner = new Parser(lexCode(source, line));
+      parts.push(inner.only());
+    }
+    return { kind: 'format', parts, line };
+  }
+
+  /** A text that is one expression. */
+  only(): Expr {
+    const out = this.expression();
+    while (this.token.kind === 'newline') this.at++;
+    if (this.token.kind !== 'end') this.fail('an expression was expected in braces');
+    return out;
   }
 
   private items(close: string): Expr[] {
@@ -339,6 +473,7 @@ class Parser {
     const { kind, text, line } = this.token;
     this.at++;
     if (kind === 'number') return { kind: 'constant', value: Number(text) };
+    if (kind === 'format') return this.formatted(text, line);
     if (kind === 'text') {
       let all = text;
       while (this.token.kind === 'text') {

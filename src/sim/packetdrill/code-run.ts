@@ -1,8 +1,8 @@
 /** Runs code of scripts: Python's rules for numbers, texts, lists and truth. */
 import { CodeError } from './code-lex.ts';
+import { callFunction, callMethod, percent } from './code-functions.ts';
 import type { Expr, Statement } from './code-parse.ts';
-
-export type CodeValue = number | string | boolean | null | readonly CodeValue[];
+import { type CodeValue, format, number, ordered, same, truth } from './code-values.ts';
 
 /** An assertion that does not hold. */
 export class AssertionFailed extends Error {
@@ -41,8 +41,70 @@ function runStatement(s: Statement, scope: CodeScope): void {
     case 'expr':
       evaluate(s.value, scope);
       return;
+    case 'import':
+      for (const name of s.names) scope.variables.set(name, `<module '${name}'>`);
+      return;
+    case 'for':
+      runFor(s, scope);
+      return;
+    case 'while': {
+      let rounds = 0;
+      while (truth(evaluate(s.test, scope))) {
+        if (++rounds > MAX_ROUNDS) throw new CodeError(s.line, 'this loop does not end');
+        if (!runBody(s.body, scope)) return;
+      }
+      return;
+    }
+    case 'break':
+    case 'continue':
+      throw new LoopSignal(s.kind === 'break');
     default:
   }
+}
+
+/** Most rounds of one loop. */
+const MAX_ROUNDS = 100_000;
+
+class LoopSignal extends Error {
+  readonly isBreak: boolean;
+
+  constructor(isBreak: boolean) {
+    super('outside of a loop');
+    this.isBreak = isBreak;
+  }
+}
+
+/** False: the loop ends. */
+function runBody(body: readonly Statement[], scope: CodeScope): boolean {
+  try {
+    runCode(body, scope);
+    return true;
+  } catch (signal) {
+    if (!(signal instanceof LoopSignal)) throw signal;
+    return !signal.isBreak;
+  }
+}
+
+function runFor(s: Statement & { readonly kind: 'for' }, scope: CodeScope): void {
+  const value = evaluate(s.of, scope);
+  if (!Array.isArray(value) && typeof value !== 'string')
+    throw new CodeError(s.line, '"for" needs a list');
+  for (const item of value as readonly CodeValue[]) {
+    bind(s.names, item, s.line, scope);
+    if (!runBody(s.body, scope)) return;
+  }
+}
+
+function bind(names: readonly string[], value: CodeValue, line: number, scope: CodeScope): void {
+  if (names.length === 1) {
+    scope.variables.set(names[0] as string, value);
+    return;
+  }
+  if (!Array.isArray(value) || value.length !== names.length)
+    throw new CodeError(line, `${names.length} values are needed`);
+  names.forEach((name, i) => {
+    scope.variables.set(name, (value as readonly CodeValue[])[i] as CodeValue);
+  });
 }
 
 /** The assertion with the values of its names. */
@@ -77,15 +139,7 @@ function assign(s: Statement & { readonly kind: 'assign' }, scope: CodeScope): v
     scope.variables.set(first as string, binary(s.op, old, value, s.line));
     return;
   }
-  if (s.names.length === 1) {
-    scope.variables.set(first as string, value);
-    return;
-  }
-  if (!Array.isArray(value) || value.length !== s.names.length)
-    throw new CodeError(s.line, `${s.names.length} values are needed`);
-  s.names.forEach((name, i) => {
-    scope.variables.set(name, (value as readonly CodeValue[])[i] as CodeValue);
-  });
+  bind(s.names, value, s.line, scope);
 }
 
 function lookup(name: string, line: number, scope: CodeScope): CodeValue {
@@ -114,16 +168,22 @@ function evaluate(e: Expr, scope: CodeScope): CodeValue {
       return compareChain(e, scope);
     case 'choice':
       return evaluate(truth(evaluate(e.test, scope)) ? e.yes : e.no, scope);
+    case 'slice':
+      return slice(e, scope);
+    case 'format':
+      return e.parts.map((p) => (typeof p === 'string' ? p : format(evaluate(p, scope)))).join('');
+    case 'method':
+      return callMethod(
+        evaluate(e.of, scope),
+        e.name,
+        e.args.map((arg) => evaluate(arg, scope)),
+        e.line,
+      );
     case 'index':
       return index(evaluate(e.of, scope), evaluate(e.at, scope), e.line);
     default:
       return call(e, scope);
   }
-}
-
-function truth(v: CodeValue): boolean {
-  if (Array.isArray(v)) return v.length > 0;
-  return Boolean(v);
 }
 
 function compareChain(e: Expr & { readonly kind: 'compare' }, scope: CodeScope): boolean {
@@ -151,40 +211,10 @@ function compare(op: string, a: CodeValue, b: CodeValue, line: number): boolean 
   }
 }
 
-function same(a: CodeValue, b: CodeValue): boolean {
-  if (Array.isArray(a) && Array.isArray(b))
-    return a.length === b.length && a.every((item, i) => same(item, b[i] as CodeValue));
-  if (typeof a === 'boolean' || typeof b === 'boolean') return plain(a) === plain(b);
-  return a === b;
-}
-
-/** True and False are 1 and 0. */
-function plain(v: CodeValue): CodeValue {
-  return typeof v === 'boolean' ? Number(v) : v;
-}
-
 function contains(where: CodeValue, what: CodeValue, line: number): boolean {
   if (Array.isArray(where)) return where.some((item) => same(item, what));
   if (typeof where === 'string' && typeof what === 'string') return where.includes(what);
   throw new CodeError(line, '"in" needs a list or texts');
-}
-
-function ordered(op: string, a: CodeValue, b: CodeValue, line: number): boolean {
-  const x = plain(a);
-  const y = plain(b);
-  const fits =
-    (typeof x === 'number' && typeof y === 'number') ||
-    (typeof x === 'string' && typeof y === 'string');
-  if (!fits) throw new CodeError(line, `"${op}" compares two numbers or two texts`);
-  if (op === '<') return x < y;
-  if (op === '>') return x > y;
-  return op === '<=' ? x <= y : x >= y;
-}
-
-function number(v: CodeValue, op: string, line: number): number {
-  const n = plain(v);
-  if (typeof n !== 'number') throw new CodeError(line, `"${op}" needs numbers`);
-  return n;
 }
 
 function unary(op: string, v: CodeValue, line: number): CodeValue {
@@ -197,7 +227,11 @@ function unary(op: string, v: CodeValue, line: number): CodeValue {
 function binary(op: string, left: CodeValue, right: CodeValue, line: number): CodeValue {
   if (op === '+' && typeof left === 'string' && typeof right === 'string') return left + right;
   if (op === '+' && Array.isArray(left) && Array.isArray(right)) return [...left, ...right];
-  if (op === '%' && typeof left === 'string') return substitute(left, right);
+  if (op === '%' && typeof left === 'string') return percent(left, right);
+  if (op === '*' && typeof right === 'number') {
+    if (Array.isArray(left)) return repeat(left, right, line).flat();
+    if (typeof left === 'string') return repeat(left, right, line).join('');
+  }
   const a = number(left, op, line);
   const b = number(right, op, line);
   switch (op) {
@@ -239,12 +273,9 @@ function bits(op: string, a: number, b: number, line: number): number {
   return Number(op === '<<' ? x << y : x >> y);
 }
 
-/** `"cwnd %d" % n` */
-function substitute(text: string, values: CodeValue): string {
-  const list = Array.isArray(values) ? [...values] : [values];
-  return text.replace(/%[-+ 0-9.]*[dsxfr%]/g, (found) =>
-    found === '%%' ? '%' : format((list.shift() ?? null) as CodeValue),
-  );
+function repeat<T>(what: T, times: number, line: number): T[] {
+  if (times > MAX_ROUNDS) throw new CodeError(line, 'this is repeated too often');
+  return Array.from({ length: Math.max(0, Math.trunc(times)) }, () => what);
 }
 
 function index(v: CodeValue, at: CodeValue, line: number): CodeValue {
@@ -256,45 +287,18 @@ function index(v: CodeValue, at: CodeValue, line: number): CodeValue {
   return item;
 }
 
-function call(e: Expr & { readonly kind: 'call' }, scope: CodeScope): CodeValue {
-  const args = e.args.map((arg) => evaluate(arg, scope));
-  const numbers = (): number[] => {
-    const flat = args.length === 1 && Array.isArray(args[0]) ? args[0] : args;
-    return (flat as CodeValue[]).map((v) => number(v, e.name, e.line));
-  };
-  switch (e.name) {
-    case 'print':
-      scope.print(args.map(format).join(' '));
-      return null;
-    case 'min':
-      return Math.min(...numbers());
-    case 'max':
-      return Math.max(...numbers());
-    case 'abs':
-      return Math.abs(number(args[0] ?? null, 'abs', e.line));
-    case 'int':
-      return Math.trunc(Number(args[0]));
-    case 'float':
-      return Number(args[0]);
-    case 'round':
-      return Math.round(number(args[0] ?? null, 'round', e.line));
-    case 'str':
-      return format(args[0] ?? null);
-    case 'hex':
-      return `0x${number(args[0] ?? null, 'hex', e.line).toString(16)}`;
-    case 'len': {
-      const [v] = args;
-      if (Array.isArray(v) || typeof v === 'string') return v.length;
-      throw new CodeError(e.line, 'len() needs a list or a text');
-    }
-    default:
-      throw new CodeError(e.line, `"${e.name}()" is not supported in code`);
-  }
+function slice(e: Expr & { readonly kind: 'slice' }, scope: CodeScope): CodeValue {
+  const of = evaluate(e.of, scope);
+  if (!Array.isArray(of) && typeof of !== 'string')
+    throw new CodeError(e.line, 'only lists and texts have parts');
+  const bound = (x: Expr | null): number | undefined =>
+    x === null ? undefined : number(evaluate(x, scope), '[:]', e.line);
+  return (of as string).slice(bound(e.from), bound(e.to));
 }
 
-function format(v: CodeValue): string {
-  if (Array.isArray(v)) return `[${v.map(format).join(', ')}]`;
-  if (v === true) return 'True';
-  if (v === false) return 'False';
-  return v === null ? 'None' : String(v);
+function call(e: Expr & { readonly kind: 'call' }, scope: CodeScope): CodeValue {
+  const args = e.args.map((arg) => evaluate(arg, scope));
+  if (e.name !== 'print') return callFunction(e.name, args, e.line);
+  scope.print(args.map(format).join(' '));
+  return null;
 }

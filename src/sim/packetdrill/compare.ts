@@ -2,6 +2,7 @@
  * Does the packet that left match the one that the script expects? Everything is compared that the script
  * writes, and what it leaves out must be absent; only the window, TTL and TOS are free when not written.
  */
+import { sameBytes } from './address.ts';
 import { describeFlags } from './describe.ts';
 import type { Flow } from './flow.ts';
 import {
@@ -14,7 +15,8 @@ import {
   TH_SYN,
 } from './packet.ts';
 import { icmpNumbers } from './parse-icmp.ts';
-import type { IcmpSpec, IpSpec, PacketAction, TcpOption, TcpSpec } from './script.ts';
+import { readQuote } from './quote.ts';
+import type { IcmpSpec, IpSpec, PacketAction, QuoteSpec, TcpOption, TcpSpec } from './script.ts';
 import { describeTcpOptions, readTcpOptions } from './tcp-options.ts';
 
 const ECN_BITS: Readonly<Record<string, readonly number[]>> = {
@@ -131,7 +133,33 @@ function compareIcmp(spec: IcmpSpec, packet: ParsedPacket): string[] {
   check(out, 'type', numbers?.[0], body.type);
   check(out, 'code', numbers?.[1], body.code);
   if (spec.mtu !== null) check(out, 'mtu', spec.mtu, body.rest);
+  if (spec.quote !== null) compareQuote(out, spec.quote, packet);
   return out;
+}
+
+/** Longest ICMP error (RFC 1812 §4.3.2.3; RFC 4443 §2.4 (c)), with its IP header. */
+const MAX_ERROR4 = 576;
+const MAX_ERROR6 = 1280;
+
+/** The packet of the script that an error quotes: as much of it as fits must be there. */
+function compareQuote(out: string[], spec: QuoteSpec, packet: ParsedPacket): void {
+  const quoted = readQuote(packet.payload);
+  if (quoted === null) {
+    out.push('what it quotes is no IP packet');
+    return;
+  }
+  const { version, src, dst } = packet.ip;
+  if (!sameBytes(quoted.src, dst) || !sameBytes(quoted.dst, src))
+    out.push('it quotes a packet of other addresses');
+  const room = (version === 4 ? MAX_ERROR4 : MAX_ERROR6) - (version === 4 ? 28 : 48);
+  check(out, 'bytes quoted', Math.min(room, quoted.total), packet.payload.length);
+  if (spec.proto === 'raw') {
+    check(out, 'length of the quoted packet', spec.len, quoted.total - quoted.header);
+    return;
+  }
+  check(out, 'protocol of the quoted packet', spec.proto, quoted.proto);
+  if (spec.proto === 'tcp') check(out, 'quoted seq', spec.seq, quoted.seq);
+  check(out, 'length of the quoted packet', spec.len, quoted.len);
 }
 
 /** Flags that the pieces of one expected segment may differ in. */
@@ -152,7 +180,9 @@ export function joinSegments(whole: ParsedPacket, piece: ParsedPacket): ParsedPa
   const payload = new Uint8Array(whole.payload.length + piece.payload.length);
   payload.set(whole.payload);
   payload.set(piece.payload, whole.payload.length);
-  return { ...whole, body: { ...b, seq: a.seq }, payload };
+  // CWR is said with the first piece, PSH and FIN with the last one.
+  const flags = (b.flags & ~TH_CWR) | (a.flags & TH_CWR);
+  return { ...whole, body: { ...b, seq: a.seq, flags }, payload };
 }
 
 /** Whether a script may mean several segments by one: more than the largest one that there is. */

@@ -12,6 +12,8 @@ export interface Config extends TargetConfig {
   readonly tolerancePercent: number;
   /** µs per tick of the outbound timestamps; 0: `TS val` of outbound packets is not compared. */
   readonly tsTickUs: number;
+  /** Inbound segments with more payload stand for several with so much each, as GRO joins them; 0: none does. */
+  readonly mss: number;
   /** Segments are compared one by one, not joined. */
   readonly strictSegments: boolean;
   /** No RST to what is left at the end. */
@@ -80,6 +82,7 @@ export function configure(
     tsTickUs: 0,
     strictSegments: false,
     sendOmitFree: false,
+    mss: 0,
     seed,
   };
   const all = [...script.options, ...commandLine];
@@ -139,8 +142,7 @@ function setOption(file: string, fields: Partial<Fields>, option: ScriptOption):
       fields.sendOmitFree = isOn(option);
       return;
     case 'mss':
-      // Marks inbound packets as joined segments; here they are delivered whole.
-      number(0, 65535);
+      fields.mss = number(0, 65535);
       return;
     default:
       setAddress(file, fields, option, value);

@@ -8,7 +8,7 @@ import type { IcmpSpec, QuoteSpec } from './script.ts';
  * Types of both versions share their names: the script's version is known when it runs only, so the number
  * of a type that both have is IPv4's, and the engine asks `icmpNumbers`.
  */
-export function parseIcmp(s: Scanner): IcmpSpec {
+export function parseIcmp(s: Scanner, early: QuoteSpec | null = null): IcmpSpec {
   s.skip();
   const start = s.at;
   const type = isInteger(s) ? String(parseInteger(s, 'a type', 0, 255)) : s.word();
@@ -21,9 +21,9 @@ export function parseIcmp(s: Scanner): IcmpSpec {
     s.fail(`"${type}${code === null ? '' : ` ${code}`}" is no ICMP message`, s.position(start));
   const name = code === null ? type : `${type} ${code}`;
   const mtu = s.keyword('mtu') ? parseInteger(s, 'mtu', 0, 0xffffffff) : null;
-  let quote: QuoteSpec | null = null;
+  let quote = early;
   let len = 0;
-  if (s.sign('[')) quote = parseQuote(s);
+  if (quote === null && s.sign('[')) quote = parseQuote(s);
   else if (s.sign('(')) {
     len = parseInteger(s, 'the length of the payload', 0, 65000);
     s.expectSign(')', 'after the length of the payload');
@@ -49,7 +49,19 @@ export function icmpNumbers(
   return Object.hasOwn(codes, code) ? [typeNumber, codes[code] as number] : null;
 }
 
-function parseQuote(s: Scanner): QuoteSpec | null {
+const QUOTE = /\[\s*(?:\d+\s*[:\]]|(?:udp|raw)\s*\(|\.\.\.)/y;
+
+/** What stands in brackets before `icmp`: the packet that it quotes, as packetdrill has it. */
+export function isQuote(s: Scanner): boolean {
+  s.skip();
+  const before = s.at;
+  const found = s.take(QUOTE) !== null;
+  s.at = before;
+  return found;
+}
+
+/** After the opening bracket. */
+export function parseQuote(s: Scanner): QuoteSpec | null {
   if (s.sign('...')) {
     s.expectSign(']', 'after "..."');
     return null;

@@ -1,11 +1,11 @@
 /** `<` or `>`, what the IP header says, ports, and TCP, UDP or ICMP. */
 
 import { TH_ACK, TH_AE, TH_CWR, TH_ECE, TH_FIN, TH_PSH, TH_RST, TH_SYN, TH_URG } from './packet.ts';
-import { parseIcmp } from './parse-icmp.ts';
+import { isQuote, parseIcmp, parseQuote } from './parse-icmp.ts';
 import { parseInteger } from './parse-number.ts';
 import { parseTcpOptions } from './parse-tcp-options.ts';
 import type { Scanner } from './scanner.ts';
-import type { Ecn, IpSpec, PacketAction, TcpSpec, Time, UdpSpec } from './script.ts';
+import type { Ecn, IpSpec, PacketAction, QuoteSpec, TcpSpec, Time, UdpSpec } from './script.ts';
 
 const FLAGS = /([FSRPUEWA.]+)([0-7])?(?=[\s<])|-(?=\s)/y;
 const PORTS = /(\d+)\s*>\s*(\d+)(?=\s)/y;
@@ -42,18 +42,28 @@ export function parsePacket(s: Scanner, at: Time): PacketAction {
     s.fail('a packet that the script sends goes at one time, not in a range', position);
   if (direction === 'in' && at.kind === 'any')
     s.fail('a packet that the script sends needs a time', position);
+  let quote = parseEarlyQuote(s);
   const ip = parseIp(s);
+  quote ??= parseEarlyQuote(s);
   const ports = parsePorts(s);
   const word = s.peekWord();
   if (word !== null && ENCAPSULATIONS.includes(word))
     s.fail(`"${word}" packets are not supported: only TCP, UDP and ICMP over one IP header`);
   if (word === 'icmp' || word === 'icmpv6') {
     s.word();
-    return { kind: 'packet', direction, ip, ports, body: parseIcmp(s) };
+    return { kind: 'packet', direction, ip, ports, body: parseIcmp(s, quote) };
   }
+  if (quote !== null) s.fail('only an ICMP message quotes a packet');
   if (word === 'udp') return parseUdpPacket(s, direction, ip, ports);
   const body = parseTcp(s, direction);
   return { kind: 'packet', direction, ip, ports, body };
+}
+
+/** `< [1:1001(1000)] icmp unreachable frag_needed mtu 1200` */
+function parseEarlyQuote(s: Scanner): QuoteSpec | null {
+  if (!isQuote(s)) return null;
+  s.expectSign('[', 'before what an ICMP message quotes');
+  return parseQuote(s);
 }
 
 function parseUdpPacket(

@@ -3,7 +3,8 @@
 import { CodeError } from './code-lex.ts';
 import { CODE_NAMES, MEMINFO_NAMES, readCcInfo } from './code-names.ts';
 import { parseCode, type Statement } from './code-parse.ts';
-import { type CodeScope, type CodeValue, runCode } from './code-run.ts';
+import { type CodeScope, runCode } from './code-run.ts';
+import type { CodeValue } from './code-values.ts';
 import { ScriptError } from './scanner.ts';
 import type { Script, ScriptEvent } from './script.ts';
 import type { Target } from './target.ts';

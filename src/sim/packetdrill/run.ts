@@ -314,7 +314,9 @@ class Run {
     const bytes = inboundBytes(this.wire, action, flow);
     const packet = parsePacketBytes(bytes);
     if (packet !== null) this.note(this.nowUs, describePacket(packet, flow, 'in'));
-    this.target.inject(bytes);
+    const { mss } = this.config;
+    const isJoined = body.proto === 'tcp' && mss > 0 && body.len > mss;
+    this.target.inject(bytes, isJoined ? mss : 0);
     const atUs = this.nowUs;
     this.collect();
     return atUs;

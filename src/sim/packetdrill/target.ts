@@ -25,6 +25,17 @@ export interface ControlMessage {
   readonly data: Uint8Array;
 }
 
+/** A buffer at address 0: what the kernel would copy from it or to it is EFAULT. */
+export interface BadBuffer {
+  readonly bad: number;
+}
+
+export type CallBuffer = Uint8Array | BadBuffer;
+
+export function isBad(data: CallBuffer): data is BadBuffer {
+  return 'bad' in data;
+}
+
 export interface PollFd {
   readonly fd: number;
   readonly events: number;
@@ -50,15 +61,21 @@ export type Call =
   | { readonly name: 'shutdown'; readonly fd: number; readonly how: number }
   | { readonly name: 'close'; readonly fd: number }
   | { readonly name: 'getsockname' | 'getpeername'; readonly fd: number }
-  | { readonly name: 'read'; readonly fd: number; readonly len: number }
-  | { readonly name: 'write'; readonly fd: number; readonly data: Uint8Array }
+  | { readonly name: 'read'; readonly fd: number; readonly len: number; readonly isBad?: boolean }
+  | { readonly name: 'write'; readonly fd: number; readonly data: CallBuffer }
   | { readonly name: 'readv'; readonly fd: number; readonly lens: readonly number[] }
-  | { readonly name: 'writev'; readonly fd: number; readonly data: readonly Uint8Array[] }
-  | { readonly name: 'recvfrom'; readonly fd: number; readonly len: number; readonly flags: number }
+  | { readonly name: 'writev'; readonly fd: number; readonly data: readonly CallBuffer[] }
+  | {
+      readonly name: 'recvfrom';
+      readonly fd: number;
+      readonly len: number;
+      readonly flags: number;
+      readonly isBad?: boolean;
+    }
   | {
       readonly name: 'sendto';
       readonly fd: number;
-      readonly data: Uint8Array;
+      readonly data: CallBuffer;
       readonly flags: number;
       readonly to: Address | null;
     }
@@ -73,12 +90,20 @@ export type Call =
   | {
       readonly name: 'sendmsg';
       readonly fd: number;
-      readonly data: readonly Uint8Array[];
+      readonly data: readonly CallBuffer[];
       readonly flags: number;
       readonly to: Address | null;
       readonly control: readonly ControlMessage[];
     }
-  | { readonly name: 'sendfile'; readonly fd: number; readonly data: Uint8Array }
+  | { readonly name: 'open'; readonly path: string; readonly flags: number; readonly mode: number }
+  | {
+      readonly name: 'sendfile';
+      readonly fd: number;
+      readonly from: number;
+      /** Null: where the file is. */
+      readonly offset: number | null;
+      readonly len: number;
+    }
   | { readonly name: 'pipe'; readonly flags: number }
   | {
       readonly name: 'splice';
@@ -189,8 +214,11 @@ export interface Target {
    * returned. Returns at once when something waits to be looked at.
    */
   wait(atUs: number): Promise<void>;
-  /** An IP packet in through the tun device, now. */
-  inject(packet: Uint8Array): void;
+  /**
+   * An IP packet in through the tun device, now. `gsoSize`: it stands for several segments with so many bytes
+   * of payload each, as a network card with GRO hands them up; 0: for itself.
+   */
+  inject(packet: Uint8Array, gsoSize?: number): void;
   /** The oldest packet that left and was not taken yet. */
   take(): LeftPacket | null;
   /** Starts a system call; the result is there at once unless it blocks. */

@@ -6,40 +6,47 @@ import {
   EAGAIN,
   EALREADY,
   EBADF,
+  EFAULT,
   EINPROGRESS,
   EINVAL,
   ENOTSOCK,
-  ENOTTY,
 } from '../../core/errno.ts';
 import type { NetNs } from '../../core/net.ts';
 import { Socket } from '../../core/socket/socket.ts';
 import type { Timer } from '../../core/timer.ts';
-import { EPOLLERR, EPOLLHUP, MSG_DONTWAIT, MSG_WAITALL } from '../../core/transport/sock.ts';
+import { EPOLLERR, EPOLLHUP, MSG_DONTWAIT, MSG_TRUNC, MSG_WAITALL } from '../../core/transport/sock.ts';
 import { TcpSock } from '../../core/transport/tcp/sock.ts';
-import type { Call, CallResult, PendingCall } from './target.ts';
+import { type Call, type CallResult, isBad, type PendingCall } from './target.ts';
 import {
   fromControl,
-  fromOption,
   fromSockAddr,
   toControl,
   toOption,
   toSockAddr,
 } from './warren-abi.ts';
 import { Epoll } from './warren-epoll.ts';
+import { type DiskFile, Files } from './warren-files.ts';
+import {
+  fcntl,
+  getpeername,
+  getsockopt,
+  ioctl,
+  joined,
+  onDisk,
+  type Outcome,
+  total,
+  unreadable,
+  unwritable,
+} from './warren-outcomes.ts';
 import { closeEnd, Pipe, type PipeEnd, readPipe, splice, writePipe } from './warren-pipe.ts';
 
 const O_WRONLY = 1;
 const O_RDWR = 2;
 const SPLICE_F_NONBLOCK = 2;
 const O_NONBLOCK = 0x800;
-/** Flags that F_SETFL changes: O_APPEND, O_NONBLOCK, O_ASYNC, O_DIRECT, O_NOATIME. */
-const SETFL_MASK: number = 0x400 | O_NONBLOCK | 0x2000 | 0x4000 | 0x40000;
 const SOCK_CLOEXEC = 0x80000;
-const F_GETFD = 1;
-const F_SETFD = 2;
-const F_GETFL = 3;
-const F_SETFL = 4;
-const FIONBIO = 0x5421;
+/** O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC: over once the file is open. */
+const O_CREATION = 0x3c0;
 const POLLNVAL = 0x20;
 const FIRST_FD = 3;
 /** FIN_WAIT1, LAST_ACK, CLOSING: a closed stream that lingers. */
@@ -51,12 +58,10 @@ export interface OpenFile {
   readonly socket: Socket | null;
   readonly epoll: Epoll | null;
   readonly pipe: PipeEnd | null;
+  readonly disk: DiskFile | null;
   flags: number;
   fdFlags: number;
 }
-
-/** What a call gives, without its time. */
-type Outcome = Omit<CallResult, 'endUs' | 'errno' | 'value'> & { readonly value: number };
 
 /** Tries a call: its outcome (`value` negative: -errno), or null while it blocks. */
 type Attempt = () => Outcome | null;
@@ -81,6 +86,7 @@ class Pending implements PendingCall {
 
 export class WarrenProcess {
   private readonly net: NetNs;
+  private readonly tree: Files;
   private readonly files: Map<number, OpenFile> = new Map();
   private pending: Pending[] = [];
   /** Something happened that a waiting call may be waiting for. */
@@ -88,8 +94,9 @@ export class WarrenProcess {
   /** A call returned since this was last asked for. */
   hasReturned = false;
 
-  constructor(net: NetNs) {
+  constructor(net: NetNs, tree: Files = new Files()) {
     this.net = net;
+    this.tree = tree;
   }
 
   private get nowUs(): number {
@@ -171,6 +178,7 @@ export class WarrenProcess {
       socket,
       epoll: null,
       pipe: null,
+      disk: null,
       flags: O_RDWR | (flags & O_NONBLOCK),
       fdFlags: (flags & SOCK_CLOEXEC) !== 0 ? 1 : 0,
     });
@@ -192,6 +200,8 @@ export class WarrenProcess {
         return now(() => this.pipe(call.flags));
       case 'splice':
         return this.splice(call);
+      case 'open':
+        return now(() => this.openPath(call));
       default: {
         const file = this.files.get('epfd' in call ? call.epfd : call.fd);
         if (file === undefined) return now(() => ({ value: -EBADF }));
@@ -201,6 +211,7 @@ export class WarrenProcess {
         if (call.name === 'close') return this.close(file, call.fd);
         const { socket } = file;
         if (file.pipe !== null) return this.onPipe(file, file.pipe, call);
+        if (file.disk !== null) return now(() => onDisk(file.disk as DiskFile, call));
         if (socket === null) return now(() => ({ value: -ENOTSOCK }));
         return this.onSocket(file, socket, call);
       }
@@ -224,6 +235,7 @@ export class WarrenProcess {
           | 'poll'
           | 'pipe'
           | 'splice'
+          | 'open'
           | 'epoll_ctl'
           | 'epoll_wait'
           | 'fcntl'
@@ -263,13 +275,23 @@ export class WarrenProcess {
       case 'ioctl':
         return now(() => ioctl(file, socket, call.request, call.arg));
       case 'read':
-        return this.receive(file, socket, call.len, 0);
+      case 'recvfrom': {
+        const flags = 'flags' in call ? call.flags : 0;
+        const isDiscarded = (flags & MSG_TRUNC) !== 0 && socket.sk instanceof TcpSock;
+        if (call.isBad === true && call.len > 0 && !isDiscarded)
+          return this.receiving(file, socket, flags, () => unreadable(socket, call.len, flags));
+        return this.receive(file, socket, call.len, flags);
+      }
       case 'readv':
         return this.receive(file, socket, total(call.lens), 0);
-      case 'recvfrom':
-        return this.receive(file, socket, call.len, call.flags);
       case 'recvmsg':
         return this.receive(file, socket, total(call.lens), call.flags, call.controlLen > 0);
+      case 'sendfile': {
+        const disk = this.files.get(call.from)?.disk;
+        if (disk === undefined) return now(() => ({ value: -EBADF }));
+        if (disk === null) return now(() => ({ value: -EINVAL }));
+        return this.sendfile(file, socket, disk, call);
+      }
       default:
         return this.sending(file, socket, call);
     }
@@ -278,15 +300,22 @@ export class WarrenProcess {
   private sending(
     file: OpenFile,
     socket: Socket,
-    call: Call & { readonly name: 'write' | 'writev' | 'sendto' | 'sendmsg' | 'sendfile' },
+    call: Call & { readonly name: 'write' | 'writev' | 'sendto' | 'sendmsg' },
   ): { attempt: Attempt; deadline: Pending['deadline'] } {
-    const data = call.data instanceof Uint8Array ? call.data : joined(call.data as Uint8Array[]);
+    const parts = call.name === 'write' || call.name === 'sendto' ? [call.data] : call.data;
+    // What lies before a bad address is sent.
+    const end = parts.findIndex(isBad);
+    const data = joined((end < 0 ? parts : parts.slice(0, end)) as Uint8Array[]);
     const flags = 'flags' in call ? call.flags : 0;
     const to = 'to' in call && call.to !== null ? toSockAddr(call.to) : null;
     const control = 'control' in call ? call.control.map(toControl) : [];
     const isBlocking = (file.flags & O_NONBLOCK) === 0 && (flags & MSG_DONTWAIT) === 0;
     let sent = 0;
     const attempt: Attempt = () => {
+      if (end >= 0 && data.length === 0) {
+        const value = unwritable(socket, flags, to);
+        return value === -EAGAIN && isBlocking ? null : { value };
+      }
       for (;;) {
         const part = sent === 0 ? data : data.subarray(sent);
         const n = socket.sendto(part, flags, to, control.length === 0 ? undefined : control);
@@ -301,6 +330,37 @@ export class WarrenProcess {
       attempt,
       deadline: this.deadline(limit, () => ({ value: sent > 0 ? sent : -EAGAIN })),
     };
+  }
+
+  /** Linux `do_sendfile`: as if written, from where the file is or from an offset of its own. */
+  private sendfile(
+    file: OpenFile,
+    socket: Socket,
+    disk: DiskFile,
+    call: Call & { readonly name: 'sendfile' },
+  ): Prepared {
+    const data = disk.peek(call.offset ?? disk.at, call.len).slice();
+    const { attempt, deadline } = this.sending(file, socket, { name: 'write', fd: call.fd, data });
+    const moved = (outcome: Outcome | null): Outcome | null => {
+      if (outcome !== null && outcome.value > 0 && call.offset === null) disk.at += outcome.value;
+      return outcome;
+    };
+    if (data.length === 0) return { attempt: () => ({ value: 0 }), deadline: null };
+    return {
+      attempt: () => moved(attempt()),
+      deadline:
+        deadline === null
+          ? null
+          : { atUs: deadline.atUs, outcome: () => moved(deadline.outcome()) as Outcome },
+    };
+  }
+
+  private openPath(call: Call & { readonly name: 'open' }): Outcome {
+    const disk = this.tree.open(call.path, call.flags);
+    if (typeof disk === 'number') return { value: disk };
+    const fdFlags = (call.flags & SOCK_CLOEXEC) !== 0 ? 1 : 0;
+    const flags = call.flags & ~(SOCK_CLOEXEC | O_CREATION);
+    return { value: this.open({ socket: null, epoll: null, pipe: null, disk, flags, fdFlags }) };
   }
 
   private deadline(limitUs: number, outcome: () => Outcome): Pending['deadline'] {
@@ -359,7 +419,10 @@ export class WarrenProcess {
   ): { attempt: Attempt; deadline: Pending['deadline'] } {
     const parts: Uint8Array[] = [];
     let got = 0;
-    const waitsForAll = (flags & MSG_WAITALL) !== 0 && socket.sk instanceof TcpSock;
+    const isStream = socket.sk instanceof TcpSock;
+    const isBlocking = (file.flags & O_NONBLOCK) === 0 && (flags & MSG_DONTWAIT) === 0;
+    // LINUX: `sock_rcvlowat`: a read that may wait takes what there is, and waits for the rest of so much.
+    const least = (flags & MSG_WAITALL) !== 0 ? len : Math.min(socket.sk.rcvlowat, len);
     const attempt: Attempt = () => {
       for (;;) {
         const r = socket.recv(len - got, flags);
@@ -372,7 +435,8 @@ export class WarrenProcess {
           return got > 0 ? { value: got, data: joined(parts) } : { value: r };
         parts.push(...r.data);
         got += r.len;
-        if (waitsForAll && r.len > 0 && got < len && (flags & 2) === 0) continue;
+        const waits = isStream && isBlocking && r.len > 0 && got < least;
+        if (waits && (flags & 2) === 0) continue;
         const isTruncated = (flags & 0x20) !== 0;
         return {
           value: isTruncated ? r.fullLen : got,
@@ -458,7 +522,7 @@ export class WarrenProcess {
 
   private pipe(flags: number): Outcome {
     const pipe = new Pipe();
-    const common = { socket: null, epoll: null, fdFlags: (flags & SOCK_CLOEXEC) !== 0 ? 1 : 0 };
+    const common = { socket: null, epoll: null, disk: null, fdFlags: (flags & SOCK_CLOEXEC) !== 0 ? 1 : 0 };
     const read = this.open({
       ...common,
       pipe: { pipe, writes: false },
@@ -500,6 +564,7 @@ export class WarrenProcess {
         return typeof data === 'number' ? { value: data } : { value: data.length, data };
       }
       if (call.name !== 'write') return { value: -ENOTSOCK };
+      if (isBad(call.data)) return { value: -EFAULT };
       const value = writePipe(end, call.data);
       if (value === -EAGAIN && blocks) return null;
       this.isDirty = true;
@@ -511,9 +576,8 @@ export class WarrenProcess {
   private epollCreate(flags: number): Outcome {
     if ((flags & ~SOCK_CLOEXEC) !== 0) return { value: -EINVAL };
     const fdFlags = flags === 0 ? 0 : 1;
-    return {
-      value: this.open({ socket: null, epoll: new Epoll(), pipe: null, flags: O_RDWR, fdFlags }),
-    };
+    const file = { socket: null, epoll: new Epoll(), pipe: null, disk: null };
+    return { value: this.open({ ...file, flags: O_RDWR, fdFlags }) };
   }
 
   private epollCtl(file: OpenFile, call: Call & { readonly name: 'epoll_ctl' }): Outcome {
@@ -539,58 +603,5 @@ export class WarrenProcess {
       },
       () => ({ value: 0, events: [] }),
     );
-  }
-}
-
-function total(lens: readonly number[]): number {
-  return lens.reduce((a, b) => a + b, 0);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(total(parts.map((p) => p.length)));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
-}
-
-function getpeername(socket: Socket): Outcome {
-  const peer = socket.getpeername();
-  return typeof peer === 'number' ? { value: peer } : { value: 0, addr: fromSockAddr(peer) };
-}
-
-function getsockopt(socket: Socket, call: Call & { readonly name: 'getsockopt' }): Outcome {
-  if (call.len < 0) return { value: -EINVAL };
-  const value = socket.getsockopt(call.level, call.option);
-  // -1 is a value of several options.
-  if (typeof value === 'number' && value < -1) return { value };
-  return { value: 0, option: fromOption(call.level, call.option, value, call.len) };
-}
-
-function ioctl(file: OpenFile, socket: Socket, request: number, arg: number): Outcome {
-  if (request === FIONBIO) {
-    file.flags = arg === 0 ? file.flags & ~O_NONBLOCK : file.flags | O_NONBLOCK;
-    return { value: 0, arg };
-  }
-  const value = socket.ioctl(request);
-  return value < 0 ? { value } : { value: 0, arg: value };
-}
-
-function fcntl(file: OpenFile, command: number, arg: number): Outcome {
-  switch (command) {
-    case F_GETFL:
-      return { value: file.flags };
-    case F_SETFL:
-      file.flags = (file.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
-      return { value: 0 };
-    case F_GETFD:
-      return { value: file.fdFlags };
-    case F_SETFD:
-      file.fdFlags = arg & 1;
-      return { value: 0 };
-    default:
-      return { value: command < 0 ? -EINVAL : -ENOTTY };
   }
 }

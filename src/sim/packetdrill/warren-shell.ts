@@ -3,10 +3,14 @@
  * Linux host. What is not here is refused by name.
  */
 import type { Namespace } from '../../core/control/namespace.ts';
+import type { ToolContext, ToolResult } from '../../tools/index.ts';
+import { ssTool, tcTool } from '../../tools/index.ts';
 import { NetError } from '../../core/errno.ts';
 import { DEFAULTS } from './profile.ts';
-import { parseShell, type SimpleCommand } from './shell-words.ts';
+import { type ProgramResult, type ShellHost, ShellRun } from './shell-run.ts';
+import { TEXT_PROGRAMS } from './shell-text.ts';
 import type { ShellResult } from './target.ts';
+import { copyFile, type Files } from './warren-files.ts';
 import { procFile } from './warren-proc.ts';
 
 /** Queueing disciplines that do not change what a script sees: no rate, no delay, enough room. */
@@ -18,80 +22,82 @@ const PLAIN_QDISCS: readonly string[] = [
   'fq_codel',
   'noqueue',
 ];
+/** What a shell that a test runner starts finds in its environment. */
+const VARIABLES: ReadonlyMap<string, string> = new Map([
+  ['PPID', '1'],
+  ['HOME', '/'],
+  ['PWD', '/'],
+  ['PATH', '/usr/sbin:/usr/bin:/sbin:/bin'],
+]);
+const UNITS: Readonly<Record<string, number>> = { k: 1024, K: 1024, M: 1 << 20, G: 1 << 30 };
 /** Counters of a namespace that has just started. */
 type Counters = Readonly<Record<string, number>>;
 
-export class WarrenShell {
+export class WarrenShell implements ShellHost {
   private readonly ns: Namespace;
   private readonly sleep: (us: number) => void;
   private counters: Counters = {};
-  private readonly files: Map<string, string> = new Map();
+  private readonly files: Files;
 
-  constructor(ns: Namespace, sleep: (us: number) => void) {
+  constructor(ns: Namespace, files: Files, sleep: (us: number) => void) {
     this.ns = ns;
+    this.files = files;
     this.sleep = sleep;
   }
 
   /** @throws Error a command that is not known here */
   run(text: string): ShellResult {
-    let status = 0;
-    let output = '';
-    for (const { join, negated, commands } of parseShell(text)) {
-      if (join === 'and' && status !== 0) continue;
-      if (join === 'or' && status === 0) continue;
-      let input = '';
-      for (const command of commands) {
-        const result = this.command(command, input);
-        status = result.status;
-        input = this.redirect(command, result.output);
-      }
-      output += input;
-      if (negated) status = status === 0 ? 1 : 0;
-    }
-    return { status, output };
-  }
-
-  private redirect(command: SimpleCommand, output: string): string {
-    let rest = output;
-    for (const { fd, file } of command.redirections) {
-      if (fd !== 1) continue;
-      this.writeFile(file, rest);
-      rest = '';
-    }
-    return rest;
-  }
-
-  private writeFile(file: string, text: string): void {
-    if (file === '/dev/null') return;
-    if (file.startsWith('/proc/sys/')) this.ns.sysctl.set(dotted(file), text.trim());
-    else if (file.startsWith('/tmp/')) this.files.set(file, text);
-    else throw new Error(`${file} cannot be written here`);
-  }
-
-  private command(command: SimpleCommand, input: string): ShellResult {
-    const [path = '', ...args] = command.words;
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    const from = command.redirections.find((r) => r.fd === 0);
-    const stdin = from === undefined ? input : this.readFile(from.file);
+    const run = new ShellRun(this, VARIABLES);
     try {
-      return this.builtIn(name, args, stdin);
+      return run.run(text);
     } catch (error) {
       if (!(error instanceof NetError)) throw error;
-      return { status: 1, output: `${name}: ${error.detail}\n` };
+      return { status: 1, output: `${error.detail}\n` };
     }
   }
 
-  private readFile(file: string): string {
-    const own = this.files.get(file);
-    if (own !== undefined) return own;
-    if (file === '/dev/null') return '';
-    if (file.startsWith('/proc/sys/')) return `${this.ns.sysctl.get(dotted(file))}\n`;
-    const text = procFile(this.ns, file);
-    if (text === null) throw new Error(`${file} cannot be read here`);
+  writeFile(path: string, text: string, append: boolean): void {
+    if (path.startsWith('/proc/sys/')) {
+      if (text.trim() !== '') this.ns.sysctl.set(dotted(path), text.trim());
+    } else if (path.startsWith('/proc/') || path.startsWith('/sys/'))
+      throw new Error(`${path} cannot be written here`);
+    else this.files.write(path, bytesOf(text), append);
+  }
+
+  readFile(path: string): string {
+    const own = this.files.read(path);
+    if (own !== null) return textOf(own);
+    if (path.startsWith('/proc/sys/')) return `${this.ns.sysctl.get(dotted(path))}\n`;
+    const text = procFile(this.ns, path);
+    if (text === null) throw new Error(`${path} cannot be read here`);
     return text;
   }
 
-  private builtIn(name: string, args: readonly string[], input: string): ShellResult {
+  exists(path: string): boolean {
+    if (this.files.has(path)) return true;
+    try {
+      this.readFile(path);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  size(path: string): number {
+    return this.files.size(path) ?? this.readFile(path).length;
+  }
+
+  program(name: string, args: readonly string[], input: string): ProgramResult {
+    const text = Object.hasOwn(TEXT_PROGRAMS, name) ? TEXT_PROGRAMS[name] : undefined;
+    try {
+      return text?.(args, input, this) ?? this.host(name, args, input);
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error;
+      return { status: 1, output: '', errors: `${name}: ${error.detail}\n` };
+    }
+  }
+
+  private host(name: string, args: readonly string[], input: string): ProgramResult {
     switch (name) {
       case 'defaults.sh':
         return this.defaults();
@@ -103,49 +109,77 @@ export class WarrenShell {
         return this.ip(args);
       case 'tc':
         return this.tc(args);
+      case 'ss':
+        return fromTool(ssTool(this.context, args));
       case 'ethtool':
         return ethtool(args);
       case 'nstat':
         return this.nstat(args);
-      case 'grep':
-        return this.grep(args, input);
-      case 'cat':
-        return ok(args.length === 0 ? input : args.map((file) => this.readFile(file)).join(''));
-      case 'echo':
-        return ok(`${args.filter((a, i) => i > 0 || a !== '-n').join(' ')}\n`);
       case 'sleep':
-        this.sleep(Number(args[0]) * 1e6);
+      case 'usleep': {
+        const unit = name === 'usleep' ? 1 : 1e6;
+        const us = Number(args[0]?.replace(/s$/, '')) * unit;
+        if (!(us >= 0 && us <= 1e10)) throw new Error(`"${name} ${args[0]}" is no time`);
+        this.sleep(us);
         return ok('');
-      case 'rm':
-        for (const file of args) this.files.delete(file);
-        return ok('');
+      }
+      case '.':
+      case 'source':
+        return this.program((args[0] ?? '').replace(/^.*\//, ''), args.slice(1), input);
       case 'dd':
+      case 'truncate':
+      case 'fallocate':
       case 'touch':
+      case 'rm':
+        return ok(this.onFiles(name, args));
       case 'sync':
       case 'true':
       case ':':
+      case 'modprobe':
+      case 'chmod':
+      case 'mkdir':
+      case 'ksft_runner.sh':
         return ok('');
       case 'false':
         return { status: 1, output: '' };
-      case 'test':
-      case '[':
-        return this.test(args);
-      case 'ksft_runner.sh':
-        return ok('');
+      case 'uname':
+        return ok(args.includes('-r') ? '6.18.0\n' : 'Linux\n');
       default:
+        // What set_sysctls.py leaves behind, to set things back: the namespace ends instead.
+        if (/^sysctl_restore_\w*\.sh$/.test(name)) return ok('');
         throw new Error(`the command "${name}" is not known to Warren`);
     }
   }
 
+  private onFiles(name: string, args: readonly string[]): string {
+    const paths = args.filter((a) => !a.startsWith('-') && !/^\d+\w*$/.test(a));
+    if (name === 'dd') {
+      copyFile(this.files, args);
+      return '';
+    }
+    const size = /^(\d+)([kKMG]?)$/.exec(args[args.findIndex((a) => /^-[sl]$/.test(a)) + 1] ?? '');
+    for (const path of paths) {
+      if (name === 'rm') this.files.remove(path);
+      else if (name === 'touch') this.files.write(path, new Uint8Array(0), true);
+      else this.files.truncate(path, Number(size?.[1] ?? 0) * (UNITS[size?.[2] ?? ''] ?? 1));
+    }
+    return '';
+  }
+
+  private get context(): ToolContext {
+    const { ns } = this;
+    return { ns, findNetns: () => undefined, listNetns: () => [ns] };
+  }
+
   /** `defaults.sh` */
-  private defaults(): ShellResult {
+  private defaults(): ProgramResult {
     for (const [name, value] of Object.entries(DEFAULTS))
       this.ns.sysctl.set(`net.ipv4.${name}`, value);
     return ok('');
   }
 
   /** `set_sysctls.py /proc/sys/net/ipv4/tcp_x=1 …` */
-  private assignments(args: readonly string[]): ShellResult {
+  private assignments(args: readonly string[]): ProgramResult {
     for (const arg of args) {
       const at = arg.indexOf('=');
       if (at < 0) throw new Error(`set_sysctls.py wants NAME=VALUE, not "${arg}"`);
@@ -154,7 +188,7 @@ export class WarrenShell {
     return ok('');
   }
 
-  private sysctl(args: readonly string[]): ShellResult {
+  private sysctl(args: readonly string[]): ProgramResult {
     let values = false;
     let quiet = false;
     let ignore = false;
@@ -181,7 +215,7 @@ export class WarrenShell {
     return ok(output);
   }
 
-  private ip(args: readonly string[]): ShellResult {
+  private ip(args: readonly string[]): ProgramResult {
     const words = args.filter((a) => a !== '-4');
     if (words.includes('-6')) throw new Error('Warren has no IPv6 yet');
     if (/^tcp_?m/.test(words[0] ?? '')) {
@@ -195,13 +229,13 @@ export class WarrenShell {
   }
 
   /** `tc qdisc replace dev tun0 root pfifo limit 1000` */
-  private tc(args: readonly string[]): ShellResult {
+  private tc(args: readonly string[]): ProgramResult {
     const [object, verb] = args;
     const at = args.indexOf('root');
     const kind = args[at + 1] ?? '';
     const isChange = object === 'qdisc' && ['add', 'replace', 'change'].includes(verb ?? '');
     if (isChange && at > 0 && PLAIN_QDISCS.includes(kind)) return ok('');
-    throw new Error(`"tc ${args.join(' ')}" is not known to Warren`);
+    return fromTool(tcTool(this.context, args));
   }
 
   private get stats(): Counters {
@@ -209,7 +243,7 @@ export class WarrenShell {
   }
 
   /** `nstat -n` notes what the counters are; `nstat` prints what changed since, and notes it. */
-  private nstat(args: readonly string[]): ShellResult {
+  private nstat(args: readonly string[]): ProgramResult {
     const letters = args.filter((a) => a.startsWith('-')).join('');
     const patterns = args.filter((a) => !a.startsWith('-'));
     const now = this.stats;
@@ -226,45 +260,6 @@ export class WarrenShell {
     }
     return ok(output);
   }
-
-  /** `grep [-q] [-c] [-v] [-E] PATTERN [FILE]` */
-  private grep(args: readonly string[], input: string): ShellResult {
-    const letters = args
-      .filter((a) => a.startsWith('-'))
-      .map((a) => a.slice(1))
-      .join('');
-    if (!/^[qcvEFiwo]*$/.test(letters)) throw new Error(`grep -${letters} is not known to Warren`);
-    const [pattern = '', ...files] = args.filter((a) => !a.startsWith('-'));
-    const text = files.length === 0 ? input : files.map((f) => this.readFile(f)).join('');
-    const source = letters.includes('F') ? pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : pattern;
-    const word = letters.includes('w') ? `\\b(?:${source})\\b` : source;
-    const expression = new RegExp(word, letters.includes('i') ? 'i' : '');
-    const lines = text.split('\n').filter((l, i, all) => i < all.length - 1 || l !== '');
-    const found = lines.filter((l) => expression.test(l) !== letters.includes('v'));
-    const status = found.length > 0 ? 0 : 1;
-    if (letters.includes('q')) return { status, output: '' };
-    if (letters.includes('c')) return { status, output: `${found.length}\n` };
-    return { status, output: found.map((l) => `${l}\n`).join('') };
-  }
-
-  /** `[ a = b ]`, `[ 1 -gt 0 ]` */
-  private test(args: readonly string[]): ShellResult {
-    const [a = '', op = '', b = ''] = args.filter((w) => w !== ']');
-    const tests: Readonly<Record<string, boolean>> = {
-      '=': a === b,
-      '==': a === b,
-      '!=': a !== b,
-      '-eq': Number(a) === Number(b),
-      '-ne': Number(a) !== Number(b),
-      '-gt': Number(a) > Number(b),
-      '-ge': Number(a) >= Number(b),
-      '-lt': Number(a) < Number(b),
-      '-le': Number(a) <= Number(b),
-    };
-    const result = Object.hasOwn(tests, op) ? tests[op] : undefined;
-    if (result === undefined) throw new Error(`"test ${args.join(' ')}" is not known to Warren`);
-    return { status: result ? 0 : 1, output: '' };
-  }
 }
 
 const LONG: Readonly<Record<string, string>> = {
@@ -274,7 +269,23 @@ const LONG: Readonly<Record<string, string>> = {
   '--ignore': 'e',
 };
 
-function ok(output: string): ShellResult {
+/** Bytes and texts of files: a character is a byte. */
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (c) => c.charCodeAt(0) & 255);
+}
+
+function textOf(bytes: Uint8Array): string {
+  let out = '';
+  for (let i = 0; i < bytes.length; i += 4096)
+    out += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  return out;
+}
+
+function fromTool({ stdout, stderr, code }: ToolResult): ProgramResult {
+  return { status: code, output: stdout, errors: stderr };
+}
+
+function ok(output: string): ProgramResult {
   return { status: 0, output };
 }
 
@@ -290,7 +301,7 @@ function matches(name: string, pattern: string): boolean {
 }
 
 /** Segments are always made whole and cut at the device: nothing to turn on or off. */
-function ethtool(args: readonly string[]): ShellResult {
+function ethtool(args: readonly string[]): ProgramResult {
   const features = ['tso', 'gso', 'gro', 'lro', 'tx', 'rx', 'sg'];
   const isKnown =
     args[0] === '-K' && args.slice(2).every((w, i) => i % 2 === 1 || features.includes(w));

@@ -6,6 +6,7 @@ import { errnoName, NetError } from '../../core/errno.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { remoteNetwork } from './remote-network.ts';
 import type { Call, LeftPacket, PendingCall, ShellResult, Target, TargetConfig } from './target.ts';
+import { Files } from './warren-files.ts';
 import { WarrenProcess } from './warren-process.ts';
 import { WarrenShell } from './warren-shell.ts';
 
@@ -47,8 +48,9 @@ class WarrenTarget implements Target {
     this.ns.ip('link set tun0 up');
     const family = isV6 ? '-6 ' : '';
     this.ns.ip(`${family}route add ${remoteNetwork(config)} via ${config.gatewayIp} dev tun0`);
-    this.process = new WarrenProcess(this.ns.net);
-    this.shells = new WarrenShell(this.ns, (us) => this.clock.runFor(this.kernel.core, us));
+    const files = new Files();
+    this.process = new WarrenProcess(this.ns.net, files);
+    this.shells = new WarrenShell(this.ns, files, (us) => this.clock.runFor(this.kernel.core, us));
     port.onTransmit = (bytes) => this.left.push({ bytes, atUs: this.clock.nowUs() });
   }
 
@@ -74,9 +76,9 @@ class WarrenTarget implements Target {
     this.process.retry();
   }
 
-  inject(packet: Uint8Array): void {
+  inject(packet: Uint8Array, gsoSize = 0): void {
     this.settle();
-    this.port.receive(packet);
+    this.port.receive(packet, gsoSize);
     this.settle();
   }
 

@@ -71,7 +71,7 @@ function sendWhole(sk: UdpSock, data: Uint8Array, to: SockAddrIn | null): number
 /** Positive errno when a datagram of `len` bytes cannot be sent now, in the order of `ip_make_skb`. */
 function refusal(sk: UdpSock, route: Route, len: number, daddr: number): number {
   const size = len + UDP_HLEN + IPV4_HLEN;
-  if (size > 1280 && size > maxSize(sk, route)) return tooLong(sk, route, daddr);
+  if (size > maxSize(sk, route)) return tooLong(sk, route, daddr);
   if (sk.err !== 0) return sk.takeError();
   return (sk.shutdownMask & SEND_SHUTDOWN) !== 0 ? EPIPE : 0;
 }
