@@ -100,7 +100,8 @@ export class SysctlControl {
     return new Map(all.sort(byName).map((n) => [n, this.find(n).get()]));
   }
 
-  private names(): string[] {
+  /** Names of all that is there, in no particular order. */
+  names(): string[] {
     const names = [...NUMBER_SYSCTLS, ...INERT_SYSCTLS, ...IPV6_SYSCTLS]
       .map((s) => s.name)
       .concat(SPECIAL);
@@ -116,6 +117,13 @@ export class SysctlControl {
         names.push(...Object.keys(NEIGH_CONF_NAMES).map((n) => `${prefix}${dir}.${n}`));
     // What does not exist for a device (an MTU too small for IPv6) is not listed.
     return names.filter((n) => this.lookUp(n) !== undefined);
+  }
+
+  /** Permissions of a sysctl's file; undefined: there is no such name. */
+  mode(name: string): number | undefined {
+    const variable = this.lookUp(dotted(name));
+    if (variable === undefined) return undefined;
+    return variable.set === undefined ? 0o444 : 0o644;
   }
 
   private find(given: string): Variable {
