@@ -19,12 +19,16 @@ KINDS = {
 }
 
 
+def name(e):
+    return errno.errorcode[e.errno].replace("ENOTSUP", "EOPNOTSUPP")
+
+
 def entry(path):
     try:
         with open(path) as f:
             return f.read()
     except OSError as e:
-        return errno.errorcode[e.errno]
+        return name(e)
 
 
 def counters():
@@ -100,5 +104,5 @@ for line in sys.stdin:
     try:
         result = run(*json.loads(line))
     except OSError as e:
-        result = errno.errorcode[e.errno]
+        result = name(e)
     print(json.dumps(result), flush=True)

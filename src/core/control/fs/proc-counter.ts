@@ -260,6 +260,6 @@ export function* protocolsLines(net: NetNs): Generator<string> {
     const memory = !charged ? -1 : name.startsWith('TCP') ? tcp.pages : udpPages;
     const press = name.startsWith('TCP') ? 'no' : 'NI';
     const sockets = String(families[name] ?? 0).padStart(6);
-    yield `${name.padEnd(9)} ${String(size).padStart(4)} ${sockets}  ${String(memory).padStart(6)}   ${press.padEnd(3)}   ${String(maxHeader).padStart(6)}   yes  kernel      ${methods}\n`;
+    yield `${name.padEnd(9)} ${String(size).padStart(4)} ${sockets}  ${String(memory).padStart(6)}   ${press.padEnd(3)} ${String(maxHeader).padStart(6)}   yes  kernel      ${methods}\n`;
   }
 }

@@ -65,23 +65,33 @@ function column(text: string | number, width: number): string {
   return String(text).padEnd(width);
 }
 
-/** Multicast MACs that a device receives: those of its groups. */
+/** ff02::1 is received from the moment when the device gets its IPv6 side, until it goes down. */
+function isLoaded(dev: NetDevice): boolean {
+  return dev.up || !dev.everUp;
+}
+
+/** Multicast MACs that a device receives, with the number of those who want each: its groups, and what stands on it. */
+function macsOf(dev: NetDevice): Map<number, number> {
+  const users = new Map<number, number>();
+  const add = (mac: number): unknown => users.set(mac, (users.get(mac) ?? 0) + 1);
+  if ((dev.flags & IFF_LOOPBACK) !== 0 || (dev.flags & IFF_MULTICAST) === 0) return users;
+  for (const [group] of [...groups6(dev)].reverse())
+    if (!isInterfaceLocalMulticast(group) && isLoaded(dev)) add(multicastMac6(group));
+  for (const [group] of [...groups4(dev)].reverse()) if (dev.up) add(multicastMac(group));
+  // LINUX: who stands on a device has his addresses received there, which counts on both (`dev_mc_sync`).
+  const isSynced = dev.up && (dev.ops.kind === 'macvlan' || dev.ops.kind === 'vlan');
+  if (isSynced) for (const mac of [...users.keys()]) add(mac);
+  for (const upper of dev.uppers ?? [])
+    if (upper.up) for (const mac of macsOf(upper).keys()) add(mac);
+  return users;
+}
+
 export function* devMcastLines(net: NetNs): Generator<string> {
-  for (const dev of net.devs) {
-    if (!dev.up || (dev.flags & IFF_LOOPBACK) !== 0 || (dev.flags & IFF_MULTICAST) === 0) continue;
-    const users = new Map<number, number>();
-    const macs = [
-      ...groups6(dev)
-        .filter(([group]) => !isInterfaceLocalMulticast(group))
-        .map(([group]) => multicastMac6(group)),
-      ...groups4(dev).map(([group]) => multicastMac(group)),
-    ].reverse();
-    for (const mac of macs) users.set(mac, (users.get(mac) ?? 0) + 1);
-    for (const [mac, n] of users) {
+  for (const dev of net.devs)
+    for (const [mac, n] of macsOf(dev)) {
       const digits = mac.toString(16).padStart(12, '0');
       yield `${column(dev.ifindex, 4)} ${column(dev.name, 15)} ${column(n, 5)} ${column(0, 5)} ${digits}\n`;
     }
-  }
 }
 
 /** Scope as the kernel keeps it (`IPV6_ADDR_SCOPE_MASK`): link, site, host, or 0. */
@@ -123,7 +133,7 @@ export function* igmp6Lines(net: NetNs): Generator<string> {
   for (const dev of net.devs)
     for (const [group, users] of groups6(dev)) {
       const local = isInterfaceLocalMulticast(group);
-      const loaded = dev.up && !local ? LOADED : 0;
+      const loaded = isLoaded(dev) && !local ? LOADED : 0;
       const silent = local || group.equals(IN6ADDR_LINKLOCAL_ALLNODES) ? NO_REPORT : 0;
       const flags = hex(loaded | silent, 8);
       yield `${column(dev.ifindex, 4)} ${column(dev.name, 15)} ${hexIpv6(group)} ${String(users).padStart(5)} ${flags} 0\n`;

@@ -86,7 +86,7 @@ function low(n: number): string {
   return (n >>> 0).toString(16).padStart(8, '0');
 }
 
-/** LINUX: each table ends with an entry that leads nowhere. */
+/** LINUX: a table without default route ends with an entry that leads nowhere. */
 const NULL_ENTRY = `${NOWHERE} 00 ${NOWHERE} 00 ${NOWHERE} ${low(METRIC_NULL)} 00000001 00000000 ${low(RTF_REJECT | RTF_NONEXTHOP)} ${'lo'.padStart(8)}\n`;
 
 export function* ipv6RouteLines(net: NetNs): Generator<string> {
@@ -103,12 +103,15 @@ export function* ipv6RouteLines(net: NetNs): Generator<string> {
     for (const route of table?.list() ?? [])
       if (route.nexthops.length === 0) yield route6Line(net, route, undefined);
       else for (const nexthop of route.nexthops) yield route6Line(net, route, nexthop);
-    if (i < 2 || table !== undefined) yield NULL_ENTRY;
+    // The root of the table is that entry, unless a default route is there.
+    const hasDefault = table !== undefined && table.at(IN6ADDR_ANY, 0).length > 0;
+    if ((i < 2 || table !== undefined) && !hasDefault) yield NULL_ENTRY;
   }
 }
 
 function flags6(route: FibRoute6, nexthop: FibNexthop6 | undefined): number {
-  let flags = RTF_UP;
+  // LINUX: what refuses is not said to be up.
+  let flags = isReject(route.type) ? 0 : RTF_UP;
   if (nexthop !== undefined && nexthop.gateway !== null) flags |= RTF_GATEWAY;
   if (route.type === RTN_LOCAL) flags |= RTF_LOCAL | RTF_NONEXTHOP;
   else if (route.type === RTN_ANYCAST) flags |= RTF_ANYCAST | RTF_NONEXTHOP;

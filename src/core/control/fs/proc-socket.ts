@@ -104,7 +104,11 @@ function tcpSock(sk: TcpSock, slot: number): string {
   const state = sk.state === TCP_NEW_SYN_RECV ? TCP_SYN_RECV : sk.state;
   const unowned = sk.orphan || sk.listener !== null;
   const running = [sk.retransmitTimer, sk.delackTimerMaybe, sk.keepaliveTimerMaybe];
-  const refs = 1 + (listens ? 0 : running.filter((t) => t?.pending === true).length);
+  // Connections and requests that a listener holds, and timers, keep a socket.
+  const held = listens
+    ? (sk.acceptQueue?.length ?? 0) + (sk.acceptQueue?.requests.size ?? 0)
+    : running.filter((t) => t?.pending === true).length;
+  const refs = 1 + held;
   // LINUX: a connection in its first slow start has no threshold yet, and tells -1.
   const inFirstSlowStart = sk.sndSsthresh >= TCP_INFINITE_SSTHRESH;
   const last = listens ? sk.fastOpenQueue : inFirstSlowStart ? -1 : sk.sndSsthresh;

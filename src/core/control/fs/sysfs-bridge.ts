@@ -1,5 +1,6 @@
 /** bridge/, brif/ and brport/ of /sys/class/net (Linux `net/bridge/br_sysfs_br.c`, `br_sysfs_if.c`). */
 import type { Bridge, BridgePort } from '../../device/bridge-port.ts';
+import { EOPNOTSUPP, NetError } from '../../errno.ts';
 import type { BridgePortSet } from '../bridge.ts';
 import type { Namespace } from '../namespace.ts';
 import { wholeNumber } from './sysfs.ts';
@@ -19,6 +20,12 @@ function flush(ns: Namespace, ports: readonly BridgePort[]): void {
   for (const port of ports) port.bridge.fdb.flushLearned(port.dev);
 }
 
+/** Groups are flooded: nobody listens to who joins them. */
+function noSnooping(ns: Namespace, text: string): void {
+  ns.checkChange([]);
+  if (wholeNumber(text) !== 0) throw new NetError(EOPNOTSUPP, 'write');
+}
+
 /** bridge/ and brif/ of a bridge. */
 export function bridgeDirectory(ns: Namespace, bridge: Bridge): Record<string, () => FsNode> {
   const ageing = (): FsNode =>
@@ -31,7 +38,11 @@ export function bridgeDirectory(ns: Namespace, bridge: Bridge): Record<string, (
     ageing_time: ageing,
     bridge_id: fact(bridgeId(bridge)),
     flush: () => writeOnly(() => flush(ns, bridge.ports)),
-    multicast_snooping: fact(0),
+    multicast_snooping: () =>
+      value(
+        () => '0\n',
+        (text) => noSnooping(ns, text),
+      ),
     priority: fact(PRIORITY),
     root_id: fact(bridgeId(bridge)),
     root_path_cost: fact(0),

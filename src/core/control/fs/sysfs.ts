@@ -3,7 +3,7 @@
  * through the calls of the namespace's face, so that a seal holds here too.
  */
 import { bridgeOf, bridgePortOf } from '../../device/bridge-port.ts';
-import { EINVAL, EOPNOTSUPP, NetError } from '../../errno.ts';
+import { EINVAL, EOPNOTSUPP, ERANGE, NetError } from '../../errno.ts';
 import { operState, setCarrier } from '../../link/device-state.ts';
 import {
   IFF_ALLMULTI,
@@ -43,6 +43,13 @@ export function wholeNumber(text: string): number {
   if (m === null) throw new NetError(EINVAL, 'write');
   const digits = m[1] as string;
   return /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+}
+
+/** ERANGE: more than an `unsigned int` holds. */
+function unsigned32(text: string): number {
+  const n = wholeNumber(text);
+  if (n > 0xffffffff) throw new NetError(ERANGE, 'write');
+  return n;
 }
 
 /** Attributes that a device that is down does not have. */
@@ -103,10 +110,15 @@ function nameAssignType(dev: NetDevice): number {
   return NET_NAME_USER;
 }
 
-/** LINUX: the ports of a bridge are promiscuous, which `ip link` does not show. */
+/**
+ * LINUX: the ports of a bridge are promiscuous, and so is a veth for the sake of MACs of others, which `ip link` does
+ * not show.
+ */
 function flagsOf(dev: NetDevice): number {
   const port = bridgePortOf(dev) === null ? 0 : IFF_PROMISC | IFF_ALLMULTI;
-  return (dev.flags & ~DERIVED) | port;
+  const uppers = dev.ops.kind === 'veth' ? (dev.uppers ?? []) : [];
+  const others = uppers.some((u) => u.up && u.mac !== dev.mac) ? IFF_PROMISC : 0;
+  return (dev.flags & ~DERIVED) | port | others;
 }
 
 function uevent(dev: NetDevice): string {
@@ -245,7 +257,7 @@ function switches(ns: Namespace, dev: NetDevice): Readonly<Record<string, () => 
     tx_queue_len: () =>
       value(
         () => `${dev.txQueueLen}\n`,
-        (text) => ns.link.set(name, { txQueueLen: wholeNumber(text) }),
+        (text) => ns.link.set(name, { txQueueLen: unsigned32(text) }),
       ),
   };
 }
