@@ -16,6 +16,8 @@ export const EFAULT = 14;
 export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
+export const ENOTDIR = 20;
+export const EISDIR = 21;
 export const EINVAL = 22;
 export const ENOSPC = 28;
 export const ESPIPE = 29;
@@ -77,6 +79,8 @@ const TABLE: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
   [EBUSY, ['EBUSY', 'Device or resource busy']],
   [EEXIST, ['EEXIST', 'File exists']],
   [ENODEV, ['ENODEV', 'No such device']],
+  [ENOTDIR, ['ENOTDIR', 'Not a directory']],
+  [EISDIR, ['EISDIR', 'Is a directory']],
   [EINVAL, ['EINVAL', 'Invalid argument']],
   [ENFILE, ['ENFILE', 'Too many open files in system']],
   [ENOTTY, ['ENOTTY', 'Inappropriate ioctl for device']],

@@ -1,38 +1,31 @@
 /**
  * The same socket calls in namespaces of the kernel's and in Warren's leave the same counters behind
- * (/proc/net/snmp, /proc/net/netstat; RFC 2011 §3, RFC 4022).
+ * (/proc/net/snmp, netstat and snmp6, statistics of devices; RFC 2011 §3, RFC 4022, RFC 4293; S12).
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { errnoName } from '../../src/core/errno.ts';
-import { MIB } from '../../src/core/mib.ts';
-import type { NetNs } from '../../src/core/net.ts';
-import { Socket } from '../../src/core/socket/socket.ts';
-import type { NumberField } from '../../src/core/sysctl.ts';
-import { at, createWorld, type World } from '../world.ts';
 import { linuxMissing } from './linux-world.ts';
+import { type Call, type Counters, LinuxStage, type Stage, WarrenStage } from './story.ts';
 import { skipReason } from './tools.ts';
-
-type Value = string | number;
-/** Namespace, operation, arguments; or `wait` with seconds. */
-type Call = readonly [string, string, ...Value[]] | readonly ['wait', number];
-type Counters = Readonly<Record<string, number>>;
 
 interface Story {
   readonly title: string;
   readonly calls: readonly Call[];
+  /** The wire has IPv6 addresses, too. */
+  readonly ipv6?: true;
+  /** What the devices count is compared, too. */
+  readonly devices?: true;
   /** sysctls of both namespaces. */
   readonly sysctls?: Readonly<Record<string, string>>;
 }
 
 /** Counters that depend on buffers' memory layout, on speed, or on which function ran first. */
 const UNCOMPARABLE =
-  /^(IpExt|IcmpMsg|TcpExtTCPRcvCoalesce|TcpExtTCPToZeroWindowAdv|TcpExtTCPAutoCorking|TcpExtTCPBacklogCoalesce|TcpExtDelayedACKLocked|TcpExtTCPHPHits|TcpExtTCPHPAcks|TcpExtTCPPureAcks|TcpExtTCPHystart|UdpMemErrors|TcpMaxConn|TcpRto)/;
+  /^(IcmpMsg|TcpExtTCPRcvCoalesce|TcpExtTCPToZeroWindowAdv|TcpExtTCPAutoCorking|TcpExtTCPBacklogCoalesce|TcpExtDelayedACKLocked|TcpExtTCPHPHits|TcpExtTCPHPAcks|TcpExtTCPPureAcks|TcpExtTCPHystart|UdpMemErrors|TcpMaxConn|TcpRto)/;
 
 const PORT = 8000;
 const B = '10.0.0.2';
+const B6 = 'fd00::2';
 
 function listener(id = 'l', port = PORT): Call[] {
   return [
@@ -270,122 +263,237 @@ const STORIES: readonly Story[] = [
       ['A', 'close', 'e'],
     ],
   },
+  {
+    title: 'ICMP: echo and its answer, from a ping socket; a raw socket hears both',
+    devices: true,
+    sysctls: { 'net.ipv4.ping_group_range': '0 2147483647' },
+    calls: [
+      ['A', 'raw', 'r'],
+      ['B', 'raw', 'r'],
+      ['A', 'ping', 'p'],
+      ['A', 'sendhex', 'p', '0800000000010001616263', B, 0],
+      ['A', 'recv', 'p', 100],
+      ['A', 'recv', 'r', 100],
+      ['B', 'recv', 'r', 100],
+    ],
+  },
+  {
+    title: 'ICMP: timestamps, address masks and types that nobody knows, from a raw socket',
+    devices: true,
+    calls: [
+      ['A', 'raw', 'r'],
+      ['A', 'sendhex', 'r', '0d00f2fe0000000000000000000000000000ffff', B, 0],
+      ['A', 'sendhex', 'r', '1100eeff00000000', B, 0],
+      ['A', 'sendhex', 'r', '0300fcff00000000', B, 0],
+      ['A', 'sendhex', 'r', '0800000000000000', B, 0],
+    ],
+  },
+  {
+    title: 'UDP: fragments and their whole',
+    devices: true,
+    calls: [
+      ['B', 'udp', 'u'],
+      ['B', 'bind', 'u', B, 5000],
+      ['A', 'udp', 'v'],
+      ['A', 'sendto', 'v', 4000, 0, B, 5000],
+      ['B', 'recv', 'u', 5000],
+      ['A', 'sendto', 'v', 2000, 0, B, 5001],
+    ],
+  },
+  {
+    title: 'UDP: a buffer that is full',
+    devices: true,
+    calls: [
+      ['B', 'udp', 'u'],
+      ['B', 'set', 'u', 1, 8, 1],
+      ['B', 'bind', 'u', B, 5000],
+      ['A', 'udp', 'v'],
+      ['A', 'sendto', 'v', 1000, 0, B, 5000],
+      ['A', 'sendto', 'v', 1000, 0, B, 5000],
+      ['A', 'sendto', 'v', 1000, 0, B, 5000],
+      ['A', 'sendto', 'v', 1000, 0, B, 5000],
+    ],
+  },
+  {
+    title: 'UDP over lo: to the wildcard, to nobody, a broadcast that is not allowed',
+    devices: true,
+    calls: [
+      ['A', 'udp', 'u'],
+      ['A', 'bind', 'u', '0.0.0.0', 5000],
+      ['A', 'udp', 'v'],
+      ['A', 'sendto', 'v', 10, 0, '127.0.0.1', 5000],
+      ['A', 'sendto', 'v', 10, 0, '10.0.0.1', 5000],
+      ['A', 'sendto', 'v', 10, 0, '127.0.0.1', 5001],
+      ['A', 'sendto', 'v', 10, 0, '10.0.0.255', 5000],
+      ['A', 'set', 'v', 1, 6, 1],
+      ['A', 'sendto', 'v', 10, 0, '10.0.0.255', 5000],
+    ],
+  },
+  {
+    title: 'multicast: who joined hears it',
+    devices: true,
+    calls: [
+      ['B', 'udp', 'u'],
+      ['B', 'bind', 'u', '0.0.0.0', 5000],
+      ['A', 'udp', 'v'],
+      ['A', 'set', 'v', 0, 33, 4],
+      ['A', 'connect', 'v', '224.0.0.1', 5000],
+      ['A', 'send', 'v', 10],
+      ['B', 'recv', 'u', 100],
+      ['A', 'udp', 'w'],
+      ['A', 'connect', 'w', '239.1.2.3', 5000],
+    ],
+  },
+  {
+    title: 'IPv6: UDP delivered, refused, truncated',
+    ipv6: true,
+    devices: true,
+    calls: [
+      ['B', 'udp6', 'u'],
+      ['B', 'bind', 'u', B6, 5000],
+      ['A', 'udp6', 'v'],
+      ['A', 'connect', 'v', B6, 5000],
+      ['A', 'send', 'v', 100],
+      ['B', 'recv', 'u', 10],
+      ['A', 'udp6', 'w'],
+      ['A', 'connect', 'w', B6, 9],
+      ['A', 'send', 'w', 10],
+      ['A', 'recv', 'w', 10],
+    ],
+  },
+  {
+    title: 'IPv6: echo and its answer; a raw socket hears both',
+    ipv6: true,
+    devices: true,
+    sysctls: { 'net.ipv4.ping_group_range': '0 2147483647' },
+    calls: [
+      ['A', 'raw6', 'r'],
+      ['A', 'ping6', 'p'],
+      ['A', 'sendhex', 'p', '8000000000010001616263', B6, 0],
+      ['A', 'recv', 'p', 100],
+      ['A', 'sendhex', 'r', '8000000000010001616263', B6, 0],
+      ['A', 'sendhex', 'r', 'c900000000010001616263', B6, 0],
+    ],
+  },
+  {
+    title: 'IPv6: fragments and their whole',
+    ipv6: true,
+    devices: true,
+    calls: [
+      ['B', 'udp6', 'u'],
+      ['B', 'bind', 'u', B6, 5000],
+      ['A', 'udp6', 'v'],
+      ['A', 'sendto', 'v', 4000, 0, B6, 5000],
+      ['B', 'recv', 'u', 5000],
+    ],
+  },
+  {
+    title: 'IPv6: no route, over lo, a buffer that is full',
+    ipv6: true,
+    devices: true,
+    calls: [
+      ['A', 'udp6', 'u'],
+      ['A', 'sendto', 'u', 10, 0, '2001:db8::1', 80],
+      ['A', 'udp6', 'l'],
+      ['A', 'set', 'l', 1, 8, 1],
+      ['A', 'bind', 'l', '::1', 5000],
+      ['A', 'sendto', 'u', 1000, 0, '::1', 5000],
+      ['A', 'sendto', 'u', 1000, 0, '::1', 5000],
+      ['A', 'sendto', 'u', 1000, 0, '::1', 5000],
+      ['A', 'sendto', 'u', 1000, 0, '::1', 5000],
+      ['A', 'sendto', 'u', 10, 0, '::1', 5001],
+      ['A', 'sendto', 'u', 10, 0, 'fd00::1', 5001],
+    ],
+  },
 ];
-
-/** Time between calls: a delayed ACK goes out within it, in either world. */
-const STEP_S = 0.08;
-
-const AGENT = 'test/linux/counter-agent.py';
-
-function exec(file: string, args: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    execFile(file, args, { timeout: 20_000 }, (error) => {
-      if (error === null) resolve();
-      else reject(error);
-    });
-  });
-}
-
-const sleep = (seconds: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, seconds * 1000);
-  });
-
-/** A program in a namespace that makes calls as told. */
-class Agent {
-  private readonly child: ChildProcess;
-  private text = '';
-  private waiting: ((line: string) => void) | null = null;
-
-  constructor(ns: string) {
-    this.child = spawn('ip', ['netns', 'exec', ns, 'python3', AGENT], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    this.child.stdout?.on('data', (chunk: Buffer) => {
-      this.text += chunk.toString();
-      this.deliver();
-    });
-  }
-
-  private deliver(): void {
-    const end = this.text.indexOf('\n');
-    if (end < 0 || this.waiting === null) return;
-    const line = this.text.slice(0, end);
-    this.text = this.text.slice(end + 1);
-    const { waiting } = this;
-    this.waiting = null;
-    waiting(line);
-  }
-
-  answer(): Promise<unknown> {
-    return new Promise((resolve) => {
-      this.waiting = (line) => resolve(JSON.parse(line));
-      this.deliver();
-    });
-  }
-
-  ask(call: readonly Value[]): Promise<unknown> {
-    const answer = this.answer();
-    this.child.stdin?.write(`${JSON.stringify(call)}\n`);
-    return answer;
-  }
-
-  end(): void {
-    this.child.kill('SIGKILL');
-  }
-}
 
 interface Outcome {
   readonly results: readonly unknown[];
   readonly counters: Readonly<Record<string, Counters>>;
 }
 
-async function onLinux(story: Story): Promise<Outcome> {
-  const prefix = `wrn${randomBytes(3).toString('hex')}`;
-  const names = ['A', 'B'].map((n) => prefix + n);
-  const [a = '', b = ''] = names;
-  const agents: Agent[] = [];
+/** A wire between A and B. */
+const WIRE: readonly Call[] = [
+  [
+    'A',
+    'ip',
+    'link add v0 address 02:00:00:00:00:01 type veth peer name v1 address 02:00:00:00:00:02 netns B',
+  ],
+  ['A', 'ip', 'addr add 10.0.0.1/24 dev v0'],
+  ['B', 'ip', `addr add ${B}/24 dev v1`],
+];
+const UP: readonly Call[] = [
+  ['A', 'ip', 'link set v0 up'],
+  ['B', 'ip', 'link set v1 up'],
+];
+const WITHOUT_IPV6: readonly Call[] = ['A', 'B'].flatMap((n) =>
+  ['all', 'default'].map(
+    (dir): Call => [n, 'write', `/proc/sys/net/ipv6/conf/${dir}/disable_ipv6`, '1'],
+  ),
+);
+/** Nothing that either side would say of its own accord: no link-local addresses, nobody asks for routers. */
+const WITH_IPV6: readonly Call[] = [
+  ['A', 'write', '/proc/sys/net/ipv6/conf/v0/addr_gen_mode', '1'],
+  ['B', 'write', '/proc/sys/net/ipv6/conf/v1/addr_gen_mode', '1'],
+  ['A', 'ip', '-6 addr add fd00::1/64 dev v0 nodad'],
+  ['B', 'ip', `-6 addr add ${B6}/64 dev v1 nodad`],
+];
+
+/** What is done before anything is counted; reports about groups are said twice, within three seconds. */
+function prologue(story: Story): Call[] {
+  if (story.ipv6 !== true) return [...WITHOUT_IPV6, ...WIRE, ...UP, ['wait', 0.1]];
+  return [...WIRE, ...WITH_IPV6, ...UP, ['wait', 3.5]];
+}
+
+/** Tells a story; what its calls gave, and by how much they made counters grow. */
+async function tell(stage: Stage, story: Story): Promise<Outcome> {
   try {
-    for (const n of names) await exec('ip', ['netns', 'add', n]);
-    const inA = (...w: string[]): Promise<void> => exec('ip', ['-n', a, ...w]);
-    const inB = (...w: string[]): Promise<void> => exec('ip', ['-n', b, ...w]);
-    for (const n of names) {
-      const settings = {
-        'net.ipv6.conf.all.disable_ipv6': '1',
-        'net.ipv6.conf.default.disable_ipv6': '1',
-        ...story.sysctls,
-      };
-      const words = Object.entries(settings).map(([k, v]) => `${k}=${v}`);
-      await exec('ip', ['netns', 'exec', n, 'sysctl', '-qw', ...words]);
-    }
-    await inA('link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1', 'netns', b);
-    await inA('link', 'set', 'v0', 'up');
-    await inB('link', 'set', 'v1', 'up');
-    await inA('addr', 'add', '10.0.0.1/24', 'dev', 'v0');
-    await inB('addr', 'add', `${B}/24`, 'dev', 'v1');
-    agents.push(new Agent(a), new Agent(b));
-    for (const agent of agents) await agent.answer();
-    await sleep(0.1);
-    const before = await Promise.all(agents.map((x) => x.ask(['counters'])));
+    for (const [name, value] of Object.entries(story.sysctls ?? {}))
+      for (const ns of ['A', 'B'])
+        await stage.call([ns, 'write', `/proc/sys/${name.replaceAll('.', '/')}`, value]);
+    for (const call of prologue(story)) await stage.call(call);
+    const before = await bothCounters(stage, story);
     const results: unknown[] = [];
     for (const call of story.calls) {
-      if (call[0] === 'wait') await sleep(Number(call[1]));
-      else {
-        results.push(await agents[call[0] === 'A' ? 0 : 1]?.ask(call.slice(1) as Value[]));
-        await sleep(STEP_S);
-      }
+      const result = await stage.call(call);
+      if (call[0] !== 'wait') results.push(result);
     }
-    await sleep(0.1);
-    const after = await Promise.all(agents.map((x) => x.ask(['counters'])));
-    const counters: Record<string, Counters> = {};
-    ['A', 'B'].forEach((n, i) => {
-      counters[n] = difference(before[i] as Counters, after[i] as Counters);
-    });
-    return { results, counters };
+    await stage.call(['wait', 0.1]);
+    const after = await bothCounters(stage, story);
+    return {
+      results,
+      counters: {
+        A: difference(before[0], after[0]),
+        B: difference(before[1], after[1]),
+      },
+    };
   } finally {
-    for (const agent of agents) agent.end();
-    for (const n of names) await exec('ip', ['netns', 'del', n]).catch(() => undefined);
+    await stage.close();
   }
+}
+
+async function bothCounters(stage: Stage, story: Story): Promise<[Counters, Counters]> {
+  return [
+    await countersOf(stage, story, 'A', ['lo', 'v0']),
+    await countersOf(stage, story, 'B', ['lo', 'v1']),
+  ];
+}
+
+/** All counters of a namespace, and those of its devices: `v0 rx_packets`. */
+async function countersOf(
+  stage: Stage,
+  story: Story,
+  ns: string,
+  devices: readonly string[],
+): Promise<Counters> {
+  const out = { ...((await stage.call([ns, 'counters'])) as Counters) };
+  if (story.devices !== true) return out;
+  for (const dev of devices) {
+    const path = `/sys/class/net/${dev}/statistics`;
+    for (const name of (await stage.call([ns, 'list', path])) as string[])
+      out[`${dev} ${name}`] = Number(await stage.call([ns, 'read', `${path}/${name}`]));
+  }
+  return out;
 }
 
 function difference(before: Counters, after: Counters): Counters {
@@ -397,108 +505,7 @@ function difference(before: Counters, after: Counters): Counters {
   return out;
 }
 
-function countersOf(net: NetNs): Counters {
-  return Object.fromEntries(Object.entries(MIB).map(([name, i]) => [name, net.mib[i] as number]));
-}
-
-function inWarren(story: Story): Outcome {
-  const world = createWorld();
-  const nets: Record<string, NetNs> = { A: world.addNet('A'), B: world.addNet('B') };
-  const { A, B: b } = nets as { A: NetNs; B: NetNs };
-  world.wire({ net: A, cidr: '10.0.0.1/24' }, { net: b, cidr: `${B}/24` });
-  for (const net of [A, b]) {
-    for (const [name, value] of Object.entries(story.sysctls ?? {})) setSysctl(net, name, value);
-  }
-  world.run(100_000);
-  const before = [countersOf(A), countersOf(b)];
-  const socks = new Map<Value, Socket>();
-  const results: unknown[] = [];
-  for (const call of story.calls) {
-    if (call[0] === 'wait') world.run(Number(call[1]) * 1_000_000);
-    else {
-      const [ns, op, ...args] = call as readonly [string, string, ...Value[]];
-      results.push(perform(world, nets[ns] as NetNs, socks, op, args));
-      world.run(STEP_S * 1_000_000);
-    }
-  }
-  world.run(100_000);
-  return {
-    results,
-    counters: {
-      A: difference(before[0] as Counters, countersOf(A)),
-      B: difference(before[1] as Counters, countersOf(b)),
-    },
-  };
-}
-
-function setSysctl(net: NetNs, name: string, value: string): void {
-  const set = (field: NumberField): void => {
-    net.sysctl = net.sysctl.with(field, Number(value));
-  };
-  if (name === 'net.ipv4.tcp_syncookies') set('tcpSyncookies');
-  else if (name === 'net.ipv4.tcp_fastopen') set('tcpFastopen');
-  else if (name === 'net.ipv4.tcp_tw_reuse') set('tcpTwReuse');
-  else if (name === 'net.ipv4.ip_local_port_range') {
-    const [low = 0, high = 0] = value.split(' ').map(Number);
-    net.sysctl = net.sysctl.with('ipLocalPortRange', [low, high]);
-  } else assert.fail(name);
-}
-
-function perform(
-  world: World,
-  net: NetNs,
-  socks: Map<Value, Socket>,
-  op: string,
-  a: readonly Value[],
-): unknown {
-  const [id = '', x = 0, y = 0, z = 0, w = 0] = a;
-  if (op === 'tcp' || op === 'udp') {
-    const made = Socket.create(net, 2, op === 'tcp' ? 1 : 2);
-    assert.ok(typeof made !== 'number');
-    socks.set(id, made);
-    return 0;
-  }
-  const s = socks.get(id);
-  assert.ok(s !== undefined, `no socket ${id}`);
-  const told = (n: unknown): unknown => (typeof n === 'number' && n < 0 ? errnoName(n) : n);
-  switch (op) {
-    case 'bind':
-      return told(s.bind(at(String(x), Number(y))));
-    case 'listen':
-      return told(s.listen(Number(x)));
-    case 'accept': {
-      const child = s.accept();
-      if (typeof child === 'number') return told(child);
-      socks.set(x, child);
-      return 0;
-    }
-    case 'connect':
-      return told(s.connect(at(String(x), Number(y))));
-    case 'send':
-      return told(s.send(new Uint8Array(Number(x)), Number(y)));
-    case 'sendto':
-      return told(s.sendto(new Uint8Array(Number(x)), Number(y), at(String(z), Number(w))));
-    case 'recv': {
-      const got = s.recv(Number(x), Number(y));
-      return typeof got === 'number' ? told(got) : got.len;
-    }
-    case 'set':
-      return told(s.setsockopt(Number(x), Number(y), z));
-    case 'get':
-      return told(s.getsockopt(Number(x), Number(y)));
-    case 'shutdown':
-      return told(s.shutdown(Number(x)));
-    case 'close':
-      return s.close();
-    case 'reset':
-      s.setsockopt(1, 13, { onoff: 1, linger: 0 });
-      return s.close();
-    default:
-      return assert.fail(`${op} ${world.clock.nowUs()}`);
-  }
-}
-
-test('Linux and Warren count the same', {
+test('S12: Linux and Warren count the same', {
   skip: skipReason(linuxMissing()),
   concurrency: 4,
   timeout: 120_000,
@@ -506,8 +513,8 @@ test('Linux and Warren count the same', {
   await Promise.all(
     STORIES.map((story) =>
       t.test(story.title, { timeout: 60_000 }, async () => {
-        const linux = await onLinux(story);
-        const warren = inWarren(story);
+        const linux = await tell(await LinuxStage.open(), story);
+        const warren = await tell(new WarrenStage(), story);
         assert.deepEqual(warren.results, linux.results);
         assert.deepEqual(warren.counters, linux.counters);
       }),

@@ -14,6 +14,7 @@ import { AddrControl } from './addr.ts';
 import { Addr6Control } from './addr6.ts';
 import { BridgeControl } from './bridge.ts';
 import { findDevice } from './find-device.ts';
+import { NetFs } from './fs/net-fs.ts';
 import { guarded } from './guard.ts';
 import { runIp } from './ip/ip.ts';
 import type { Kernel } from './kernel.ts';
@@ -104,6 +105,11 @@ export class Namespace {
   /** Null when anonymous. */
   get name(): string | null {
     return this.net.name;
+  }
+
+  /** /proc/net, /proc/sys/net and /sys/class/net as a tree that is read and written by path. */
+  get fs(): NetFs {
+    return new NetFs(this);
   }
 
   /** What rtnetlink would multicast: changes of links, addresses, routes, neighbours. */

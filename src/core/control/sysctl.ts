@@ -4,7 +4,7 @@
  * `net/ipv4/devinet.c` and `net/core/neighbour.c`.
  */
 
-import { EINVAL, ENOENT, EPERM, NetError } from '../errno.ts';
+import { EACCES, EINVAL, ENOENT, EPERM, NetError } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import type { Ipv4Device } from '../network/ipv4/device.ts';
@@ -30,7 +30,8 @@ import { INERT_SYSCTLS, type InertSysctl } from './sysctl-inert.ts';
 
 /** One sysctl: how it reads and how it is written. */
 interface Variable {
-  readonly get: () => string;
+  /** Absent: write only. */
+  readonly get?: () => string;
   /** Absent: read only. Throws EINVAL. */
   readonly set?: (text: string) => void;
 }
@@ -80,7 +81,10 @@ export class SysctlControl {
 
   /** The value as `sysctl -n` prints it. Slashes may stand for dots. ENOENT: there is no such name. */
   get(name: string): string {
-    return this.find(name).get();
+    const { get } = this.find(name);
+    if (get === undefined)
+      throw new NetError(EACCES, 'sysctl', `permission denied on key "${name}"`);
+    return get();
   }
 
   /** Writes; a number is as good as its text. EINVAL: out of range; EPERM: read only. */
@@ -97,10 +101,16 @@ export class SysctlControl {
     const all = this.names().filter(
       (n) => wanted === '' || n === wanted || n.startsWith(`${wanted}.`),
     );
-    return new Map(all.sort(byName).map((n) => [n, this.find(n).get()]));
+    const values = new Map<string, string>();
+    for (const name of all.sort(byName)) {
+      const value = this.find(name).get?.();
+      if (value !== undefined) values.set(name, value);
+    }
+    return values;
   }
 
-  private names(): string[] {
+  /** Names of all that is there, in no particular order. */
+  names(): string[] {
     const names = [...NUMBER_SYSCTLS, ...INERT_SYSCTLS, ...IPV6_SYSCTLS]
       .map((s) => s.name)
       .concat(SPECIAL);
@@ -116,6 +126,14 @@ export class SysctlControl {
         names.push(...Object.keys(NEIGH_CONF_NAMES).map((n) => `${prefix}${dir}.${n}`));
     // What does not exist for a device (an MTU too small for IPv6) is not listed.
     return names.filter((n) => this.lookUp(n) !== undefined);
+  }
+
+  /** Permissions of a sysctl's file; undefined: there is no such name. */
+  mode(name: string): number | undefined {
+    const variable = this.lookUp(dotted(name));
+    if (variable === undefined) return undefined;
+    if (variable.get === undefined) return 0o200;
+    return variable.set === undefined ? 0o444 : 0o644;
   }
 
   private find(given: string): Variable {
@@ -390,6 +408,14 @@ export class SysctlControl {
             this.net.tcp.fastOpenKeys = fastOpenKeys(name, text);
           },
         };
+      // What was learnt of single destinations is forgotten.
+      case 'net.ipv4.route.flush':
+        return {
+          set: () => {
+            net.ipv4.exceptions.clear();
+            net.ipv4.changed();
+          },
+        };
       case DEVCONF_INHERIT:
         return this.isInitial ? this.devconfInherit() : undefined;
       default:
@@ -450,6 +476,7 @@ const SPECIAL: readonly string[] = [
   'net.ipv4.tcp_allowed_congestion_control',
   'net.ipv4.tcp_available_congestion_control',
   'net.ipv4.tcp_congestion_control',
+  'net.ipv4.route.flush',
 ];
 
 /** `net/ipv4/conf/eth0.1/x` and `net.ipv4.conf.eth0/1.x` are the same: the first separator rules. */

@@ -50,6 +50,8 @@ export abstract class DatagramSock extends Sock {
   readonly queue: PacketQueue = new PacketQueue();
   /** Bytes charged for what waits in the queue (`sk_rmem_alloc`). */
   rmemAlloc = 0;
+  /** Packets that found the queue full (`sk_drops`). */
+  drops = 0;
   /** connect() was called (`TCP_ESTABLISHED`). */
   connected = false;
   /** bind() chose the address / the port (`SOCK_BINDADDR_LOCK`, `SOCK_BINDPORT_LOCK`). */
@@ -200,7 +202,10 @@ export abstract class DatagramSock extends Sock {
   /** Queues a received packet; false: the buffer is full (`sock_queue_rcv_skb`). */
   enqueue(pkt: Packet): boolean {
     const size = this.sizeOf(pkt);
-    if (!this.hasRoom(size)) return false;
+    if (!this.hasRoom(size)) {
+      this.drops++;
+      return false;
+    }
     this.rmemAlloc += size;
     this.queue.push(pkt);
     if (this.onEvent !== null) this.onEvent(EPOLLIN | EPOLLRDNORM);

@@ -5,6 +5,7 @@
  */
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINVAL, ENETUNREACH, ENODEV } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
+import { MIB6 } from '../mib6.ts';
 import { ownerOf } from '../network/ipv6/address.ts';
 import { routeOutput6, sourceOf6 } from '../network/route6/output.ts';
 import type { Route6 } from '../network/route6/route.ts';
@@ -103,7 +104,10 @@ export function lookUp6(
   let via = oif === 0 ? sk.boundDevIf : oif;
   if (via === 0) via = isMulticast6(daddr) ? v6.mcastOif : v6.unicastOif;
   const route = routeOutput6(sk.net, daddr, src, via);
-  if (typeof route === 'number') return route;
+  if (typeof route === 'number') {
+    if (route === -ENETUNREACH) sk.net.ipv6.mib[MIB6.Ip6OutNoRoutes]++;
+    return route;
+  }
   if (!isAny6(src)) return { route, src };
   const chosen = sourceOf6(sk.net, route, daddr);
   if (chosen === null) return isLinkLocal6(daddr) ? -EADDRNOTAVAIL : -ENETUNREACH;

@@ -9,6 +9,8 @@ export const ICMP_TIME_EXCEEDED = 11;
 export const ICMP_PARAMETERPROB = 12;
 export const ICMP_TIMESTAMP = 13;
 export const ICMP_TIMESTAMPREPLY = 14;
+export const ICMP_ADDRESS = 17;
+export const ICMP_ADDRESSREPLY = 18;
 
 export const ICMP_NET_UNREACH = 0;
 export const ICMP_HOST_UNREACH = 1;

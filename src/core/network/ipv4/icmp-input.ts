@@ -6,6 +6,8 @@ import type { NetNs } from '../../net.ts';
 import { BAD_L4_CSUM, type Packet } from '../../packet.ts';
 import { flatten } from '../../wire/frame.ts';
 import {
+  ICMP_ADDRESS,
+  ICMP_ADDRESSREPLY,
   ICMP_DEST_UNREACH,
   ICMP_ECHO,
   ICMP_ECHOREPLY,
@@ -23,8 +25,6 @@ import { icmpErrorInput } from './icmp-error.ts';
 import { NR_ICMP_TYPES } from './icmp-limit.ts';
 import { timestampMs } from './options.ts';
 
-const ICMP_ADDRESS = 17;
-const ICMP_ADDRESSREPLY = 18;
 /** RFC 8335: not answered unless net.ipv4.icmp_echo_enable_probe says so, and not an error either. */
 const ICMP_EXT_ECHO = 42;
 const ICMP_EXT_ECHOREPLY = 43;

@@ -10,6 +10,8 @@ import { PACKET_HOST, type Packet, type Payload } from '../../packet.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
 import { ipBytes } from '../../wire/frame.ts';
 import {
+  ICMP_ADDRESS,
+  ICMP_ADDRESSREPLY,
   ICMP_DEST_UNREACH,
   ICMP_ECHO,
   ICMP_ECHOREPLY,
@@ -195,6 +197,12 @@ export function icmpOutCount(net: NetNs, type: number): void {
       break;
     case ICMP_TIMESTAMPREPLY:
       mib[MIB.IcmpOutTimestampReps]++;
+      break;
+    case ICMP_ADDRESS:
+      mib[MIB.IcmpOutAddrMasks]++;
+      break;
+    case ICMP_ADDRESSREPLY:
+      mib[MIB.IcmpOutAddrMaskReps]++;
       break;
     default:
       break;

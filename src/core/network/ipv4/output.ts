@@ -32,9 +32,6 @@ export function ipLocalOut(net: NetNs, pkt: Packet): number {
 function ipOutput(pkt: Packet, net: NetNs): number {
   const route = pkt.route as Route;
   const len = ipLength(pkt);
-  const { mib } = net;
-  mib[MIB.IpOutTransmits]++;
-  mib[MIB.IpExtOutOctets] += len;
   pkt.dev = route.dev;
   if (route.type === RTN_MULTICAST) {
     if (!pkt.noLoop && isMember(pkt, route)) loopBack(pkt, route, net);
@@ -53,8 +50,6 @@ function ipOutput(pkt: Packet, net: NetNs): number {
 export function ipForwardOutput(pkt: Packet, net: NetNs, mtu: number): void {
   const route = pkt.route as Route;
   const len = ipLength(pkt);
-  net.mib[MIB.IpOutTransmits]++;
-  net.mib[MIB.IpExtOutOctets] += len;
   pkt.dev = route.dev;
   if (len <= mtu) transmit(pkt, route, net);
   else outputLarge(pkt, route, net, mtu);
@@ -107,7 +102,11 @@ function outputSized(pkt: Packet, route: Route, net: NetNs, mtu: number): number
 /** To the neighbour that is the next hop (`ip_finish_output2`). */
 function transmit(pkt: Packet, route: Route, net: NetNs): number {
   const { dev } = route;
-  if (route.type !== RTN_UNICAST) countGroup(net, route, ipLength(pkt));
+  const { mib } = net;
+  const len = ipLength(pkt);
+  mib[MIB.IpOutTransmits]++;
+  mib[MIB.IpExtOutOctets] += len;
+  if (route.type !== RTN_UNICAST) countGroup(net, route, len);
   if (dev.hardHeaderLen === 0 || (dev.flags & IFF_LOOPBACK) !== 0) {
     pkt.eth = null;
     return devQueueXmit(pkt);

@@ -61,6 +61,11 @@ export class Ipv4State {
     return this.peersMade;
   }
 
+  /** Null while no fragment ever came. */
+  get reassemblyMaybe(): Reassembly | null {
+    return this.reassemblyMade;
+  }
+
   /** Made when the first fragment comes. */
   get reassembly(): Reassembly {
     this.reassemblyMade ??= new Reassembly(this.net);

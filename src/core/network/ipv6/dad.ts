@@ -27,7 +27,7 @@ export function dadStart(a: Ipv6Address): void {
   const { dev } = a;
   const ipv6 = dev.ipv6 as Ipv6Device;
   const group = solicitedNode(a.addr);
-  if (!a.joined) {
+  if (!a.joined && (dev.flags & (IFF_NOARP | IFF_LOOPBACK)) === 0) {
     a.joined = true;
     joinGroup6(dev, group);
   }

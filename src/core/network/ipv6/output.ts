@@ -35,8 +35,6 @@ export function ip6Output(pkt: Packet, net: NetNs): number {
     drop(net, pkt, 'IPV6DISABLED', route.dev.name);
     return 0;
   }
-  mib[MIB6.Ip6OutTransmits]++;
-  mib[MIB6.Ip6OutOctets] += len;
   const mtu = pkt.linkMtu ? Math.min(route.dev.mtu, IP6_MAX_MTU) : route.mtu(net.kernel.nowUs);
   if (len <= mtu) return transmit(pkt, route, net);
   return outputLarge(pkt, route, net, mtu);
@@ -46,9 +44,6 @@ export function ip6Output(pkt: Packet, net: NetNs): number {
 export function ip6ForwardOutput(pkt: Packet, net: NetNs, mtu: number): void {
   const route = pkt.route6 as Route6;
   const len = ipLength(pkt);
-  const { mib } = net.ipv6;
-  mib[MIB6.Ip6OutTransmits]++;
-  mib[MIB6.Ip6OutOctets] += len;
   pkt.dev = route.dev;
   if (len <= mtu) transmit(pkt, route, net);
   else outputLarge(pkt, route, net, mtu);
@@ -89,6 +84,9 @@ function outputSized(pkt: Packet, route: Route6, net: NetNs, mtu: number): numbe
 function transmit(pkt: Packet, route: Route6, net: NetNs): number {
   const { dev } = route;
   const ip = pkt.ip6 as Ipv6Header;
+  const { mib } = net.ipv6;
+  mib[MIB6.Ip6OutTransmits]++;
+  mib[MIB6.Ip6OutOctets] += ipLength(pkt);
   if (isMulticast6(ip.dst) && !toGroup(pkt, route, net, ip)) return 0;
   if (dev.hardHeaderLen === 0 || (dev.flags & IFF_LOOPBACK) !== 0) {
     pkt.eth = null;

@@ -101,6 +101,11 @@ export class Ipv6State {
     return this.peersMade;
   }
 
+  /** Null while no fragment ever came. */
+  get reassemblyMaybe(): Reassembly6 | null {
+    return this.reassemblyMade;
+  }
+
   /** Made when the first fragment comes. */
   get reassembly(): Reassembly6 {
     this.reassemblyMade ??= new Reassembly6(this.net, this.key);

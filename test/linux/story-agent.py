@@ -1,11 +1,34 @@
 """Makes socket calls in a namespace as told on stdin, one JSON list a line, and answers with the result."""
 import errno
 import json
+import os
 import socket
 import struct
 import sys
 
 socks = {}
+KINDS = {
+    "tcp": (socket.AF_INET, socket.SOCK_STREAM, 0),
+    "udp": (socket.AF_INET, socket.SOCK_DGRAM, 0),
+    "raw": (socket.AF_INET, socket.SOCK_RAW, 1),
+    "ping": (socket.AF_INET, socket.SOCK_DGRAM, 1),
+    "tcp6": (socket.AF_INET6, socket.SOCK_STREAM, 0),
+    "udp6": (socket.AF_INET6, socket.SOCK_DGRAM, 0),
+    "raw6": (socket.AF_INET6, socket.SOCK_RAW, 58),
+    "ping6": (socket.AF_INET6, socket.SOCK_DGRAM, 58),
+}
+
+
+def name(e):
+    return errno.errorcode[e.errno].replace("ENOTSUP", "EOPNOTSUPP")
+
+
+def entry(path):
+    try:
+        with open(path) as f:
+            return f.read()
+    except OSError as e:
+        return name(e)
 
 
 def counters():
@@ -17,15 +40,29 @@ def counters():
             group = names.split()[0][:-1]
             for name, value in zip(names.split()[1:], values.split()[1:]):
                 out[group + name] = int(value)
+    with open("/proc/net/snmp6") as f:
+        for line in f:
+            name, value = line.split()
+            out[name] = int(value)
     return out
 
 
 def run(op, *a):
     if op == "counters":
         return counters()
-    if op == "tcp" or op == "udp":
-        kind = socket.SOCK_STREAM if op == "tcp" else socket.SOCK_DGRAM
-        socks[a[0]] = socket.socket(socket.AF_INET, kind)
+    if op == "read":
+        return entry(a[0])
+    if op == "write":
+        fd = os.open(a[0], os.O_WRONLY)
+        try:
+            os.write(fd, a[1].encode())
+        finally:
+            os.close(fd)
+        return 0
+    if op == "list":
+        return sorted(os.listdir(a[0]))
+    if op in KINDS:
+        socks[a[0]] = socket.socket(*KINDS[op])
         socks[a[0]].setblocking(False)
         return 0
     s = socks[a[0]]
@@ -42,6 +79,10 @@ def run(op, *a):
         return s.send(b"a" * a[1], a[2] if len(a) > 2 else 0)
     elif op == "sendto":
         return s.sendto(b"a" * a[1], a[2], (a[3], a[4]))
+    elif op == "sendhex":
+        return s.sendto(bytes.fromhex(a[1]), 0, (a[2], a[3]))
+    elif op == "join":
+        s.setsockopt(socket.IPPROTO_IP, 35, socket.inet_aton(a[1]) + socket.inet_aton(a[2]))
     elif op == "recv":
         return len(s.recv(a[1], a[2] if len(a) > 2 else 0))
     elif op == "set":
@@ -63,5 +104,5 @@ for line in sys.stdin:
     try:
         result = run(*json.loads(line))
     except OSError as e:
-        result = errno.errorcode[e.errno]
+        result = name(e)
     print(json.dumps(result), flush=True)
