@@ -8,7 +8,7 @@ import { epollEvent, iovecs, messageHeader, pollFds } from './call-structs.ts';
 import { optionCheck, optionValue } from './option-words.ts';
 import type { CallAction, Position, Value } from './script.ts';
 import { ERRNOS, nameOfErrno } from './symbols.ts';
-import type { Address, CallBuffer, Call, CallResult } from './target.ts';
+import type { Address, Call, CallBuffer, CallResult } from './target.ts';
 import type { Words } from './values.ts';
 
 /** Largest buffer that a call may have. */

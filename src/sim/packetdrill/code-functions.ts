@@ -43,7 +43,10 @@ export function callFunction(name: string, args: readonly CodeValue[], line: num
       throw new CodeError(line, 'len() needs a list or a text');
     case 'range':
     case 'xrange':
-      return range(args.map((v) => number(v, name, line)), line);
+      return range(
+        args.map((v) => number(v, name, line)),
+        line,
+      );
     case 'list':
     case 'tuple':
       return typeof first === 'string' ? [...first] : Array.isArray(first) ? first : [];
@@ -82,7 +85,9 @@ function toNumber(n: number, line: number): number {
 
 function toInteger(v: CodeValue, base: CodeValue | undefined, line: number): number {
   if (base === undefined) return toNumber(Math.trunc(Number(v)), line);
-  const text = String(v).trim().replace(/^0[xXbBoO]/, '');
+  const text = String(v)
+    .trim()
+    .replace(/^0[xXbBoO]/, '');
   return toNumber(Number.parseInt(text, number(base, 'int', line) || 10), line);
 }
 
@@ -101,7 +106,8 @@ function based(name: string, n: number): string {
 }
 
 function range(args: readonly number[], line: number): number[] {
-  const [from, to, step = 1] = args.length < 2 ? [0, args[0] ?? 0] : (args as [number, number, number]);
+  const [from, to, step = 1] =
+    args.length < 2 ? [0, args[0] ?? 0] : (args as [number, number, number]);
   if (step === 0) throw new CodeError(line, 'range() goes nowhere');
   const n = Math.max(0, Math.ceil((to - from) / step));
   if (n > MAX_RANGE) throw new CodeError(line, 'this range is too long');
@@ -124,7 +130,12 @@ export function callMethod(
   throw new CodeError(line, `".${name}()" is not supported in code`);
 }
 
-function callModule(module: string, name: string, args: readonly CodeValue[], line: number): CodeValue {
+function callModule(
+  module: string,
+  name: string,
+  args: readonly CodeValue[],
+  line: number,
+): CodeValue {
   const fits = module === 'math' && /^(?:floor|ceil|sqrt|log2?|log10|exp|fabs|pow)$/.test(name);
   if (!fits) throw new CodeError(line, `"${module}.${name}()" is not supported in code`);
   const numbers = args.map((v) => number(v, name, line));
@@ -197,7 +208,8 @@ function specified(value: CodeValue, spec: string): string {
   const n = Number(value);
   if (/[di]/.test(kind)) text = String(Math.trunc(n));
   else if (/[xX]/.test(kind)) text = n.toString(16);
-  else if (kind === 'f' || (kind === '' && precision !== undefined)) text = n.toFixed(Number(precision ?? 6));
+  else if (kind === 'f' || (kind === '' && precision !== undefined))
+    text = n.toFixed(Number(precision ?? 6));
   if (kind === 'X') text = text.toUpperCase();
   const size = Number(width || 0);
   if (flags.includes('-') || flags.includes('<')) return text.padEnd(size);

@@ -1,7 +1,16 @@
 /** Tokens of the Python that stands between `%{` and `}%`: lines, their indentation, and their words. */
 
 export interface CodeToken {
-  readonly kind: 'name' | 'number' | 'text' | 'format' | 'sign' | 'newline' | 'indent' | 'dedent' | 'end';
+  readonly kind:
+    | 'name'
+    | 'number'
+    | 'text'
+    | 'format'
+    | 'sign'
+    | 'newline'
+    | 'indent'
+    | 'dedent'
+    | 'end';
   readonly text: string;
   readonly line: number;
 }
@@ -21,7 +30,8 @@ const SIGNS =
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NUMBER =
   /0[xX][0-9a-fA-F_]+|0[oO][0-7]+|0[bB][01]+|\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?/y;
-const TEXT = /(?:[rbuRBUfF](?=['"]))?(?:'''([\s\S]*?)'''|"""([\s\S]*?)"""|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")/y;
+const TEXT =
+  /(?:[rbuRBUfF](?=['"]))?(?:'''([\s\S]*?)'''|"""([\s\S]*?)"""|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")/y;
 const BLANK = /[ \t\r\f]+|\\\r?\n|#[^\n]*/y;
 const OPENING = '([{';
 const CLOSING = ')]}';

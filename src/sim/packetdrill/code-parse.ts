@@ -245,8 +245,7 @@ class Parser {
   private simple(): Statement {
     this.operators = 0;
     const { line } = this.token;
-    for (const kind of ['pass', 'break', 'continue'] as const)
-      if (this.take(kind)) return { kind };
+    for (const kind of ['pass', 'break', 'continue'] as const) if (this.take(kind)) return { kind };
     if (this.take('import')) return this.importStatement(false);
     if (this.take('from')) return this.importStatement(true);
     if (this.is('print')) {

@@ -1,6 +1,7 @@
 /** Runs code of scripts: Python's rules for numbers, texts, lists and truth. */
-import { CodeError } from './code-lex.ts';
+
 import { callFunction, callMethod, percent } from './code-functions.ts';
+import { CodeError } from './code-lex.ts';
 import type { Expr, Statement } from './code-parse.ts';
 import { type CodeValue, format, number, ordered, same, truth } from './code-values.ts';
 

@@ -1,8 +1,8 @@
 /** Runs command lines: control structures, variables, redirections. What programs do is the host's. */
 import {
   type Command,
-  parseShell,
   type Pipeline,
+  parseShell,
   type Redirected,
   type Redirection,
   type ShellList,
@@ -126,7 +126,10 @@ export class ShellRun {
     const appends = new Set<string>();
     for (const { fd, to, append } of redirections) {
       if (fd === 0) continue;
-      const file = typeof to === 'number' ? (targets[to] as string | number) : `f${expandWhole(to, this.scope)}`;
+      const file =
+        typeof to === 'number'
+          ? (targets[to] as string | number)
+          : `f${expandWhole(to, this.scope)}`;
       targets[fd] = file;
       if (typeof file === 'string' && typeof to !== 'number') {
         if (!append) this.host.writeFile(file.slice(1), '', false);

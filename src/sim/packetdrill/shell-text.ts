@@ -76,7 +76,8 @@ const grep: Program = (args, input, host) => {
   lines(textOf(files, input, host)).forEach((line, i) => {
     if (test.test(line) === on.has('v')) return;
     const prefix = on.has('n') ? `${i + 1}:` : '';
-    if (on.has('o')) for (const m of line.matchAll(new RegExp(word, flags))) found.push(prefix + m[0]);
+    if (on.has('o'))
+      for (const m of line.matchAll(new RegExp(word, flags))) found.push(prefix + m[0]);
     else found.push(prefix + line);
   });
   const shown = found.slice(0, Number(values.get('m') ?? found.length));
@@ -188,14 +189,18 @@ const uniq: Program = (args, input, host) => {
     if (last?.line === line) last.n++;
     else out.push({ line, n: 1 });
   }
-  return ok(joined(out.map(({ line, n }) => (on.has('c') ? `${String(n).padStart(7)} ${line}` : line))));
+  return ok(
+    joined(out.map(({ line, n }) => (on.has('c') ? `${String(n).padStart(7)} ${line}` : line))),
+  );
 };
 
 /** `awk '{print $2}'`, `awk '/x/ {print $1, $NF}'`, with `-F`. */
 const awk: Program = (args, input, host) => {
   const { values, rest } = split('awk', args, '', 'F');
   const [program = '', ...files] = rest;
-  const m = /^\s*(?:\/((?:[^/\\]|\\.)*)\/)?\s*(?:\{\s*print\s*([^}]*?)\s*;?\s*\})?\s*$/.exec(program);
+  const m = /^\s*(?:\/((?:[^/\\]|\\.)*)\/)?\s*(?:\{\s*print\s*([^}]*?)\s*;?\s*\})?\s*$/.exec(
+    program,
+  );
   if (m === null) return refuse('awk', program);
   const separator = values.get('F');
   const items = m[2] === undefined || m[2] === '' ? ['$0'] : m[2].split(/\s*,\s*/);
@@ -209,7 +214,16 @@ const awk: Program = (args, input, host) => {
       if (/^\$\d+$/.test(item)) return fields[Number(item.slice(1)) - 1] ?? '';
       return /^".*"$/.test(item) ? item.slice(1, -1) : refuse('awk', program);
     };
-    return [items.map((item) => item.split(/\s+(?=[$"])/).map(value).join('')).join(' ')];
+    return [
+      items
+        .map((item) =>
+          item
+            .split(/\s+(?=[$"])/)
+            .map(value)
+            .join(''),
+        )
+        .join(' '),
+    ];
   });
   return ok(joined(out));
 };
@@ -226,7 +240,10 @@ const sed: Program = (args, input, host) => {
   if (swap !== null) {
     const [, , from = '', to = '', flags = ''] = swap;
     const pattern = new RegExp(basic(from, extended), flags.replaceAll('p', ''));
-    const by = to.replace(/\$/g, '$$$$').replace(/\\(\d)/g, '$$$1').replace(/(?<!\\)&/g, '$$&');
+    const by = to
+      .replace(/\$/g, '$$$$')
+      .replace(/\\(\d)/g, '$$$1')
+      .replace(/(?<!\\)&/g, '$$&');
     const changed = all.map((l) => l.replace(pattern, by));
     if (!on.has('n')) return ok(joined(changed));
     return ok(joined(changed.filter((l, i) => flags.includes('p') && l !== all[i])));
@@ -234,8 +251,12 @@ const sed: Program = (args, input, host) => {
   if (pick === null) return refuse('sed', script);
   const [, line, pattern, verb] = pick;
   const fits = (text: string, i: number): boolean =>
-    line === undefined ? new RegExp(basic(pattern ?? '', extended)).test(text) : Number(line) === i + 1;
-  return ok(joined(all.filter((l, i) => (verb === 'd' ? !fits(l, i) : fits(l, i) || !on.has('n')))));
+    line === undefined
+      ? new RegExp(basic(pattern ?? '', extended)).test(text)
+      : Number(line) === i + 1;
+  return ok(
+    joined(all.filter((l, i) => (verb === 'd' ? !fits(l, i) : fits(l, i) || !on.has('n')))),
+  );
 };
 
 const seq: Program = (args) => {
@@ -255,7 +276,9 @@ const printf: Program = ([format = '', ...args]) => {
     out += format
       .replace(/\\n/g, '\n')
       .replace(/\\t/g, '\t')
-      .replace(/\\x([0-9a-fA-F]{1,2})/g, (_, h: string) => String.fromCharCode(Number.parseInt(h, 16)))
+      .replace(/\\x([0-9a-fA-F]{1,2})/g, (_, h: string) =>
+        String.fromCharCode(Number.parseInt(h, 16)),
+      )
       .replace(/\\0/g, '\0')
       .replace(/%(-?\d*)([sdcxu%])/g, (_, width: string, kind: string) => {
         if (kind === '%') return '%';
@@ -295,9 +318,17 @@ export const TEXT_PROGRAMS: Readonly<Record<string, Program>> = {
   seq,
   printf,
   echo,
-  cat: (args, input, host) => ok(textOf(args.filter((a) => a === '-' || !a.startsWith('-')), input, host)),
+  cat: (args, input, host) =>
+    ok(
+      textOf(
+        args.filter((a) => a === '-' || !a.startsWith('-')),
+        input,
+        host,
+      ),
+    ),
   tee: (args, input, host) => {
-    for (const file of args) if (!file.startsWith('-')) host.writeFile(file, input, args.includes('-a'));
+    for (const file of args)
+      if (!file.startsWith('-')) host.writeFile(file, input, args.includes('-a'));
     return ok(input);
   },
   basename: ([path = '']) => ok(`${path.slice(path.lastIndexOf('/') + 1)}\n`),
@@ -329,10 +360,16 @@ export function testExpression(name: string, args: readonly string[], host: Shel
   if (name === '[' && words.pop() !== ']') throw new Error('"[" has no "]"');
   const or = words.lastIndexOf('-o');
   if (or > 0)
-    return testExpression('test', words.slice(0, or), host) || testExpression('test', words.slice(or + 1), host);
+    return (
+      testExpression('test', words.slice(0, or), host) ||
+      testExpression('test', words.slice(or + 1), host)
+    );
   const and = words.lastIndexOf('-a');
   if (and > 0)
-    return testExpression('test', words.slice(0, and), host) && testExpression('test', words.slice(and + 1), host);
+    return (
+      testExpression('test', words.slice(0, and), host) &&
+      testExpression('test', words.slice(and + 1), host)
+    );
   if (words[0] === '!' && words.length > 1) return !testExpression('test', words.slice(1), host);
   const [a = '', b = '', c = ''] = words;
   if (words.length <= 1) return a !== '';

@@ -153,7 +153,10 @@ function arithmetic(text: string, scope: WordScope): number {
     while (/\s/.test(source[at] ?? '')) at++;
     const found = words.find((w) => source.startsWith(w, at));
     // "<" is not the first half of "<<".
-    if (found === undefined || (found.length === 1 && source.startsWith(found + found, at) && '<>&|'.includes(found)))
+    if (
+      found === undefined ||
+      (found.length === 1 && source.startsWith(found + found, at) && '<>&|'.includes(found))
+    )
       return null;
     at += found.length;
     return found;

@@ -71,7 +71,7 @@ export function copyFile(files: Files, args: readonly string[]): void {
   const size = (name: string, otherwise: number): number => {
     const m = /^(\d+)([kKMG]?)B?$/.exec(values.get(name) ?? '');
     if (m === null) return otherwise;
-    return Number(m[1]) * (({ k: 1024, K: 1024, M: 1 << 20, G: 1 << 30 })[m[2] ?? ''] ?? 1);
+    return Number(m[1]) * ({ k: 1024, K: 1024, M: 1 << 20, G: 1 << 30 }[m[2] ?? ''] ?? 1);
   };
   const source = values.get('if') ?? '/dev/null';
   const from = files.open(source, 0);

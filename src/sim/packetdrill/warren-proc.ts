@@ -48,8 +48,13 @@ function hex(value: number, width: number): string {
 
 /** The address as the machine's own integer: its bytes are turned round. */
 function end({ address, port }: SocketEnd): string {
-  const bytes = /^\d+\.\d+\.\d+\.\d+$/.test(address) ? address.split('.').map(Number) : [0, 0, 0, 0];
-  return `${bytes.reverse().map((b) => hex(b, 2)).join('')}:${hex(port, 4)}`;
+  const bytes = /^\d+\.\d+\.\d+\.\d+$/.test(address)
+    ? address.split('.').map(Number)
+    : [0, 0, 0, 0];
+  return `${bytes
+    .reverse()
+    .map((b) => hex(b, 2))
+    .join('')}:${hex(port, 4)}`;
 }
 
 /** Two lines per group: names, values. */

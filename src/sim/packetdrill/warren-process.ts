@@ -14,16 +14,16 @@ import {
 import type { NetNs } from '../../core/net.ts';
 import { Socket } from '../../core/socket/socket.ts';
 import type { Timer } from '../../core/timer.ts';
-import { EPOLLERR, EPOLLHUP, MSG_DONTWAIT, MSG_TRUNC, MSG_WAITALL } from '../../core/transport/sock.ts';
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  MSG_DONTWAIT,
+  MSG_TRUNC,
+  MSG_WAITALL,
+} from '../../core/transport/sock.ts';
 import { TcpSock } from '../../core/transport/tcp/sock.ts';
 import { type Call, type CallResult, isBad, type PendingCall } from './target.ts';
-import {
-  fromControl,
-  fromSockAddr,
-  toControl,
-  toOption,
-  toSockAddr,
-} from './warren-abi.ts';
+import { fromControl, fromSockAddr, toControl, toOption, toSockAddr } from './warren-abi.ts';
 import { Epoll } from './warren-epoll.ts';
 import { type DiskFile, Files } from './warren-files.ts';
 import {
@@ -32,8 +32,8 @@ import {
   getsockopt,
   ioctl,
   joined,
-  onDisk,
   type Outcome,
+  onDisk,
   total,
   unreadable,
   unwritable,
@@ -522,7 +522,12 @@ export class WarrenProcess {
 
   private pipe(flags: number): Outcome {
     const pipe = new Pipe();
-    const common = { socket: null, epoll: null, disk: null, fdFlags: (flags & SOCK_CLOEXEC) !== 0 ? 1 : 0 };
+    const common = {
+      socket: null,
+      epoll: null,
+      disk: null,
+      fdFlags: (flags & SOCK_CLOEXEC) !== 0 ? 1 : 0,
+    };
     const read = this.open({
       ...common,
       pipe: { pipe, writes: false },

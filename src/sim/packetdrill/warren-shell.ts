@@ -3,9 +3,9 @@
  * Linux host. What is not here is refused by name.
  */
 import type { Namespace } from '../../core/control/namespace.ts';
+import { NetError } from '../../core/errno.ts';
 import type { ToolContext, ToolResult } from '../../tools/index.ts';
 import { ssTool, tcTool } from '../../tools/index.ts';
-import { NetError } from '../../core/errno.ts';
 import { DEFAULTS } from './profile.ts';
 import { type ProgramResult, type ShellHost, ShellRun } from './shell-run.ts';
 import { TEXT_PROGRAMS } from './shell-text.ts';

@@ -1,7 +1,6 @@
 /** /proc/net/fib_trie and fib_triestat: IPv4's tables as Linux keeps them (`fib_trie_seq_show`, `fib_triestat_seq_show`). */
 import type { NetNs } from '../../net.ts';
 import {
-  type FibRoute,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_SCOPE_NOWHERE,
@@ -10,6 +9,7 @@ import {
   RT_TABLE_LOCAL,
   RT_TABLE_MAIN,
 } from '../../network/route/fib.ts';
+import type { FibRoute } from '../../network/route/fib-route.ts';
 import { formatIpv4 } from '../../util/address.ts';
 import { LcTrie, type TrieChild, TrieLeaf, TrieNode } from './lc-trie.ts';
 

@@ -4,7 +4,8 @@
  */
 import { NUD_NOARP, NUD_PERMANENT, NUD_VALID } from '../../link/neighbour-state.ts';
 import type { NetNs } from '../../net.ts';
-import { type FibRoute, RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../../network/route/fib.ts';
+import { RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../../network/route/fib.ts';
+import type { FibRoute } from '../../network/route/fib-route.ts';
 import {
   RTN_ANYCAST,
   RTN_BLACKHOLE,

@@ -22,6 +22,7 @@ import { inPingpongMode } from '../../transport/tcp/pingpong.ts';
 import type { RequestSock } from '../../transport/tcp/request.ts';
 import type { TcpSock } from '../../transport/tcp/sock.ts';
 import type { TimeWaitSock } from '../../transport/tcp/time-wait-sock.ts';
+import { IN6ADDR_ANY, mappedAddr } from '../../util/ip6-addr.ts';
 import { clockTicks, hex, hexIpv4, hexIpv6Words, padded } from './hex.ts';
 
 const TAIL = 'st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
@@ -32,9 +33,11 @@ const MORE = ' ref pointer drops';
 const TCP_WIDTH = 149;
 const DATAGRAM_WIDTH = 127;
 
-/** The IPv6 side of what is in TCP's table; null: there is none. */
-function inet6Of(c: Connection): Inet6 | null {
-  return 'inet6' in c ? c.inet6 : null;
+/** Is it in tcp6? Sockets by their family, requests by their addresses. */
+function isInet6(c: Connection): boolean {
+  return c.state === TCP_NEW_SYN_RECV
+    ? c.ends !== null
+    : (c as TcpSock | TimeWaitSock).inet6 !== null;
 }
 
 function port(n: number): string {
@@ -54,7 +57,7 @@ export function* tcpLines(net: NetNs, v6: boolean): Generator<string> {
   for (const list of net.tcp.listeners.values())
     for (const sk of list) if ((sk.inet6 !== null) === v6) yield end(tcpSock(sk, slot++));
   for (const c of net.tcp.connections.values()) {
-    if ((inet6Of(c) !== null) !== v6) continue;
+    if (isInet6(c) !== v6) continue;
     if (c.state === TCP_TIME_WAIT) yield end(timeWait(net, c as TimeWaitSock, slot++));
     else if (c.state === TCP_NEW_SYN_RECV) yield end(request(net, c as RequestSock, slot++));
     else yield end(tcpSock(c as TcpSock, slot++));
@@ -63,11 +66,12 @@ export function* tcpLines(net: NetNs, v6: boolean): Generator<string> {
 
 /** `   0: 0100000A:0050 00000000:0000` */
 function tcpEnds(c: Connection, slot: number, listens: boolean): string {
-  const v6 = inet6Of(c);
   const sl = String(slot).padStart(4);
-  if (v6 !== null) {
-    const local = hexIpv6Words(listens ? v6.rcvSaddr : v6.saddr);
-    return `${sl}: ${local}:${port(c.sport)} ${hexIpv6Words(v6.daddr)}:${port(c.dport)}`;
+  if (isInet6(c)) {
+    const own = listens ? (c as TcpSock).inet6?.rcvSaddr : c.ends?.local;
+    const peer = listens ? IN6ADDR_ANY : (c.ends?.remote ?? mappedAddr(c.daddr));
+    const local = hexIpv6Words(own ?? mappedAddr(c.saddr));
+    return `${sl}: ${local}:${port(c.sport)} ${hexIpv6Words(peer)}:${port(c.dport)}`;
   }
   const local = listens ? (c as TcpSock).rcvSaddr : c.saddr;
   return `${sl}: ${hexIpv4(local)}:${port(c.sport)} ${hexIpv4(c.daddr)}:${port(c.dport)}`;

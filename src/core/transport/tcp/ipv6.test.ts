@@ -18,7 +18,7 @@ import { MIB } from '../../mib.ts';
 import { MIB6 } from '../../mib6.ts';
 import type { NetNs } from '../../net.ts';
 import { icmp6Send } from '../../network/ipv6/icmp.ts';
-import { NO_METRICS } from '../../network/route/fib.ts';
+import { NO_METRICS } from '../../network/route/fib-info.ts';
 import { fib6Add } from '../../network/route6/change.ts';
 import type { Packet } from '../../packet.ts';
 import { Socket } from '../../socket/socket.ts';
