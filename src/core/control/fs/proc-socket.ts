@@ -5,7 +5,6 @@
  */
 import type { NetNs } from '../../net.ts';
 import type { DatagramSock } from '../../transport/datagram.ts';
-import type { Inet6 } from '../../transport/inet6-state.ts';
 import type { Connection } from '../../transport/tcp/connection-table.ts';
 import {
   ICSK_TIME_NONE,
