@@ -141,8 +141,15 @@ export function kernelRoute6Add(
   const table = net.ipv6.table(r.table);
   const dst = prefixOf(r.dst, r.prefixLen);
   const twin = table
-    .at(dst, r.prefixLen)
-    .find((x) => x.metric === r.metric && x.nexthops[0]?.dev === dev && x.type === r.type);
+    .through(dev)
+    .find(
+      (x) =>
+        x.prefixLen === r.prefixLen &&
+        x.metric === r.metric &&
+        x.type === r.type &&
+        x.dst.equals(dst) &&
+        x.nexthops[0]?.dev === dev,
+    );
   const linkdown = dev.carrier || r.type === RTN_LOCAL || r.type === RTN_ANYCAST;
   const made = new FibRoute6({
     table: r.table,
@@ -171,8 +178,15 @@ export function kernelRoute6Del(
   const dst = prefixOf(addr, prefixLen);
   const route = dev.net.ipv6
     .findTable(tableId)
-    ?.at(dst, prefixLen)
-    .find((x) => x.protocol === RTPROT_KERNEL && x.type === type && x.nexthops[0]?.dev === dev);
+    ?.through(dev)
+    .find(
+      (x) =>
+        x.protocol === RTPROT_KERNEL &&
+        x.type === type &&
+        x.prefixLen === prefixLen &&
+        x.dst.equals(dst) &&
+        x.nexthops[0]?.dev === dev,
+    );
   if (route !== undefined) fib6Remove(dev.net, route);
 }
 
@@ -180,9 +194,8 @@ export function kernelRoute6Del(
 export function fib6SyncDown(dev: NetDevice, gone: boolean): void {
   const { net } = dev;
   for (const table of net.ipv6.allTables())
-    for (const route of table.list()) {
+    for (const route of table.through(dev)) {
       const rest = route.nexthops.filter((n) => n.dev !== dev);
-      if (rest.length === route.nexthops.length) continue;
       if (rest.length === 0) fib6Remove(net, route);
       else for (const n of route.nexthops) if (n.dev === dev) n.flags |= RTNH_F_DEAD;
       if (gone && rest.length > 0)
@@ -194,7 +207,7 @@ export function fib6SyncDown(dev: NetDevice, gone: boolean): void {
 /** The carrier went or came, or the device is up again (`rt6_sync_up`). */
 export function fib6SyncCarrier(dev: NetDevice): void {
   for (const table of dev.net.ipv6.allTables())
-    for (const route of table.list())
+    for (const route of table.through(dev))
       for (const n of route.nexthops) {
         if (n.dev !== dev) continue;
         if (dev.up) n.flags &= ~RTNH_F_DEAD;

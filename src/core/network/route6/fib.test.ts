@@ -57,6 +57,7 @@ for (const [name, make] of Object.entries({
             model = model.filter((r) => r !== route);
           }
           assert.equal(store.size, model.length);
+          assert.deepEqual(new Set(store.through(dev)), new Set(model));
           for (const addr of addresses) {
             const met: FibRoute6[] = [];
             let below = 129;

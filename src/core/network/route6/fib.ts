@@ -107,6 +107,11 @@ export class Fib6Table {
       this.move(new SmallFib6(), this.store.list());
   }
 
+  /** Routes that have a way through a device, in no particular order. */
+  through(dev: NetDevice): readonly FibRoute6[] {
+    return this.store.through(dev);
+  }
+
   /** What is inside of a prefix comes before it: the order in which Linux walks its tree. */
   list(): FibRoute6[] {
     return [...this.store.list()].sort((a, b) =>

@@ -1,6 +1,7 @@
 /**
  * The routes of a large IPv6 table: a map for each prefix length in use, searched from the longest.
  */
+import type { NetDevice } from '../../link/net-device.ts';
 import { type Ip6Addr, prefixOf } from '../../util/ip6-addr.ts';
 import { Ip6Map } from '../../util/ip6-map.ts';
 import type { FibRoute6 } from './fib.ts';
@@ -10,6 +11,8 @@ export class HashFib6 {
   private readonly byLength: Map<number, Ip6Map<FibRoute6[]>> = new Map();
   /** Lengths in use, longest first. */
   private lengths: readonly number[] = [];
+  /** Routes that have a way through a device: the event of one of many devices concerns few routes. */
+  private readonly byDevice: Map<NetDevice, Set<FibRoute6>> = new Map();
 
   /** Of the prefixes that hold `dst` and are shorter than `below`, the routes of the longest. */
   match(dst: Ip6Addr, below: number): readonly FibRoute6[] | null {
@@ -29,6 +32,7 @@ export class HashFib6 {
   /** Puts a route behind those of equal metric. */
   insert(route: FibRoute6): void {
     this.size++;
+    this.index(route);
     let map = this.byLength.get(route.prefixLen);
     if (map === undefined) {
       map = new Ip6Map();
@@ -40,15 +44,20 @@ export class HashFib6 {
       map.set(route.dst, [route]);
       return;
     }
-    const i = list.findIndex((r) => r.metric > route.metric);
-    list.splice(i < 0 ? list.length : i, 0, route);
+    // From the end: a prefix that every device has would be walked through for each of them.
+    let i = list.length;
+    while (i > 0 && (list[i - 1] as FibRoute6).metric > route.metric) i--;
+    list.splice(i, 0, route);
   }
 
   /** Puts `route` in the place of `old`. */
   replace(old: FibRoute6, route: FibRoute6): void {
     const list = this.byLength.get(old.prefixLen)?.get(old.dst);
     const i = list?.indexOf(old) ?? -1;
-    if (list !== undefined && i >= 0) list[i] = route;
+    if (list === undefined || i < 0) return;
+    list[i] = route;
+    this.forget(old);
+    this.index(route);
   }
 
   remove(route: FibRoute6): void {
@@ -57,6 +66,7 @@ export class HashFib6 {
     const i = list?.indexOf(route) ?? -1;
     if (map === undefined || list === undefined || i < 0) return;
     this.size--;
+    this.forget(route);
     list.splice(i, 1);
     if (list.length > 0) return;
     map.delete(route.dst);
@@ -69,5 +79,25 @@ export class HashFib6 {
     const all: FibRoute6[] = [];
     for (const map of this.byLength.values()) for (const list of map.values()) all.push(...list);
     return all;
+  }
+
+  /** Routes that have a way through a device. */
+  through(dev: NetDevice): readonly FibRoute6[] {
+    return [...(this.byDevice.get(dev) ?? [])];
+  }
+
+  private index(route: FibRoute6): void {
+    for (const { dev } of route.nexthops) {
+      const routes = this.byDevice.get(dev);
+      if (routes === undefined) this.byDevice.set(dev, new Set([route]));
+      else routes.add(route);
+    }
+  }
+
+  private forget(route: FibRoute6): void {
+    for (const { dev } of route.nexthops) {
+      const routes = this.byDevice.get(dev);
+      if (routes?.delete(route) === true && routes.size === 0) this.byDevice.delete(dev);
+    }
   }
 }

@@ -1,4 +1,5 @@
 /** The routes of a small IPv6 table: one list, longest prefixes first. It takes nothing when there is none. */
+import type { NetDevice } from '../../link/net-device.ts';
 import { compareIp6, type Ip6Addr, samePrefix } from '../../util/ip6-addr.ts';
 import type { FibRoute6 } from './fib.ts';
 
@@ -48,6 +49,11 @@ export class SmallFib6 {
 
   list(): readonly FibRoute6[] {
     return this.routes;
+  }
+
+  /** Routes that have a way through a device. */
+  through(dev: NetDevice): readonly FibRoute6[] {
+    return this.routes.filter((r) => r.nexthops.some((n) => n.dev === dev));
   }
 
   private isOf(i: number, dst: Ip6Addr, prefixLen: number): boolean {
