@@ -44,4 +44,4 @@ export { Socket } from './socket/socket.ts';
 export type { Tracer } from './trace.ts';
 export * from './transport/sock.ts';
 export { formatIpv4, formatMac, parseIpv4, parseMac } from './util/address.ts';
-export { formatIpv6, Ip6Addr, parseIpv6 } from './util/ip6-addr.ts';
+export { formatIpv6, Ip6Addr, parseIpv6, samePrefix } from './util/ip6-addr.ts';

@@ -3,8 +3,7 @@
 import { nearestOf } from '../core/control/ip/nearest.ts';
 import { CommandError, EXIT_USAGE } from '../core/control/ip/words.ts';
 import type { SocketInfo, SocketState } from '../core/control/sockets.ts';
-import { parseIpv4 } from '../core/index.ts';
-import { parseIpv6, samePrefix } from '../core/util/ip6-addr.ts';
+import { parseIpv4, parseIpv6, samePrefix } from '../core/index.ts';
 import { portNumber } from './ss-services.ts';
 
 export type SocketFilter = (socket: SocketInfo) => boolean;

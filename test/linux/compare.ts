@@ -9,6 +9,7 @@ import { type Outcome, type World, wordsOf } from './world.ts';
 
 export interface Scenario {
   readonly title: string;
+  readonly ipv6?: boolean;
   readonly namespaces: readonly string[];
   readonly lines: readonly string[];
 }
@@ -68,7 +69,7 @@ export async function normalOutcomes(world: World, scenario: Scenario): Promise<
 async function runAll(world: World, scenario: Scenario): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   try {
-    for (const name of scenario.namespaces) await world.add(name);
+    for (const name of scenario.namespaces) await world.add(name, scenario.ipv6 === true);
     for (const line of scenario.lines) outcomes.push(await attempt(world, line));
   } finally {
     await world.close();

@@ -1,5 +1,6 @@
 /** The scripts, and where their recorded outcomes are, from the project's root. */
 import type { Scenario } from './compare.ts';
+import { IPV6_SCENARIOS } from './ipv6-scenarios.ts';
 import { NETNS_SCENARIOS } from './netns-scenarios.ts';
 import { SCENARIOS } from './scenarios.ts';
 
@@ -12,4 +13,5 @@ export interface Recording {
 export const RECORDINGS: readonly Recording[] = [
   { about: 'commands', file: 'test/data/linux-commands.json', scenarios: SCENARIOS },
   { about: 'namespaces', file: 'test/data/linux-netns.json', scenarios: NETNS_SCENARIOS },
+  { about: 'IPv6', file: 'test/data/linux-ipv6.json', scenarios: IPV6_SCENARIOS },
 ];

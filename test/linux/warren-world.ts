@@ -3,11 +3,14 @@ import { ping } from '../../src/app/ping.ts';
 import type { ToolContext } from '../../src/core/control/ip/ip.ts';
 import {
   AF_INET,
+  AF_INET6,
   errnoName,
   Kernel,
   parseIpv4,
+  parseIpv6,
   SOCK_DGRAM,
   SOCK_STREAM,
+  type SockAddrIn,
   Socket,
 } from '../../src/core/index.ts';
 import { VirtualClock } from '../../src/sim/virtual-clock.ts';
@@ -29,10 +32,9 @@ export class WarrenWorld implements World {
   private readonly resetters: Socket[] = [];
   private readonly accepted: Set<Socket> = new Set();
 
-  add(name: string): Promise<void> {
+  add(name: string, ipv6: boolean): Promise<void> {
     const ns = this.kernel.netns.add(name);
-    // As in `LinuxWorld`.
-    ns.sysctl.set('net.ipv6.conf.all.disable_ipv6', 1);
+    if (!ipv6) ns.sysctl.set('net.ipv6.conf.all.disable_ipv6', 1);
     return Promise.resolve();
   }
 
@@ -122,15 +124,16 @@ export class WarrenWorld implements World {
     return { stdout, stderr, code: code ?? 124 };
   }
 
-  private socket(name: string, type: number): Socket {
-    const socket = Socket.create(this.kernel.netns.get(name).net, AF_INET, type);
+  private socket(name: string, type: number, addr = ''): Socket {
+    const family = addr.includes(':') ? AF_INET6 : AF_INET;
+    const socket = Socket.create(this.kernel.netns.get(name).net, family, type);
     if (typeof socket === 'number') throw new Error(errnoName(socket));
     this.sockets.push(socket);
     return socket;
   }
 
   private listen(name: string, words: readonly string[], kind: Socket[] = []): Outcome {
-    const socket = this.socket(name, SOCK_STREAM);
+    const socket = this.socket(name, SOCK_STREAM, words[0]);
     socket.bind(sockaddr(words));
     socket.listen(8);
     kind.push(socket);
@@ -138,7 +141,7 @@ export class WarrenWorld implements World {
   }
 
   private connect(name: string, words: readonly string[]): Outcome {
-    const socket = this.socket(name, SOCK_STREAM);
+    const socket = this.socket(name, SOCK_STREAM, words[0]);
     const result = socket.connect(sockaddr(words));
     if (result < 0 && errnoName(result) !== 'EINPROGRESS') return print(errnoName(result));
     const done = this.clock.runUntil(
@@ -152,7 +155,7 @@ export class WarrenWorld implements World {
 
   private ask(name: string, words: readonly string[]): Outcome {
     const limitUs = Number(words[2]) * 1_000_000;
-    const socket = this.socket(name, SOCK_STREAM);
+    const socket = this.socket(name, SOCK_STREAM, words[0]);
     const result = socket.connect(sockaddr(words));
     if (result < 0 && errnoName(result) !== 'EINPROGRESS') return print(errnoName(result));
     const { core } = this.kernel;
@@ -190,7 +193,7 @@ export class WarrenWorld implements World {
   }
 
   private udpAsk(name: string, words: readonly string[]): Outcome {
-    const socket = this.socket(name, SOCK_DGRAM);
+    const socket = this.socket(name, SOCK_DGRAM, words[0]);
     const connected = socket.connect(sockaddr(words));
     if (connected < 0) return print(errnoName(connected));
     const sent = socket.send(new Uint8Array(1));
@@ -206,8 +209,10 @@ export class WarrenWorld implements World {
   }
 }
 
-function sockaddr(words: readonly string[]): { family: 2; addr: number; port: number } {
-  return { family: AF_INET, addr: parseIpv4(words[0] ?? '') ?? 0, port: Number(words[1]) };
+function sockaddr([addr = '', port]: readonly string[]): SockAddrIn {
+  const addr6 = parseIpv6(addr);
+  if (addr6 !== undefined) return { family: AF_INET6, addr: 0, addr6, port: Number(port) };
+  return { family: AF_INET, addr: parseIpv4(addr) ?? 0, port: Number(port) };
 }
 
 function print(text: string, end = '\n'): Outcome {

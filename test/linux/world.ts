@@ -18,7 +18,8 @@ export interface Outcome {
  * `A monitor-start WORDS` starts `ip WORDS`, and `A monitor-stop` prints what it saw. `wait SECONDS` waits.
  */
 export interface World {
-  add(name: string): Promise<void>;
+  /** @param ipv6 the namespace has IPv6; otherwise it would put packets of its own into what is compared */
+  add(name: string, ipv6: boolean): Promise<void>;
   run(line: string): Promise<Outcome>;
   close(): Promise<void>;
 }

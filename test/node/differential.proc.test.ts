@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Kernel, runOutside } from '../../src/node/index.ts';
 import { DGRAM_DNS } from './differential/dgram-dns.ts';
 import { HTTP } from './differential/http.ts';
+import { IPV6 } from './differential/ipv6.ts';
 import { Log, type Scenario } from './differential/log.ts';
 import { NET_SERVERS } from './differential/net-servers.ts';
 import { NET_SOCKETS } from './differential/net-sockets.ts';
@@ -31,7 +32,7 @@ async function outcome(scenario: Scenario): Promise<Record<string, string[]>> {
   return log.result;
 }
 
-for (const scenarios of [NET_SOCKETS, NET_SERVERS, HTTP, DGRAM_DNS]) {
+for (const scenarios of [NET_SOCKETS, NET_SERVERS, HTTP, DGRAM_DNS, IPV6]) {
   for (const [name, scenario] of Object.entries(scenarios))
     test(`like Node on loopback: ${name}`, async () => {
       const expected = await runOutside(() => outcome(scenario));

@@ -25,11 +25,12 @@ import { RouteControl } from './route.ts';
 import { Route6Control } from './route6.ts';
 import { SocketControl } from './sockets.ts';
 import { splitWords } from './split-words.ts';
+import { stats6 } from './stats6.ts';
 import { SysctlControl } from './sysctl.ts';
 
 /** Counters of a namespace. */
 export interface NamespaceStats {
-  /** By Linux's names: `mib['Tcp.ActiveOpens']`, as in /proc/net/snmp and /proc/net/netstat. */
+  /** By Linux's names: `mib['Tcp.ActiveOpens']`, as in /proc/net/snmp, netstat and snmp6. */
   readonly mib: Readonly<Record<string, number>>;
   /** Packets that died here, by `skb_drop_reason`. */
   readonly drops: Readonly<Partial<Record<DropReason, number>>>;
@@ -201,6 +202,7 @@ export class Namespace {
         mib[`${group}.${name}`] = this.net.mib[index] ?? 0;
       }
     }
+    Object.assign(mib, stats6(this.net));
     return { mib, drops: Object.fromEntries(this.net.drops) };
   }
 

@@ -36,6 +36,9 @@ export interface RouteDecision6 {
   readonly gateway: string | null;
   readonly dev: string;
   readonly src: string | null;
+  /** Path MTU learnt for the destination, and seconds until it expires; 0: none. */
+  readonly pmtu: number;
+  readonly expires: number;
 }
 
 const MAIN = 254;
@@ -115,6 +118,9 @@ export class Route6Control {
       gateway: route.gateway === null ? null : String(route.gateway),
       dev: route.dev.name,
       src: src === null ? null : String(src),
+      pmtu: route.pmtu,
+      expires:
+        route.pmtu === 0 ? 0 : Math.ceil((route.pmtuExpiresUs - this.net.kernel.nowUs) / 1e6),
     };
   }
 

@@ -246,3 +246,28 @@ function route(net: NetNs, via: string): void {
   );
   assert.equal(err, 0);
 }
+
+test('IPV6_RECVERR: an ICMPv6 error is read from the error queue, with who sent it and for whom', () => {
+  const { world, a } = twoHosts();
+  const s = open(a);
+  s.setsockopt(so.SOL_IPV6, so.IPV6_RECVERR, 1);
+  assert.equal(s.sendto(new Uint8Array(3), 0, six('fd00::2', 9)), 3);
+  world.run(10_000);
+  assert.equal(s.recv(9), -ECONNREFUSED);
+  const got = s.recv(9, 0x2000);
+  assert.ok(typeof got !== 'number');
+  assert.deepEqual(got.from, six('fd00::2', 9));
+  assert.equal(got.fullLen, 3);
+  const [note] = got.control;
+  assert.deepEqual([note?.level, note?.type], [so.SOL_IPV6, so.IPV6_RECVERR]);
+  assert.deepEqual(note?.value, {
+    errno: ECONNREFUSED,
+    origin: 3,
+    type: 1,
+    code: 4,
+    info: 0,
+    offender: 0,
+    offender6: ip6('fd00::2'),
+  });
+  assert.equal(s.recv(9, 0x2000), -EAGAIN);
+});

@@ -4,9 +4,11 @@
  */
 import { EAGAIN } from '../errno.ts';
 import { NO_PAYLOAD, type Packet } from '../packet.ts';
-import type { IcmpError } from '../protocols.ts';
+import type { Icmp6Error, IcmpError } from '../protocols.ts';
 import { type Ip6Addr, mappedAddr } from '../util/ip6-addr.ts';
+import { ICMPV6_PARAMPROB, ICMPV6_PKT_TOOBIG } from '../wire/icmpv6.ts';
 import { HARD, icmpErrno, isFragNeeded } from './icmp-errno.ts';
+import { icmp6Errno } from './icmp6-errno.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -112,6 +114,27 @@ export function queueIcmpError(
       offender: pkt.ip === null ? 0 : pkt.ip.src,
     },
     addr: error.dst,
+    port,
+    data: bytes.length > at ? bytes.subarray(at) : null,
+  });
+}
+
+/** The same of an ICMPv6 error (`ipv6_icmp_error`). */
+export function queueIcmp6Error(
+  sk: Sock,
+  pkt: Packet,
+  error: Icmp6Error,
+  port: number,
+  at: number,
+): void {
+  const { type, code, bytes, dst } = error;
+  const from = pkt.ip6 === null ? {} : { offender6: pkt.ip6.src };
+  const info = type === ICMPV6_PKT_TOOBIG || type === ICMPV6_PARAMPROB ? error.info : 0;
+  const errno = icmp6Errno(error) & ~HARD;
+  push(sk, {
+    error: { errno, origin: SO_EE_ORIGIN_ICMP6, type, code, info, offender: 0, ...from },
+    addr: 0,
+    addr6: dst,
     port,
     data: bytes.length > at ? bytes.subarray(at) : null,
   });

@@ -1,11 +1,14 @@
-/** Files of `/proc/net` that scripts look at (Linux `tcp4_seq_show`). */
+/** Files of `/proc/net` that scripts look at (Linux `tcp4_seq_show`, `tcp6_seq_show`, `snmp6_seq_show`). */
 import type { Namespace } from '../../core/control/namespace.ts';
 import type { SocketEnd } from '../../core/control/sockets.ts';
+import { stats6 } from '../../core/control/stats6.ts';
+import { parseAddress } from './address.ts';
 
 export function procFile(ns: Namespace, path: string): string | null {
   if (path === '/proc/net/netstat' || path === '/proc/net/snmp') return counters(ns, path);
-  const protocol = /^\/proc\/net\/(tcp|udp|raw)$/.exec(path)?.[1];
-  return protocol === undefined ? null : sockets(ns, protocol);
+  if (path === '/proc/net/snmp6') return counters6(ns);
+  const [, protocol, six] = /^\/proc\/net\/(tcp|udp|raw)(6?)$/.exec(path) ?? [];
+  return protocol === undefined ? null : sockets(ns, protocol, six === '6');
 }
 
 /** Linux `TCP_*` by ss's names. */
@@ -18,13 +21,17 @@ const TIMERS: Readonly<Record<string, number>> = { on: 1, keepalive: 2, timewait
 const TICK_US = 10_000;
 const HEAD =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
+const HEAD6 = HEAD.replace(
+  'local_address rem_address  ',
+  `local_address${' '.repeat(25)}remote_address${' '.repeat(23)}`,
+);
 const LINE_LEN = 149;
 
 /** Linux `get_tcp4_sock`: what tells of users and of memory addresses is 0. */
-function sockets(ns: Namespace, protocol: string): string {
+function sockets(ns: Namespace, protocol: string, six: boolean): string {
   const lines = ns.sockets
     .list()
-    .filter((s) => s.protocol === protocol && !s.local.address.includes(':'))
+    .filter((s) => s.protocol === protocol && (s.family === 'inet6') === six)
     .map((s, i) => {
       const { timer } = s;
       const when = timer === null ? 0 : Math.ceil(timer.leftUs / TICK_US);
@@ -39,6 +46,8 @@ function sockets(ns: Namespace, protocol: string): string {
         `    0        0 ${s.cookie} 1 0000000000000000`,
       ].join(' ');
     });
+  // Those of IPv6 are not filled to a length.
+  if (six) return [HEAD6, ...lines].map((l) => `${l}\n`).join('');
   return [HEAD, ...lines].map((l) => `${l.padEnd(LINE_LEN)}\n`).join('');
 }
 
@@ -46,15 +55,19 @@ function hex(value: number, width: number): string {
   return value.toString(16).toUpperCase().padStart(width, '0');
 }
 
-/** The address as the machine's own integer: its bytes are turned round. */
+/** The address as the machine's own integers: the bytes of each are turned round. */
 function end({ address, port }: SocketEnd): string {
-  const bytes = /^\d+\.\d+\.\d+\.\d+$/.test(address)
-    ? address.split('.').map(Number)
-    : [0, 0, 0, 0];
-  return `${bytes
-    .reverse()
-    .map((b) => hex(b, 2))
-    .join('')}:${hex(port, 4)}`;
+  const bytes = parseAddress(address) ?? new Uint8Array(4);
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 4)
+    text += hex(new DataView(bytes.buffer, bytes.byteOffset + i).getUint32(0, true), 8);
+  return `${text}:${hex(port, 4)}`;
+}
+
+function counters6(ns: Namespace): string {
+  return Object.entries(stats6(ns.net))
+    .map(([name, value]) => `${name.replace('.', '').padEnd(32)}\t${value}\n`)
+    .join('');
 }
 
 /** Two lines per group: names, values. */
@@ -62,6 +75,7 @@ function counters(ns: Namespace, path: string): string {
   const groups = new Map<string, [string[], number[]]>();
   for (const [name, value] of Object.entries(ns.stats().mib)) {
     const [group = '', field = ''] = name.split('.');
+    if (group.endsWith('6')) continue;
     const isExt = group.endsWith('Ext');
     if (isExt !== path.endsWith('netstat')) continue;
     const entry = groups.get(group) ?? [[], []];

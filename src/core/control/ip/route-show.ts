@@ -46,12 +46,10 @@ export function routeEntry(route: RouteInfo, options: PrintOptions, fixed: Fixed
   if ((route.metric !== 0 || route.family === 'inet6') && !fixed.metric)
     out.put('metric', route.metric, `metric ${route.metric} `);
   putFlags(out, single?.flags ?? []);
+  if (route.family === 'inet6' && route.expires !== Number.POSITIVE_INFINITY)
+    out.put('expires', route.expires, `expires ${route.expires}sec `);
   putMetrics(out, route.metrics, route.lockedMtu);
-  if (route.family === 'inet6') {
-    if (route.expires !== Number.POSITIVE_INFINITY)
-      out.put('expires', route.expires, `expires ${route.expires}sec `);
-    out.put('pref', 'medium', 'pref medium');
-  }
+  if (route.family === 'inet6') out.put('pref', 'medium', 'pref medium');
   if (route.nexthops.length > 1) putNexthops(out, route.nexthops);
   return out.add('\n');
 }
@@ -141,7 +139,9 @@ export function decision6Entry(d: RouteDecision6, route: RouteInfo | null): Entr
   if (d.src !== null) out.put('prefsrc', d.src, `src ${d.src} `);
   if (route !== null) out.put('metric', route.metric, `metric ${route.metric} `);
   out.set('flags', []);
-  if (route !== null) putMetrics(out, route.metrics, route.lockedMtu);
+  if (d.pmtu !== 0) out.put('expires', d.expires, `expires ${d.expires}sec `);
+  const learnt = d.pmtu === 0 ? {} : { mtu: d.pmtu };
+  if (route !== null) putMetrics(out, { ...route.metrics, ...learnt }, route.lockedMtu);
   return out.put('pref', 'medium', 'pref medium').add('\n');
 }
 

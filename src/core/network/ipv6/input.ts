@@ -5,7 +5,7 @@
  * RX 3/4. From: `link/input.ts` To: `network/ipv6/icmp-input.ts`
  */
 import { drop } from '../../drop.ts';
-import { EACCES, EHOSTUNREACH, EINVAL } from '../../errno.ts';
+import { EACCES, EINVAL } from '../../errno.ts';
 import { segmentCount } from '../../link/gso.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import { MIB6, type Mib6 } from '../../mib6.ts';
@@ -21,7 +21,6 @@ import {
 import { isAny6, isLoopback6, isMulticast6 } from '../../util/ip6-addr.ts';
 import { flatten } from '../../wire/frame.ts';
 import {
-  ICMPV6_ADDR_UNREACH,
   ICMPV6_ADM_PROHIBITED,
   ICMPV6_DEST_UNREACH,
   ICMPV6_NOROUTE,
@@ -193,7 +192,7 @@ function refuse(pkt: Packet, dev: NetDevice, ip: Ipv6Header, route: Route6): voi
   drop(net, pkt, 'IP_INNOROUTES', dev.name);
 }
 
+/** LINUX: an `unreachable` route is told as no route at all (`ip6_rt_init_dst_reject`). */
 function codeOf(errno: number): number {
-  if (errno === EACCES) return ICMPV6_ADM_PROHIBITED;
-  return errno === EHOSTUNREACH ? ICMPV6_ADDR_UNREACH : ICMPV6_NOROUTE;
+  return errno === EACCES ? ICMPV6_ADM_PROHIBITED : ICMPV6_NOROUTE;
 }

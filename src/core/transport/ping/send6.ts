@@ -9,21 +9,19 @@ import {
   EPIPE,
 } from '../../errno.ts';
 import { icmp6OutCount } from '../../network/ipv6/icmp.ts';
-import { learnPmtu6 } from '../../network/ipv6/icmp-error.ts';
 import { ip6LocalOut } from '../../network/ipv6/output.ts';
 import type { Packet } from '../../packet.ts';
 import type { Icmp6Error } from '../../protocols.ts';
 import { IN6ADDR_LOOPBACK, isAny6, isMapped6, needsScope } from '../../util/ip6-addr.ts';
 import { ETH_P_IPV6 } from '../../wire/ethernet.ts';
 import { ICMP_HLEN, IcmpHeader } from '../../wire/icmp.ts';
-import { ICMPV6_ECHO_REQUEST, ICMPV6_PKT_TOOBIG } from '../../wire/icmpv6.ts';
+import { ICMPV6_ECHO_REQUEST } from '../../wire/icmpv6.ts';
 import { IPPROTO_ICMPV6, IPV6_HLEN, Ipv6Header } from '../../wire/ipv6.ts';
-import { HARD } from '../icmp-errno.ts';
-import { icmp6Errno } from '../icmp6-errno.ts';
+import { reportIcmp6 } from '../icmp6-report.ts';
 import { hopLimitFor, route6To } from '../inet6.ts';
 import type { Inet6 } from '../inet6-state.ts';
 import { MSG_OOB, SEND_SHUTDOWN, type SockAddrIn } from '../sock.ts';
-import { IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_PROBE } from '../sockopt-names.ts';
+import { IP_PMTUDISC_DO, IP_PMTUDISC_PROBE } from '../sockopt-names.ts';
 import type { PingSock } from './sock.ts';
 
 /** Sends what the application wrote from its ICMPv6 header on. Returns `data.length` or `-errno`. */
@@ -77,12 +75,5 @@ export function ping6Error(pkt: Packet, error: Icmp6Error): void {
   if (dev === null || bytes[0] !== ICMPV6_ECHO_REQUEST) return;
   const ident = ((bytes[4] ?? 0) << 8) | (bytes[5] ?? 0);
   const sk = dev.net.ping.lookup6(ident, error.src, dev.ifindex);
-  if (sk === null || sk.inet6 === null) return;
-  let errno = icmp6Errno(error);
-  if (error.type === ICMPV6_PKT_TOOBIG) {
-    learnPmtu6(dev.net, error, sk.boundDevIf);
-    sk.resetRoute();
-    if (sk.inet6.pmtudisc !== IP_PMTUDISC_DONT) errno |= HARD;
-  }
-  if ((errno & HARD) !== 0 && sk.connected) sk.fail(errno & ~HARD);
+  if (sk !== null) reportIcmp6(sk, pkt, error, 0, ICMP_HLEN);
 }

@@ -3,7 +3,6 @@
 import { drop } from '../../drop.ts';
 import { EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, EOPNOTSUPP, EPIPE } from '../../errno.ts';
 import { icmp6OutCount } from '../../network/ipv6/icmp.ts';
-import { learnPmtu6 } from '../../network/ipv6/icmp-error.ts';
 import { ip6LocalOut } from '../../network/ipv6/output.ts';
 import { BAD_L4_CSUM, NO_PAYLOAD, type Packet } from '../../packet.ts';
 import type { Icmp6Error } from '../../protocols.ts';
@@ -17,16 +16,14 @@ import {
 } from '../../util/ip6-addr.ts';
 import { ETH_P_IPV6 } from '../../wire/ethernet.ts';
 import { parseIpv6Packet, parseL4 } from '../../wire/frame.ts';
-import { ICMPV6_PKT_TOOBIG } from '../../wire/icmpv6.ts';
 import { IPPROTO_ICMPV6, IPV6_HLEN, IPV6_MAXPLEN, Ipv6Header } from '../../wire/ipv6.ts';
-import { HARD } from '../icmp-errno.ts';
-import { icmp6Errno } from '../icmp6-errno.ts';
+import { reportIcmp6 } from '../icmp6-report.ts';
 import { hopLimitFor, lookUp6, route6To } from '../inet6.ts';
 import { ifindexOf, readControl6, type SendOptions6 } from '../inet6-cmsg.ts';
 import type { Inet6 } from '../inet6-state.ts';
 import { acceptsGroup6 } from '../membership6.ts';
 import { type ControlMessage, MSG_OOB, SEND_SHUTDOWN, type SockAddrIn } from '../sock.ts';
-import { IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_PROBE } from '../sockopt-names.ts';
+import { IP_PMTUDISC_DO, IP_PMTUDISC_PROBE } from '../sockopt-names.ts';
 import type { RawSock } from './sock.ts';
 
 /** Sends `data` behind an IPv6 header, or with the one that it begins with. Linux `rawv6_sendmsg`. */
@@ -133,13 +130,6 @@ export function raw6Error(pkt: Packet, error: Icmp6Error): void {
   const { dev } = pkt;
   if (dev === null) return;
   for (const sk of dev.net.raw.socks.get(error.protocol) ?? []) {
-    if (!matches6(sk, error.dst, error.src, dev.ifindex) || sk.inet6 === null) continue;
-    let errno = icmp6Errno(error);
-    if (error.type === ICMPV6_PKT_TOOBIG) {
-      learnPmtu6(dev.net, error, sk.boundDevIf);
-      sk.resetRoute();
-      if (sk.inet6.pmtudisc !== IP_PMTUDISC_DONT) errno |= HARD;
-    }
-    if ((errno & HARD) !== 0 && sk.connected) sk.fail(errno & ~HARD);
+    if (matches6(sk, error.dst, error.src, dev.ifindex)) reportIcmp6(sk, pkt, error, 0, 0);
   }
 }

@@ -40,8 +40,8 @@ export const FAMILY6: TcpFamily = {
   /** Within net.ipv6.route.min_adv_mss and all that the length field can say (`ip6_default_advmss`). */
   defaultAdvmss(net: NetNs, route: TcpRoute): number {
     const mss = route.mtu(net.kernel.nowUs) - IPV6_HLEN - TCP_HLEN;
-    const { routeMinAdvmss } = net.ipv6.sysctl;
-    if (mss < routeMinAdvmss) return routeMinAdvmss;
+    const least = net.ipv6.sysctl.routeMinAdvmss;
+    if (mss < least) return least;
     return mss > IPV6_MAXPLEN - TCP_HLEN ? IPV6_MAXPLEN : mss;
   },
 

@@ -5,16 +5,14 @@
 import { drop } from '../../drop.ts';
 import { MIB6 } from '../../mib6.ts';
 import { icmp6Send } from '../../network/ipv6/icmp.ts';
-import { learnPmtu6 } from '../../network/ipv6/icmp-error.ts';
 import { BAD_L4_CSUM, NO_UDP_CSUM, type Packet } from '../../packet.ts';
 import type { Icmp6Error } from '../../protocols.ts';
 import { isAny6, isMulticast6 } from '../../util/ip6-addr.ts';
-import { ICMPV6_DEST_UNREACH, ICMPV6_PKT_TOOBIG, ICMPV6_PORT_UNREACH } from '../../wire/icmpv6.ts';
-import { HARD } from '../icmp-errno.ts';
-import { icmp6Errno } from '../icmp6-errno.ts';
+import { ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH } from '../../wire/icmpv6.ts';
+import { UDP_HLEN } from '../../wire/udp.ts';
+import { reportIcmp6 } from '../icmp6-report.ts';
 import { ifindexOf } from '../inet6-cmsg.ts';
 import { acceptsGroup6 } from '../membership6.ts';
-import { IP_PMTUDISC_DONT } from '../sockopt-names.ts';
 import { lookup6 } from './lookup6.ts';
 import type { UdpSock } from './sock.ts';
 
@@ -110,15 +108,9 @@ export function udp6Error(pkt: Packet, error: Icmp6Error): void {
     dport: sport,
     ifindex: dev.ifindex,
   });
-  if (sk === null || sk.inet6 === null) {
+  if (sk === null) {
     net.ipv6.mib[MIB6.Icmp6InErrors]++;
     return;
   }
-  let errno = icmp6Errno(error);
-  if (error.type === ICMPV6_PKT_TOOBIG) {
-    learnPmtu6(net, error, sk.boundDevIf);
-    sk.resetRoute();
-    if (sk.inet6.pmtudisc !== IP_PMTUDISC_DONT) errno |= HARD;
-  }
-  if ((errno & HARD) !== 0 && sk.connected) sk.fail(errno & ~HARD);
+  reportIcmp6(sk, pkt, error, dport, UDP_HLEN);
 }
