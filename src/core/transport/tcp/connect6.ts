@@ -1,6 +1,5 @@
 /** Active open of an AF_INET6 socket, over either protocol (Linux `tcp_v6_connect`). */
 import { EAFNOSUPPORT, EINVAL, ENETUNREACH } from '../../errno.ts';
-import { MIB6 } from '../../mib6.ts';
 import { INADDR_LOOPBACK } from '../../util/address.ts';
 import {
   IN6ADDR_LOOPBACK,
@@ -47,10 +46,7 @@ function connectMapped(sk: TcpSock, v6: Inet6, dst: Ip6Addr, port: number): numb
 function connectOver6(sk: TcpSock, v6: Inet6, dst: Ip6Addr, port: number): number {
   const { net } = sk;
   const found = lookUp6(sk, v6, dst, v6.rcvSaddr, 0);
-  if (typeof found === 'number') {
-    if (found === -ENETUNREACH) net.ipv6.mib[MIB6.Ip6OutNoRoutes]++;
-    return found;
-  }
+  if (typeof found === 'number') return found;
   sk.af = FAMILY6;
   sk.ends = new Ends6(found.src, dst);
   sk.saddr = net.tcp.secrets.digest(found.src);
