@@ -13,6 +13,7 @@ import { makeAll, readConf6, writeConf6 } from '../network/ipv6/conf.ts';
 import {
   IPV4_CONF_NAMES,
   IPV6_CONF_NAMES,
+  IPV6_CONF_RANGES,
   IPV6_SYSCTLS,
   type Ipv4Conf,
   NEIGH_CONF_NAMES,
@@ -38,6 +39,8 @@ interface Variable {
 
 const INT_MIN = -2147483648;
 const INT_MAX = 2147483647;
+/** The group id -1 means none. */
+const MAX_GID = 4294967294;
 
 const CONF = 'net.ipv4.conf.';
 const NEIGH = 'net.ipv4.neigh.';
@@ -48,17 +51,25 @@ function invalid(name: string): NetError {
   return new NetError(EINVAL, 'sysctl', `setting key "${name}": Invalid argument`);
 }
 
-/** Whole numbers separated by white space, or undefined. */
-function numbers(text: string): number[] | undefined {
-  const words = text.trim().split(/\s+/);
-  const list = words.map((w) => (/^-?(0x[0-9a-f]+|\d+)$/i.test(w) ? Number(w) : Number.NaN));
+/** A number as the kernel reads one: hexadecimal behind 0x, octal behind 0 (`strtoul_lenient`). */
+function numberOf(word: string): number {
+  const m = /^(-?)(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.exec(word);
+  if (m === null) return Number.NaN;
+  const digits = m[2] as string;
+  const n = /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  // No negative zero: it would be told as one.
+  return m[1] === '-' && n !== 0 ? -n : n;
+}
+
+/** The first `most` numbers of a text, or undefined; what stands behind them is not looked at (`do_proc_dointvec`). */
+function numbers(text: string, most: number): number[] | undefined {
+  const list = text.trim().split(/\s+/).slice(0, most).map(numberOf);
   return list.some(Number.isNaN) ? undefined : list;
 }
 
 function oneNumber(name: string, text: string, min: number, max: number): number {
-  const list = numbers(text);
-  const value = list?.[0];
-  if (list?.length !== 1 || value === undefined || value < min || value > max) throw invalid(name);
+  const value = numbers(text, 1)?.[0];
+  if (value === undefined || value < min || value > max) throw invalid(name);
   return value;
 }
 
@@ -92,7 +103,8 @@ export class SysctlControl {
     const variable = this.find(name);
     if (variable.set === undefined)
       throw new NetError(EPERM, 'sysctl', `setting key "${name}": Operation not permitted`);
-    variable.set(String(value));
+    // Nothing was written: nothing happens.
+    if (value !== '') variable.set(String(value));
   }
 
   /** All names and values, sorted; `prefix` narrows to a directory or a name. */
@@ -183,7 +195,8 @@ export class SysctlControl {
     return {
       get: () => String(readConf6(this.net, target, field)),
       set: (text) => {
-        const value = oneNumber(name, text, INT_MIN, INT_MAX);
+        const [min, max] = IPV6_CONF_RANGES[field] ?? [INT_MIN, INT_MAX];
+        const value = oneNumber(name, text, min, max);
         if (!writeConf6(this.net, target, field, value)) throw invalid(name);
       },
     };
@@ -214,7 +227,7 @@ export class SysctlControl {
     if (row === undefined) return undefined;
     return {
       get: () => String(this.net.sysctl[row.field]),
-      set: (text) => this.setNumber(row, oneNumber(name, text, row.min, row.max)),
+      set: (text) => this.setNumber(row, oneNumber(name, text, row.min, this.maxOf(row))),
     };
   }
 
@@ -234,6 +247,13 @@ export class SysctlControl {
         `setting key "${row.name}": Warren takes ${row.value} only: ${row.only}`,
       );
     this.told.set(row.name, value);
+  }
+
+  /** Some limits are other sysctls. */
+  private maxOf(row: NumberSysctl): number {
+    const { tcpMaxReordering, ipLocalPortRange } = this.net.sysctl;
+    if (row.field === 'tcpReordering') return tcpMaxReordering;
+    return row.field === 'ipUnprivilegedPortStart' ? ipLocalPortRange[0] : row.max;
   }
 
   private setNumber(row: NumberSysctl, value: number): void {
@@ -363,7 +383,10 @@ export class SysctlControl {
           get: () => net.sysctl.ipLocalPortRange.join('\t'),
           set: (text) => {
             const [low, high] = pair(name, text, net.sysctl.ipLocalPortRange);
-            if (low < 1 || high > 65535 || low > high) throw invalid(name);
+            // Ports that need a capability are not given out unasked.
+            const { ipUnprivilegedPortStart } = net.sysctl;
+            if (low < Math.max(1, ipUnprivilegedPortStart) || high > 65535 || low > high)
+              throw invalid(name);
             net.sysctl = net.sysctl.with('ipLocalPortRange', [low, high]);
           },
         };
@@ -372,7 +395,7 @@ export class SysctlControl {
           get: () => net.sysctl.pingGroupRange.join('\t'),
           set: (text) => {
             const [low, high] = pair(name, text, net.sysctl.pingGroupRange);
-            if (low < 0 || high < 0) throw invalid(name);
+            if (low < 0 || high < 0 || low > MAX_GID || high > MAX_GID) throw invalid(name);
             // LINUX: a range that is upside down turns ping sockets off.
             net.sysctl = net.sysctl.with('pingGroupRange', low > high ? [1, 0] : [low, high]);
           },
@@ -504,8 +527,8 @@ function byName(a: string, b: string): number {
 
 /** LINUX: fewer numbers than there are leave the rest as it was (`proc_dointvec`). */
 function pair(name: string, text: string, old: readonly [number, number]): [number, number] {
-  const list = numbers(text);
-  if (list === undefined || list.length > 2) throw invalid(name);
+  const list = numbers(text, 2);
+  if (list === undefined) throw invalid(name);
   return [list[0] ?? old[0], list[1] ?? old[1]];
 }
 
@@ -514,9 +537,8 @@ function triple(
   text: string,
   old: readonly [number, number, number],
 ): [number, number, number] {
-  const list = numbers(text);
-  if (list === undefined || list.length > 3 || list.some((n) => n < 1 || n > INT_MAX))
-    throw invalid(name);
+  const list = numbers(text, 3);
+  if (list === undefined || list.some((n) => n < 1 || n > INT_MAX)) throw invalid(name);
   return [list[0] ?? old[0], list[1] ?? old[1], list[2] ?? old[2]];
 }
 
@@ -539,18 +561,23 @@ function fastOpenKeys(name: string, text: string): SipKey[] {
   });
 }
 
-/** `8080,9000-9010` */
+/** `8080,9000-9010`: ports and ranges between commas or line feeds; those that touch become one (`proc_do_large_bitmap`). */
 function portRanges(name: string, text: string): [number, number][] {
-  if (text.trim() === '') return [];
-  const ranges = text
-    .trim()
-    .split(',')
-    .map((part): [number, number] => {
-      const m = /^(\d+)(?:-(\d+))?$/.exec(part);
-      const low = Number(m?.[1]);
-      const high = Number(m?.[2] ?? m?.[1]);
-      if (m === null || high > 65535 || low > high) throw invalid(name);
-      return [low, high];
-    });
-  return ranges.sort((a, b) => a[0] - b[0]);
+  const trimmed = text.replace(/\n$/, '');
+  if (text === '\n') return [];
+  const ranges = trimmed.split(/[,\n]/).map((part): [number, number] => {
+    const [from = '', to = from, more] = part.split('-');
+    const low = numberOf(from);
+    const high = numberOf(to);
+    const sound = more === undefined && low >= 0 && high <= 65535 && low <= high;
+    if (!sound) throw invalid(name);
+    return [low, high];
+  });
+  const joined: [number, number][] = [];
+  for (const [low, high] of ranges.sort((a, b) => a[0] - b[0])) {
+    const last = joined.at(-1);
+    if (last !== undefined && low <= last[1] + 1) last[1] = Math.max(last[1], high);
+    else joined.push([low, high]);
+  }
+  return joined;
 }
