@@ -19,6 +19,10 @@ export function inheritSettings(net: NetNs): void {
     net.ipv4ConfAll = init.ipv4ConfAll;
     net.ipv4ConfDefault = init.ipv4ConfDefault;
   }
+  if (net.kernel.devconfInherit === INHERIT_ALL && init.ipv6Maybe !== null) {
+    net.ipv6.confAll = init.ipv6Maybe.confAll;
+    net.ipv6.confDefault = init.ipv6Maybe.confDefault;
+  }
   const { tcpRmem, tcpWmem, tcpCongestionControl } = init.sysctl;
   net.sysctl = net.sysctl
     .with('tcpRmem', tcpRmem)

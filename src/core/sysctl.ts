@@ -569,7 +569,12 @@ export const IPV6_SYSCTLS: readonly {
   },
   { name: 'net.ipv6.ip6frag_time', field: 'ip6fragTime', min: 0, max: 2147483 },
   { name: 'net.ipv6.auto_flowlabels', field: 'autoFlowlabels', min: 0, max: 3 },
-  { name: 'net.ipv6.route.min_adv_mss', field: 'routeMinAdvmss', min: 0, max: 2147483647 },
+  {
+    name: 'net.ipv6.route.min_adv_mss',
+    field: 'routeMinAdvmss',
+    min: -2147483648,
+    max: 2147483647,
+  },
   { name: 'net.ipv6.ip_nonlocal_bind', field: 'ipNonlocalBind', min: 0, max: 255 },
   {
     name: 'net.ipv6.max_dst_opts_number',
@@ -610,6 +615,9 @@ export class NeighConf {
   locktime = 100;
   /** unres_qlen_bytes */
   unresQlenBytes = 212_992;
+  /** proxy_delay, 1/100 s */
+  proxyDelay = 80;
+  proxyQlen = 64;
 
   /** The same with one setting changed. */
   with(field: Exclude<keyof NeighConf, 'with'>, value: number): Readonly<NeighConf> {
@@ -623,15 +631,36 @@ export const NDISC_CONF_DEFAULT: Readonly<NeighConf> = Object.freeze(
   ARP_CONF_DEFAULT.with('locktime', 0),
 );
 
-/** Linux name of each field of `NeighConf`. */
-export const NEIGH_CONF_NAMES: Readonly<Record<string, Exclude<keyof NeighConf, 'with'>>> = {
-  base_reachable_time_ms: 'baseReachableTimeMs',
-  retrans_time_ms: 'retransTimeMs',
-  gc_stale_time: 'gcStaleTime',
-  delay_first_probe_time: 'delayFirstProbeTime',
-  ucast_solicit: 'ucastSolicit',
-  mcast_solicit: 'mcastSolicit',
-  mcast_resolicit: 'mcastResolicit',
-  locktime: 'locktime',
-  unres_qlen_bytes: 'unresQlenBytes',
+/** One setting of neighbours: `unit` of the field's make one of the file's. */
+export interface NeighSysctl {
+  readonly field: Exclude<keyof NeighConf, 'with'>;
+  readonly unit: number;
+  readonly max: number;
+}
+
+function neigh(field: NeighSysctl['field'], unit = 1, max = 2_147_483_647): NeighSysctl {
+  return { field, unit, max };
+}
+
+/** `SKB_TRUESIZE(ETH_FRAME_LEN)`: what one packet that waits counts for. */
+const FRAME_TRUESIZE = 2090;
+/** Longest time in seconds, of ticks of a millisecond. */
+const MAX_SECONDS = 2_147_483;
+
+/** Settings of neighbours by their Linux names; some fields have two, in different units. */
+export const NEIGH_CONF_NAMES: Readonly<Record<string, NeighSysctl>> = {
+  base_reachable_time: neigh('baseReachableTimeMs', 1000, MAX_SECONDS),
+  base_reachable_time_ms: neigh('baseReachableTimeMs'),
+  retrans_time: neigh('retransTimeMs', 10),
+  retrans_time_ms: neigh('retransTimeMs'),
+  gc_stale_time: neigh('gcStaleTime', 1, MAX_SECONDS),
+  delay_first_probe_time: neigh('delayFirstProbeTime', 1, MAX_SECONDS),
+  ucast_solicit: neigh('ucastSolicit'),
+  mcast_solicit: neigh('mcastSolicit'),
+  mcast_resolicit: neigh('mcastResolicit'),
+  locktime: neigh('locktime'),
+  unres_qlen: neigh('unresQlenBytes', FRAME_TRUESIZE, 1_027_504),
+  unres_qlen_bytes: neigh('unresQlenBytes'),
+  proxy_delay: neigh('proxyDelay'),
+  proxy_qlen: neigh('proxyQlen'),
 };

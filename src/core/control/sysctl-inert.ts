@@ -67,6 +67,7 @@ const CORE: readonly InertSysctl[] = [
 export const INERT_SYSCTLS: readonly InertSysctl[] = [
   ...V4.map((s) => ({ ...s, name: `net.ipv4.${s.name}` })),
   ...CORE.map((s) => ({ ...s, name: `net.core.${s.name}` })),
+  { name: 'net.ipv6.ip6frag_low_thresh', value: 3_145_728, min: 0, max: BIG },
   { name: 'net.ipv4.tcp_ehash_entries', value: -262_144, min: 0, max: 0, readOnly: true },
   { name: 'net.ipv4.udp_hash_entries', value: -16_384, min: 0, max: 0, readOnly: true },
 ];

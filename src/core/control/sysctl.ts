@@ -17,6 +17,8 @@ import {
   IPV6_SYSCTLS,
   type Ipv4Conf,
   NEIGH_CONF_NAMES,
+  type NeighConf,
+  type NeighSysctl,
   NUMBER_SYSCTLS,
   type NumberSysctl,
 } from '../sysctl.ts';
@@ -46,6 +48,11 @@ const CONF = 'net.ipv4.conf.';
 const NEIGH = 'net.ipv4.neigh.';
 const CONF6 = 'net.ipv6.conf.';
 const NEIGH6 = 'net.ipv6.neigh.';
+/** The lower of these two is never above the higher. */
+const FRAG_LOW = 'net.ipv4.ipfrag_low_thresh';
+const FRAG_HIGH = 'net.ipv4.ipfrag_high_thresh';
+const FRAG6_LOW = 'net.ipv6.ip6frag_low_thresh';
+const FRAG6_HIGH = 'net.ipv6.ip6frag_high_thresh';
 
 function invalid(name: string): NetError {
   return new NetError(EINVAL, 'sysctl', `setting key "${name}": Invalid argument`);
@@ -136,6 +143,8 @@ export class SysctlControl {
     for (const dir of ['default', ...devices])
       for (const prefix of [NEIGH, NEIGH6])
         names.push(...Object.keys(NEIGH_CONF_NAMES).map((n) => `${prefix}${dir}.${n}`));
+    for (const prefix of [NEIGH, NEIGH6])
+      names.push(...Object.keys(GC_THRESHOLDS).map((n) => `${prefix}default.${n}`));
     // What does not exist for a device (an MTU too small for IPv6) is not listed.
     return names.filter((n) => this.lookUp(n) !== undefined);
   }
@@ -145,6 +154,7 @@ export class SysctlControl {
     const variable = this.lookUp(dotted(name));
     if (variable === undefined) return undefined;
     if (variable.get === undefined) return 0o200;
+    if (name.endsWith('tcp_fastopen_key')) return 0o600;
     return variable.set === undefined ? 0o444 : 0o644;
   }
 
@@ -162,7 +172,13 @@ export class SysctlControl {
 
   private lookUp(name: string): Variable | undefined {
     if (name.startsWith('net.ipv6.'))
-      return this.number6(name) ?? this.conf6(name) ?? this.neigh6(name);
+      return (
+        this.number6(name) ??
+        this.special(name) ??
+        this.conf6(name) ??
+        this.neigh6(name) ??
+        this.inert(name)
+      );
     return (
       this.number(name) ??
       this.special(name) ??
@@ -178,7 +194,8 @@ export class SysctlControl {
     return {
       get: () => String(this.net.ipv6.sysctl[row.field]),
       set: (text) => {
-        const value = oneNumber(name, text, row.min, row.max);
+        const min = name === FRAG6_HIGH ? Number(this.get(FRAG6_LOW)) : row.min;
+        const value = oneNumber(name, text, min, row.max);
         this.net.ipv6.sysctl = this.net.ipv6.sysctl.with(row.field, value);
       },
     };
@@ -204,20 +221,40 @@ export class SysctlControl {
 
   private neigh6(name: string): Variable | undefined {
     const path = split(name, NEIGH6);
-    const field = path === undefined ? undefined : NEIGH_CONF_NAMES[path.key];
-    if (path === undefined || field === undefined) return undefined;
+    // LINUX: this one is in ticks, whatever their length, and was superseded by retrans_time_ms.
+    if (path === undefined || path.key === 'retrans_time') return undefined;
+    const row = NEIGH_CONF_NAMES[path.key];
+    if (row === undefined)
+      return path.dir === 'default'
+        ? this.threshold(path.key, () => this.net.ipv6.ndisc)
+        : undefined;
     const dev = this.net.devs.find(path.dir);
     const own = dev === undefined ? null : inet6Device(dev);
     const { ipv6 } = this.net;
     if (path.dir !== 'default' && own === null) return undefined;
     return {
-      get: () => String((own?.neighConf ?? ipv6.neighConfDefault)[field]),
+      get: () => told(row, own?.neighConf ?? ipv6.neighConfDefault),
       set: (text) => {
-        const value = oneNumber(name, text, 0, INT_MAX);
+        const value = oneNumber(name, text, 0, row.max) * row.unit;
         // Devices that have nothing of their own yet have what `default` says now.
         if (own === null) makeAll(this.net);
-        if (own === null) ipv6.neighConfDefault = ipv6.neighConfDefault.with(field, value);
-        else own.neighConf = own.neighConf.with(field, value);
+        if (own === null) ipv6.neighConfDefault = ipv6.neighConfDefault.with(row.field, value);
+        else own.neighConf = own.neighConf.with(row.field, value);
+      },
+    };
+  }
+
+  /** How many neighbours there may be: of all devices, so that `default` alone has it. */
+  private threshold(
+    key: string,
+    table: () => { gcThresh1: number; gcThresh2: number; gcThresh3: number },
+  ): Variable | undefined {
+    const field = GC_THRESHOLDS[key];
+    if (field === undefined) return undefined;
+    return {
+      get: () => String(table()[field]),
+      set: (text) => {
+        table()[field] = oneNumber(`default.${key}`, text, 0, INT_MAX);
       },
     };
   }
@@ -227,7 +264,10 @@ export class SysctlControl {
     if (row === undefined) return undefined;
     return {
       get: () => String(this.net.sysctl[row.field]),
-      set: (text) => this.setNumber(row, oneNumber(name, text, row.min, this.maxOf(row))),
+      set: (text) => {
+        const min = name === FRAG_HIGH ? Number(this.get(FRAG_LOW)) : row.min;
+        this.setNumber(row, oneNumber(name, text, min, this.maxOf(row)));
+      },
     };
   }
 
@@ -239,7 +279,9 @@ export class SysctlControl {
   }
 
   private setInert(row: InertSysctl, text: string): void {
-    const value = oneNumber(row.name, text, row.min, row.max);
+    const high = row.name === FRAG_LOW ? FRAG_HIGH : row.name === FRAG6_LOW ? FRAG6_HIGH : '';
+    const max = high === '' ? row.max : Number(this.get(high));
+    const value = oneNumber(row.name, text, row.min, max);
     if (row.only !== undefined && value !== row.value)
       throw new NetError(
         EINVAL,
@@ -351,14 +393,17 @@ export class SysctlControl {
   private neigh(name: string): Variable | undefined {
     const path = split(name, NEIGH);
     if (path === undefined) return undefined;
-    const field = NEIGH_CONF_NAMES[path.key];
+    const row = NEIGH_CONF_NAMES[path.key];
     const { net } = this;
+    if (row === undefined)
+      return path.dir === 'default' ? this.threshold(path.key, () => net.arp) : undefined;
     const ipv4 = path.dir === 'default' ? null : (net.devs.find(path.dir)?.ipv4 ?? undefined);
-    if (field === undefined || ipv4 === undefined) return undefined;
+    if (ipv4 === undefined) return undefined;
+    const { field } = row;
     return {
-      get: () => String((ipv4?.neighConf ?? net.neighConfDefault)[field]),
+      get: () => told(row, ipv4?.neighConf ?? net.neighConfDefault),
       set: (text) => {
-        const value = oneNumber(name, text, 0, INT_MAX);
+        const value = oneNumber(name, text, 0, row.max) * row.unit;
         const targets = ipv4 === null ? this.followersOf(`neigh ${field}`) : [ipv4];
         // Devices that were not written themselves follow `default` (`neigh_copy_dflt_parms`).
         for (const target of targets) target.neighConf = target.neighConf.with(field, value);
@@ -439,6 +484,13 @@ export class SysctlControl {
             net.ipv4.changed();
           },
         };
+      case 'net.ipv6.route.flush':
+        return {
+          set: () => {
+            net.ipv6.exceptions.clear();
+            net.ipv6.changed();
+          },
+        };
       case DEVCONF_INHERIT:
         return this.isInitial ? this.devconfInherit() : undefined;
       default:
@@ -486,6 +538,18 @@ export class SysctlControl {
   }
 }
 
+/** Fields of a table of neighbours by their sysctls. */
+const GC_THRESHOLDS: Readonly<Record<string, 'gcThresh1' | 'gcThresh2' | 'gcThresh3'>> = {
+  gc_thresh1: 'gcThresh1',
+  gc_thresh2: 'gcThresh2',
+  gc_thresh3: 'gcThresh3',
+};
+
+/** A setting of neighbours in the unit of its file. */
+function told(row: NeighSysctl, conf: Readonly<NeighConf>): string {
+  return String(Math.floor(conf[row.field] / row.unit));
+}
+
 const DEVCONF_INHERIT = 'net.core.devconf_inherit_init_net';
 
 const SPECIAL: readonly string[] = [
@@ -500,6 +564,7 @@ const SPECIAL: readonly string[] = [
   'net.ipv4.tcp_available_congestion_control',
   'net.ipv4.tcp_congestion_control',
   'net.ipv4.route.flush',
+  'net.ipv6.route.flush',
 ];
 
 /** `net/ipv4/conf/eth0.1/x` and `net.ipv4.conf.eth0/1.x` are the same: the first separator rules. */
