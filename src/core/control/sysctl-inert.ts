@@ -35,7 +35,7 @@ const V4: readonly InertSysctl[] = [
   row('tcp_plb_rehash_rounds', 12, 0, 31),
   row('tcp_plb_suspend_rto_sec', 60, 0, 255),
   row('tcp_plb_cong_thresh', 128, 0, 256),
-  row('tcp_plb_enabled', 0, 0, 1, 'no flow labels are rehashed: there is no IPv6'),
+  row('tcp_plb_enabled', 0, 0, 1, 'no flow labels are rehashed'),
   row('tcp_l3mdev_accept', 0, 0, 1, 'there are no VRF devices'),
   row('udp_l3mdev_accept', 0, 0, 1, 'there are no VRF devices'),
   row('raw_l3mdev_accept', 1, 0, 1),
