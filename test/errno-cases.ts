@@ -3,7 +3,7 @@
  * concerns other families is left out, and listed in `LATER` of `errno-facts.test.ts`.
  */
 import { SysctlControl } from '../src/core/control/sysctl.ts';
-import { errnoName } from '../src/core/errno.ts';
+import { errnoName, NetError } from '../src/core/errno.ts';
 import { devClose, devOpen } from '../src/core/link/device-state.ts';
 import { type Credentials, ROOT, unprivileged } from '../src/core/socket/credentials.ts';
 import { Socket } from '../src/core/socket/socket.ts';
@@ -171,8 +171,12 @@ function privilegedPorts(b: Bench, r: Recorder): void {
   const bind = (port: number, cred: Credentials, udp = false): void =>
     (udp ? b.U4(cred) : b.T4(cred)).bind(['127.0.0.1', port]);
   const write = (value: string): number => {
-    sysctl.set('net.ipv4.ip_local_port_range', value);
-    return 0;
+    try {
+      sysctl.set('net.ipv4.ip_local_port_range', value);
+      return 0;
+    } catch (e) {
+      throw e instanceof NetError ? new Errno(e.code) : e;
+    }
   };
   r.do('ip_unprivileged_port_start', () => sysctl.get('net.ipv4.ip_unprivileged_port_start'));
   for (const p of [1, 80, 1023, 1024])

@@ -12,6 +12,8 @@ const USAGE = `usage: warren VERB …
   exec NODE -- COMMAND…            run a command in a node
   ping A B                         ping from node A to node B
   ip|ss|tc|bridge|sysctl -n NODE … Linux's words, in a node
+  cat|ls -n NODE PATH…             files of a node: /proc/net, /proc/sys/net, /sys/class/net
+  write -n NODE PATH TEXT          writes one of them
   cut A B | cut A NETWORK          pull a cable
   heal [A B | A NETWORK]           plug it in again; without words: all of them
   netem NODE [TOWARDS] 'WORDS'|off impair what leaves a node, in tc-netem's words
@@ -34,6 +36,9 @@ const VERBS = [
   'tc',
   'bridge',
   'sysctl',
+  'cat',
+  'ls',
+  'write',
   'traceroute',
   'cut',
   'heal',

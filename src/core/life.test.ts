@@ -237,6 +237,22 @@ test('S12: what a new namespace inherits, and from whom', () => {
   assert.deepEqual(settings(kernel.netns.add('copy')), ['2', '2', '1', ...tcp]);
   init.sysctl.set('net.core.devconf_inherit_init_net', 2);
   assert.deepEqual(settings(kernel.netns.add('fresh')), ['0', '0', '0', ...tcp]);
+  init.sysctl.set('net.ipv6.conf.default.ndisc_tclass', 5);
+  init.sysctl.set('net.ipv6.conf.all.ndisc_tclass', 6);
+  const classes = [0, 1, 2, 3].map((value) => {
+    init.sysctl.set('net.core.devconf_inherit_init_net', value);
+    const ns = kernel.netns.add(null);
+    return ['default', 'all', 'lo'].map((dir) =>
+      ns.sysctl.get(`net.ipv6.conf.${dir}.ndisc_tclass`),
+    );
+  });
+  // As a kernel answers (Linux 6.18).
+  assert.deepEqual(classes, [
+    ['0', '0', '0'],
+    ['5', '6', '5'],
+    ['0', '0', '0'],
+    ['5', '6', '5'],
+  ]);
   assert.throws(() => early.sysctl.get('net.core.devconf_inherit_init_net'), { code: 'ENOENT' });
   assert.throws(() => init.sysctl.set('net.core.devconf_inherit_init_net', 4), { code: 'EINVAL' });
 });

@@ -224,9 +224,9 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.core.optmem_max', field: 'optmemMax', min: 0, max: 2147483647 },
   { name: 'net.core.netdev_max_backlog', field: 'netdevMaxBacklog', min: 0, max: 2147483647 },
   { name: 'net.ipv4.ip_default_ttl', field: 'ipDefaultTtl', min: 1, max: 255 },
-  { name: 'net.ipv4.ip_no_pmtu_disc', field: 'ipNoPmtuDisc', min: 0, max: 3 },
-  { name: 'net.ipv4.ip_forward_use_pmtu', field: 'ipForwardUsePmtu', min: 0, max: 1 },
-  { name: 'net.ipv4.ip_nonlocal_bind', field: 'ipNonlocalBind', min: 0, max: 1 },
+  { name: 'net.ipv4.ip_no_pmtu_disc', field: 'ipNoPmtuDisc', min: 0, max: 255 },
+  { name: 'net.ipv4.ip_forward_use_pmtu', field: 'ipForwardUsePmtu', min: 0, max: 255 },
+  { name: 'net.ipv4.ip_nonlocal_bind', field: 'ipNonlocalBind', min: 0, max: 255 },
   {
     name: 'net.ipv4.ip_unprivileged_port_start',
     field: 'ipUnprivilegedPortStart',
@@ -253,26 +253,41 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
     max: 1,
   },
   { name: 'net.ipv4.icmp_ratelimit', field: 'icmpRatelimit', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.icmp_ratemask', field: 'icmpRatemask', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.icmp_ratemask', field: 'icmpRatemask', min: -2147483648, max: 2147483647 },
   { name: 'net.ipv4.icmp_msgs_per_sec', field: 'icmpMsgsPerSec', min: 0, max: 2147483647 },
   { name: 'net.ipv4.icmp_msgs_burst', field: 'icmpMsgsBurst', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.ipfrag_high_thresh', field: 'ipfragHighThresh', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.ipfrag_time', field: 'ipfragTime', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.ipfrag_max_dist', field: 'ipfragMaxDist', min: -2147483648, max: 2147483647 },
+  {
+    name: 'net.ipv4.ipfrag_high_thresh',
+    field: 'ipfragHighThresh',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+  },
+  { name: 'net.ipv4.ipfrag_time', field: 'ipfragTime', min: 0, max: 2147483 },
+  { name: 'net.ipv4.ipfrag_max_dist', field: 'ipfragMaxDist', min: 0, max: 2147483647 },
   { name: 'net.ipv4.route.min_pmtu', field: 'minPmtu', min: 68, max: 2147483647 },
-  { name: 'net.ipv4.route.mtu_expires', field: 'mtuExpires', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.route.min_adv_mss', field: 'minAdvMss', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.igmp_max_memberships', field: 'igmpMaxMemberships', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.route.mtu_expires', field: 'mtuExpires', min: 0, max: 2147483 },
+  { name: 'net.ipv4.route.min_adv_mss', field: 'minAdvMss', min: -2147483648, max: 2147483647 },
+  {
+    name: 'net.ipv4.igmp_max_memberships',
+    field: 'igmpMaxMemberships',
+    min: -2147483648,
+    max: 2147483647,
+  },
   { name: 'net.ipv4.tcp_abort_on_overflow', field: 'tcpAbortOnOverflow', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_app_win', field: 'tcpAppWin', min: 0, max: 31 },
-  { name: 'net.ipv4.tcp_base_mss', field: 'tcpBaseMss', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_base_mss', field: 'tcpBaseMss', min: -2147483648, max: 2147483647 },
   {
     name: 'net.ipv4.tcp_challenge_ack_limit',
     field: 'tcpChallengeAckLimit',
-    min: 0,
+    min: -2147483648,
     max: 2147483647,
   },
-  { name: 'net.ipv4.tcp_comp_sack_delay_ns', field: 'tcpCompSackDelayNs', min: 0, max: 2147483647 },
+  {
+    name: 'net.ipv4.tcp_comp_sack_delay_ns',
+    field: 'tcpCompSackDelayNs',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+  },
   { name: 'net.ipv4.tcp_comp_sack_nr', field: 'tcpCompSackNr', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_dsack', field: 'tcpDsack', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_early_retrans', field: 'tcpEarlyRetrans', min: 0, max: 4 },
@@ -285,34 +300,49 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
     min: 0,
     max: 2147483647,
   },
-  { name: 'net.ipv4.tcp_fin_timeout', field: 'tcpFinTimeout', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_fin_timeout', field: 'tcpFinTimeout', min: 0, max: 2147483 },
   { name: 'net.ipv4.tcp_frto', field: 'tcpFrto', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_invalid_ratelimit', field: 'tcpInvalidRatelimit', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.tcp_keepalive_time', field: 'tcpKeepaliveTime', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_keepalive_time', field: 'tcpKeepaliveTime', min: 0, max: 2147483 },
   { name: 'net.ipv4.tcp_keepalive_probes', field: 'tcpKeepaliveProbes', min: 0, max: 255 },
-  { name: 'net.ipv4.tcp_keepalive_intvl', field: 'tcpKeepaliveIntvl', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_keepalive_intvl', field: 'tcpKeepaliveIntvl', min: 0, max: 2147483 },
   { name: 'net.ipv4.tcp_max_orphans', field: 'tcpMaxOrphans', min: -2147483648, max: 2147483647 },
-  { name: 'net.ipv4.tcp_max_reordering', field: 'tcpMaxReordering', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.tcp_max_syn_backlog', field: 'tcpMaxSynBacklog', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.tcp_max_tw_buckets', field: 'tcpMaxTwBuckets', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_max_reordering', field: 'tcpMaxReordering', min: 1, max: 2147483647 },
+  {
+    name: 'net.ipv4.tcp_max_syn_backlog',
+    field: 'tcpMaxSynBacklog',
+    min: -2147483648,
+    max: 2147483647,
+  },
+  {
+    name: 'net.ipv4.tcp_max_tw_buckets',
+    field: 'tcpMaxTwBuckets',
+    min: -2147483648,
+    max: 2147483647,
+  },
   { name: 'net.ipv4.tcp_min_rtt_wlen', field: 'tcpMinRttWlen', min: 0, max: 86400 },
   { name: 'net.ipv4.tcp_min_snd_mss', field: 'tcpMinSndMss', min: 48, max: 65535 },
   { name: 'net.ipv4.tcp_min_tso_segs', field: 'tcpMinTsoSegs', min: 1, max: 255 },
   { name: 'net.ipv4.tcp_moderate_rcvbuf', field: 'tcpModerateRcvbuf', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_mtu_probe_floor', field: 'tcpMtuProbeFloor', min: 48, max: 65535 },
-  { name: 'net.ipv4.tcp_mtu_probing', field: 'tcpMtuProbing', min: 0, max: 2 },
+  { name: 'net.ipv4.tcp_mtu_probing', field: 'tcpMtuProbing', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_no_metrics_save', field: 'tcpNoMetricsSave', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_notsent_lowat', field: 'tcpNotsentLowat', min: 0, max: 4294967295 },
   { name: 'net.ipv4.tcp_orphan_retries', field: 'tcpOrphanRetries', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_pacing_ca_ratio', field: 'tcpPacingCaRatio', min: 0, max: 1000 },
   { name: 'net.ipv4.tcp_pacing_ss_ratio', field: 'tcpPacingSsRatio', min: 0, max: 1000 },
-  { name: 'net.ipv4.tcp_probe_interval', field: 'tcpProbeInterval', min: 0, max: 2147483647 },
-  { name: 'net.ipv4.tcp_probe_threshold', field: 'tcpProbeThreshold', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_probe_interval', field: 'tcpProbeInterval', min: 0, max: 4294967 },
+  {
+    name: 'net.ipv4.tcp_probe_threshold',
+    field: 'tcpProbeThreshold',
+    min: -2147483648,
+    max: 2147483647,
+  },
   { name: 'net.ipv4.tcp_tso_rtt_log', field: 'tcpTsoRttLog', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_pingpong_thresh', field: 'tcpPingpongThresh', min: 1, max: 255 },
   { name: 'net.ipv4.tcp_recovery', field: 'tcpRecovery', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_reflect_tos', field: 'tcpReflectTos', min: 0, max: 1 },
-  { name: 'net.ipv4.tcp_reordering', field: 'tcpReordering', min: 0, max: 2147483647 },
+  { name: 'net.ipv4.tcp_reordering', field: 'tcpReordering', min: 1, max: 2147483647 },
   { name: 'net.ipv4.tcp_retrans_collapse', field: 'tcpRetransCollapse', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_retries1', field: 'tcpRetries1', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_retries2', field: 'tcpRetries2', min: 0, max: 255 },
@@ -326,9 +356,9 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.tcp_syn_linear_timeouts', field: 'tcpSynLinearTimeouts', min: 0, max: 127 },
   { name: 'net.ipv4.tcp_syn_retries', field: 'tcpSynRetries', min: 1, max: 127 },
   { name: 'net.ipv4.tcp_synack_retries', field: 'tcpSynackRetries', min: 0, max: 255 },
-  { name: 'net.ipv4.tcp_syncookies', field: 'tcpSyncookies', min: 0, max: 2 },
+  { name: 'net.ipv4.tcp_syncookies', field: 'tcpSyncookies', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_thin_linear_timeouts', field: 'tcpThinLinearTimeouts', min: 0, max: 255 },
-  { name: 'net.ipv4.tcp_timestamps', field: 'tcpTimestamps', min: 0, max: 2 },
+  { name: 'net.ipv4.tcp_timestamps', field: 'tcpTimestamps', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_tso_win_divisor', field: 'tcpTsoWinDivisor', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_tw_reuse', field: 'tcpTwReuse', min: 0, max: 2 },
   { name: 'net.ipv4.tcp_tw_reuse_delay', field: 'tcpTwReuseDelay', min: 1, max: 60000 },
@@ -474,10 +504,23 @@ export const IPV6_CONF_NAMES: Readonly<Record<string, Exclude<keyof Ipv6Conf, 'w
   mldv2_unsolicited_report_interval: 'mldv2UnsolicitedReportInterval',
 };
 
+/** Ranges of settings that do not take every integer. */
+export const IPV6_CONF_RANGES: Readonly<
+  Partial<Record<Exclude<keyof Ipv6Conf, 'with'>, readonly [min: number, max: number]>>
+> = {
+  hopLimit: [1, 255],
+  mtu: [1280, 2147483647],
+  ndiscTclass: [0, 255],
+  ndiscEvictNocarrier: [0, 1],
+  forceForwarding: [0, 1],
+  routerSolicitationDelay: [0, 2147483],
+  mldv2UnsolicitedReportInterval: [0, 2147483647],
+};
+
 /** `net.ipv6.*` of a namespace that are no device's (Linux `struct netns_sysctl_ipv6`). */
 export class Sysctl6 {
   bindv6only = 0;
-  icmpRatelimit = 1000;
+  icmpRatelimit = 100;
   icmpEchoIgnoreAll = 0;
   icmpEchoIgnoreMulticast = 0;
   icmpEchoIgnoreAnycast = 0;
@@ -518,10 +561,20 @@ export const IPV6_SYSCTLS: readonly {
     max: 255,
   },
   { name: 'net.ipv6.icmp.echo_ignore_anycast', field: 'icmpEchoIgnoreAnycast', min: 0, max: 255 },
-  { name: 'net.ipv6.ip6frag_high_thresh', field: 'ip6fragHighThresh', min: 0, max: 2147483647 },
-  { name: 'net.ipv6.ip6frag_time', field: 'ip6fragTime', min: 0, max: 2147483647 },
+  {
+    name: 'net.ipv6.ip6frag_high_thresh',
+    field: 'ip6fragHighThresh',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+  },
+  { name: 'net.ipv6.ip6frag_time', field: 'ip6fragTime', min: 0, max: 2147483 },
   { name: 'net.ipv6.auto_flowlabels', field: 'autoFlowlabels', min: 0, max: 3 },
-  { name: 'net.ipv6.route.min_adv_mss', field: 'routeMinAdvmss', min: 0, max: 2147483647 },
+  {
+    name: 'net.ipv6.route.min_adv_mss',
+    field: 'routeMinAdvmss',
+    min: -2147483648,
+    max: 2147483647,
+  },
   { name: 'net.ipv6.ip_nonlocal_bind', field: 'ipNonlocalBind', min: 0, max: 255 },
   {
     name: 'net.ipv6.max_dst_opts_number',
@@ -542,7 +595,7 @@ export const IPV6_SYSCTLS: readonly {
     max: 2147483647,
   },
   { name: 'net.ipv6.max_hbh_length', field: 'maxHbhLength', min: -2147483648, max: 2147483647 },
-  { name: 'net.ipv6.route.mtu_expires', field: 'mtuExpires', min: 0, max: 2147483647 },
+  { name: 'net.ipv6.route.mtu_expires', field: 'mtuExpires', min: 0, max: 2147483 },
 ];
 
 /** `net.ipv4.neigh.<device>.*` (Linux `struct neigh_parms`). */
@@ -562,6 +615,9 @@ export class NeighConf {
   locktime = 100;
   /** unres_qlen_bytes */
   unresQlenBytes = 212_992;
+  /** proxy_delay, 1/100 s */
+  proxyDelay = 80;
+  proxyQlen = 64;
 
   /** The same with one setting changed. */
   with(field: Exclude<keyof NeighConf, 'with'>, value: number): Readonly<NeighConf> {
@@ -575,15 +631,36 @@ export const NDISC_CONF_DEFAULT: Readonly<NeighConf> = Object.freeze(
   ARP_CONF_DEFAULT.with('locktime', 0),
 );
 
-/** Linux name of each field of `NeighConf`. */
-export const NEIGH_CONF_NAMES: Readonly<Record<string, Exclude<keyof NeighConf, 'with'>>> = {
-  base_reachable_time_ms: 'baseReachableTimeMs',
-  retrans_time_ms: 'retransTimeMs',
-  gc_stale_time: 'gcStaleTime',
-  delay_first_probe_time: 'delayFirstProbeTime',
-  ucast_solicit: 'ucastSolicit',
-  mcast_solicit: 'mcastSolicit',
-  mcast_resolicit: 'mcastResolicit',
-  locktime: 'locktime',
-  unres_qlen_bytes: 'unresQlenBytes',
+/** One setting of neighbours: `unit` of the field's make one of the file's. */
+export interface NeighSysctl {
+  readonly field: Exclude<keyof NeighConf, 'with'>;
+  readonly unit: number;
+  readonly max: number;
+}
+
+function neigh(field: NeighSysctl['field'], unit = 1, max = 2_147_483_647): NeighSysctl {
+  return { field, unit, max };
+}
+
+/** `SKB_TRUESIZE(ETH_FRAME_LEN)`: what one packet that waits counts for. */
+const FRAME_TRUESIZE = 2090;
+/** Longest time in seconds, of ticks of a millisecond. */
+const MAX_SECONDS = 2_147_483;
+
+/** Settings of neighbours by their Linux names; some fields have two, in different units. */
+export const NEIGH_CONF_NAMES: Readonly<Record<string, NeighSysctl>> = {
+  base_reachable_time: neigh('baseReachableTimeMs', 1000, MAX_SECONDS),
+  base_reachable_time_ms: neigh('baseReachableTimeMs'),
+  retrans_time: neigh('retransTimeMs', 10),
+  retrans_time_ms: neigh('retransTimeMs'),
+  gc_stale_time: neigh('gcStaleTime', 1, MAX_SECONDS),
+  delay_first_probe_time: neigh('delayFirstProbeTime', 1, MAX_SECONDS),
+  ucast_solicit: neigh('ucastSolicit'),
+  mcast_solicit: neigh('mcastSolicit'),
+  mcast_resolicit: neigh('mcastResolicit'),
+  locktime: neigh('locktime'),
+  unres_qlen: neigh('unresQlenBytes', FRAME_TRUESIZE, 1_027_504),
+  unres_qlen_bytes: neigh('unresQlenBytes'),
+  proxy_delay: neigh('proxyDelay'),
+  proxy_qlen: neigh('proxyQlen'),
 };

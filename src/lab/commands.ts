@@ -5,6 +5,7 @@ import type { Namespace } from '../core/control/namespace.ts';
 import { nearest } from '../core/util/nearest.ts';
 import { hostsOf, runIn } from '../node/index.ts';
 import { bridgeTool } from '../tools/bridge.ts';
+import { catTool, lsTool, writeTool } from '../tools/files.ts';
 import { ipTool } from '../tools/ip.ts';
 import { isMonitor, monitorTool } from '../tools/monitor.ts';
 import { ssTool } from '../tools/ss.ts';
@@ -24,6 +25,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   tc: tool(tcTool),
   bridge: tool(bridgeTool),
   sysctl: tool(sysctlTool),
+  cat: streamed(catTool),
+  ls: streamed(lsTool),
+  write: tool(writeTool),
   ping: app(ping),
   traceroute: app(traceroute),
   tracepath: app(tracepath),
@@ -87,6 +91,15 @@ function tool(run: Tool): Command {
   return async (ns, argv, io) => {
     const { stdout, stderr, code } = run(contextOf(ns), argv);
     if (stdout !== '') io.out(stdout);
+    if (stderr !== '') io.err(stderr);
+    return code;
+  };
+}
+
+/** A tool whose output goes out in pieces. */
+function streamed(run: typeof catTool): Command {
+  return async (ns, argv, io) => {
+    const { stderr, code } = run(contextOf(ns), argv, (text) => io.out(text));
     if (stderr !== '') io.err(stderr);
     return code;
   };

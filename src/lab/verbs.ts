@@ -45,6 +45,9 @@ const VERBS: Readonly<Record<string, Verb>> = {
   tc: (lab, args, io) => inNode(lab, 'tc', args, io),
   bridge: (lab, args, io) => inNode(lab, 'bridge', args, io),
   sysctl: (lab, args, io) => inNode(lab, 'sysctl', args, io),
+  cat: (lab, args, io) => inNode(lab, 'cat', args, io),
+  ls: (lab, args, io) => inNode(lab, 'ls', args, io),
+  write: (lab, args, io) => inNode(lab, 'write', args, io),
   cut: async (lab, args) => {
     const [a, b, more] = withoutArrow(args);
     if (a === undefined || b === undefined || more !== undefined)

@@ -11,7 +11,7 @@ import {
 } from '../core/index.ts';
 import { ipv4 } from '../core/util/address.ts';
 import { VirtualClock } from '../sim/virtual-clock.ts';
-import { bridgeTool, ssTool, sysctlTool, tcTool } from './index.ts';
+import { bridgeTool, catTool, lsTool, ssTool, sysctlTool, tcTool, writeTool } from './index.ts';
 
 interface World {
   readonly clock: VirtualClock;
@@ -101,4 +101,45 @@ test('bridge and sysctl refuse what they do not know', () => {
   assert.match(sysctlTool(a, ['-p']).stderr, /-p is not implemented/);
   assert.equal(sysctlTool(a, ['-n', 'net.ipv4.ip_forward']).stdout, '0\n');
   assert.equal(sysctlTool(a, ['-N', '-a', '-r', 'somaxconn']).stdout, 'net.core.somaxconn\n');
+});
+
+test('S13: cat, ls and write: the files of a namespace', () => {
+  const { a } = world();
+  const run = (
+    tool: typeof catTool,
+    words: readonly string[],
+  ): readonly [stdout: string, stderr: string, code: number] => {
+    let stdout = '';
+    const { stderr, code } = tool(a, words, (text) => {
+      stdout += text;
+    });
+    return [stdout, stderr, code];
+  };
+  assert.deepEqual(run(catTool, ['/sys/class/net/eth0/mtu', '/sys/class/net/lo/mtu']), [
+    '1500\n65536\n',
+    '',
+    0,
+  ]);
+  assert.deepEqual(run(catTool, ['/nope', '/sys/class/net/lo/mtu']), [
+    '65536\n',
+    'cat: /nope: No such file or directory\n',
+    1,
+  ]);
+  assert.deepEqual(run(lsTool, ['/sys/class/net']), ['eth0\nlo\n', '', 0]);
+  assert.deepEqual(run(lsTool, ['--long', '/sys/class/net/eth0/mtu', '/proc']), [
+    '-rw-r--r-- /sys/class/net/eth0/mtu\nlrwxrwxrwx net -> self/net\ndr-xr-xr-x self\ndr-xr-xr-x sys\ndr-xr-xr-x thread-self\n',
+    '',
+    0,
+  ]);
+  assert.deepEqual(writeTool(a, ['/proc/sys/net/ipv4/ip_local_port_range', '2000', '3000']), {
+    stdout: '',
+    stderr: '',
+    code: 0,
+  });
+  assert.equal(a.ns.sysctl.get('net.ipv4.ip_local_port_range'), '2000\t3000');
+  assert.deepEqual(writeTool(a, ['/proc/net/tcp', '1']), {
+    stdout: '',
+    stderr: 'write: /proc/net/tcp: Permission denied\n',
+    code: 1,
+  });
 });

@@ -13,9 +13,12 @@ import { makeAll, readConf6, writeConf6 } from '../network/ipv6/conf.ts';
 import {
   IPV4_CONF_NAMES,
   IPV6_CONF_NAMES,
+  IPV6_CONF_RANGES,
   IPV6_SYSCTLS,
   type Ipv4Conf,
   NEIGH_CONF_NAMES,
+  type NeighConf,
+  type NeighSysctl,
   NUMBER_SYSCTLS,
   type NumberSysctl,
 } from '../sysctl.ts';
@@ -38,27 +41,42 @@ interface Variable {
 
 const INT_MIN = -2147483648;
 const INT_MAX = 2147483647;
+/** The group id -1 means none. */
+const MAX_GID = 4294967294;
 
 const CONF = 'net.ipv4.conf.';
 const NEIGH = 'net.ipv4.neigh.';
 const CONF6 = 'net.ipv6.conf.';
 const NEIGH6 = 'net.ipv6.neigh.';
+/** The lower of these two is never above the higher. */
+const FRAG_LOW = 'net.ipv4.ipfrag_low_thresh';
+const FRAG_HIGH = 'net.ipv4.ipfrag_high_thresh';
+const FRAG6_LOW = 'net.ipv6.ip6frag_low_thresh';
+const FRAG6_HIGH = 'net.ipv6.ip6frag_high_thresh';
 
 function invalid(name: string): NetError {
   return new NetError(EINVAL, 'sysctl', `setting key "${name}": Invalid argument`);
 }
 
-/** Whole numbers separated by white space, or undefined. */
-function numbers(text: string): number[] | undefined {
-  const words = text.trim().split(/\s+/);
-  const list = words.map((w) => (/^-?(0x[0-9a-f]+|\d+)$/i.test(w) ? Number(w) : Number.NaN));
+/** A number as the kernel reads one: hexadecimal behind 0x, octal behind 0 (`strtoul_lenient`). */
+function numberOf(word: string): number {
+  const m = /^(-?)(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.exec(word);
+  if (m === null) return Number.NaN;
+  const digits = m[2] as string;
+  const n = /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  // No negative zero: it would be told as one.
+  return m[1] === '-' && n !== 0 ? -n : n;
+}
+
+/** The first `most` numbers of a text, or undefined; what stands behind them is not looked at (`do_proc_dointvec`). */
+function numbers(text: string, most: number): number[] | undefined {
+  const list = text.trim().split(/\s+/).slice(0, most).map(numberOf);
   return list.some(Number.isNaN) ? undefined : list;
 }
 
 function oneNumber(name: string, text: string, min: number, max: number): number {
-  const list = numbers(text);
-  const value = list?.[0];
-  if (list?.length !== 1 || value === undefined || value < min || value > max) throw invalid(name);
+  const value = numbers(text, 1)?.[0];
+  if (value === undefined || value < min || value > max) throw invalid(name);
   return value;
 }
 
@@ -92,7 +110,8 @@ export class SysctlControl {
     const variable = this.find(name);
     if (variable.set === undefined)
       throw new NetError(EPERM, 'sysctl', `setting key "${name}": Operation not permitted`);
-    variable.set(String(value));
+    // Nothing was written: nothing happens.
+    if (value !== '') variable.set(String(value));
   }
 
   /** All names and values, sorted; `prefix` narrows to a directory or a name. */
@@ -124,6 +143,8 @@ export class SysctlControl {
     for (const dir of ['default', ...devices])
       for (const prefix of [NEIGH, NEIGH6])
         names.push(...Object.keys(NEIGH_CONF_NAMES).map((n) => `${prefix}${dir}.${n}`));
+    for (const prefix of [NEIGH, NEIGH6])
+      names.push(...Object.keys(GC_THRESHOLDS).map((n) => `${prefix}default.${n}`));
     // What does not exist for a device (an MTU too small for IPv6) is not listed.
     return names.filter((n) => this.lookUp(n) !== undefined);
   }
@@ -133,6 +154,7 @@ export class SysctlControl {
     const variable = this.lookUp(dotted(name));
     if (variable === undefined) return undefined;
     if (variable.get === undefined) return 0o200;
+    if (name.endsWith('tcp_fastopen_key')) return 0o600;
     return variable.set === undefined ? 0o444 : 0o644;
   }
 
@@ -150,7 +172,13 @@ export class SysctlControl {
 
   private lookUp(name: string): Variable | undefined {
     if (name.startsWith('net.ipv6.'))
-      return this.number6(name) ?? this.conf6(name) ?? this.neigh6(name);
+      return (
+        this.number6(name) ??
+        this.special(name) ??
+        this.conf6(name) ??
+        this.neigh6(name) ??
+        this.inert(name)
+      );
     return (
       this.number(name) ??
       this.special(name) ??
@@ -166,7 +194,8 @@ export class SysctlControl {
     return {
       get: () => String(this.net.ipv6.sysctl[row.field]),
       set: (text) => {
-        const value = oneNumber(name, text, row.min, row.max);
+        const min = name === FRAG6_HIGH ? Number(this.get(FRAG6_LOW)) : row.min;
+        const value = oneNumber(name, text, min, row.max);
         this.net.ipv6.sysctl = this.net.ipv6.sysctl.with(row.field, value);
       },
     };
@@ -183,7 +212,8 @@ export class SysctlControl {
     return {
       get: () => String(readConf6(this.net, target, field)),
       set: (text) => {
-        const value = oneNumber(name, text, INT_MIN, INT_MAX);
+        const [min, max] = IPV6_CONF_RANGES[field] ?? [INT_MIN, INT_MAX];
+        const value = oneNumber(name, text, min, max);
         if (!writeConf6(this.net, target, field, value)) throw invalid(name);
       },
     };
@@ -191,20 +221,40 @@ export class SysctlControl {
 
   private neigh6(name: string): Variable | undefined {
     const path = split(name, NEIGH6);
-    const field = path === undefined ? undefined : NEIGH_CONF_NAMES[path.key];
-    if (path === undefined || field === undefined) return undefined;
+    // LINUX: this one is in ticks, whatever their length, and was superseded by retrans_time_ms.
+    if (path === undefined || path.key === 'retrans_time') return undefined;
+    const row = NEIGH_CONF_NAMES[path.key];
+    if (row === undefined)
+      return path.dir === 'default'
+        ? this.threshold(path.key, () => this.net.ipv6.ndisc)
+        : undefined;
     const dev = this.net.devs.find(path.dir);
     const own = dev === undefined ? null : inet6Device(dev);
     const { ipv6 } = this.net;
     if (path.dir !== 'default' && own === null) return undefined;
     return {
-      get: () => String((own?.neighConf ?? ipv6.neighConfDefault)[field]),
+      get: () => told(row, own?.neighConf ?? ipv6.neighConfDefault),
       set: (text) => {
-        const value = oneNumber(name, text, 0, INT_MAX);
+        const value = oneNumber(name, text, 0, row.max) * row.unit;
         // Devices that have nothing of their own yet have what `default` says now.
         if (own === null) makeAll(this.net);
-        if (own === null) ipv6.neighConfDefault = ipv6.neighConfDefault.with(field, value);
-        else own.neighConf = own.neighConf.with(field, value);
+        if (own === null) ipv6.neighConfDefault = ipv6.neighConfDefault.with(row.field, value);
+        else own.neighConf = own.neighConf.with(row.field, value);
+      },
+    };
+  }
+
+  /** How many neighbours there may be: of all devices, so that `default` alone has it. */
+  private threshold(
+    key: string,
+    table: () => { gcThresh1: number; gcThresh2: number; gcThresh3: number },
+  ): Variable | undefined {
+    const field = GC_THRESHOLDS[key];
+    if (field === undefined) return undefined;
+    return {
+      get: () => String(table()[field]),
+      set: (text) => {
+        table()[field] = oneNumber(`default.${key}`, text, 0, INT_MAX);
       },
     };
   }
@@ -214,7 +264,10 @@ export class SysctlControl {
     if (row === undefined) return undefined;
     return {
       get: () => String(this.net.sysctl[row.field]),
-      set: (text) => this.setNumber(row, oneNumber(name, text, row.min, row.max)),
+      set: (text) => {
+        const min = name === FRAG_HIGH ? Number(this.get(FRAG_LOW)) : row.min;
+        this.setNumber(row, oneNumber(name, text, min, this.maxOf(row)));
+      },
     };
   }
 
@@ -226,7 +279,9 @@ export class SysctlControl {
   }
 
   private setInert(row: InertSysctl, text: string): void {
-    const value = oneNumber(row.name, text, row.min, row.max);
+    const high = row.name === FRAG_LOW ? FRAG_HIGH : row.name === FRAG6_LOW ? FRAG6_HIGH : '';
+    const max = high === '' ? row.max : Number(this.get(high));
+    const value = oneNumber(row.name, text, row.min, max);
     if (row.only !== undefined && value !== row.value)
       throw new NetError(
         EINVAL,
@@ -234,6 +289,13 @@ export class SysctlControl {
         `setting key "${row.name}": Warren takes ${row.value} only: ${row.only}`,
       );
     this.told.set(row.name, value);
+  }
+
+  /** Some limits are other sysctls. */
+  private maxOf(row: NumberSysctl): number {
+    const { tcpMaxReordering, ipLocalPortRange } = this.net.sysctl;
+    if (row.field === 'tcpReordering') return tcpMaxReordering;
+    return row.field === 'ipUnprivilegedPortStart' ? ipLocalPortRange[0] : row.max;
   }
 
   private setNumber(row: NumberSysctl, value: number): void {
@@ -331,14 +393,17 @@ export class SysctlControl {
   private neigh(name: string): Variable | undefined {
     const path = split(name, NEIGH);
     if (path === undefined) return undefined;
-    const field = NEIGH_CONF_NAMES[path.key];
+    const row = NEIGH_CONF_NAMES[path.key];
     const { net } = this;
+    if (row === undefined)
+      return path.dir === 'default' ? this.threshold(path.key, () => net.arp) : undefined;
     const ipv4 = path.dir === 'default' ? null : (net.devs.find(path.dir)?.ipv4 ?? undefined);
-    if (field === undefined || ipv4 === undefined) return undefined;
+    if (ipv4 === undefined) return undefined;
+    const { field } = row;
     return {
-      get: () => String((ipv4?.neighConf ?? net.neighConfDefault)[field]),
+      get: () => told(row, ipv4?.neighConf ?? net.neighConfDefault),
       set: (text) => {
-        const value = oneNumber(name, text, 0, INT_MAX);
+        const value = oneNumber(name, text, 0, row.max) * row.unit;
         const targets = ipv4 === null ? this.followersOf(`neigh ${field}`) : [ipv4];
         // Devices that were not written themselves follow `default` (`neigh_copy_dflt_parms`).
         for (const target of targets) target.neighConf = target.neighConf.with(field, value);
@@ -363,7 +428,10 @@ export class SysctlControl {
           get: () => net.sysctl.ipLocalPortRange.join('\t'),
           set: (text) => {
             const [low, high] = pair(name, text, net.sysctl.ipLocalPortRange);
-            if (low < 1 || high > 65535 || low > high) throw invalid(name);
+            // Ports that need a capability are not given out unasked.
+            const { ipUnprivilegedPortStart } = net.sysctl;
+            if (low < Math.max(1, ipUnprivilegedPortStart) || high > 65535 || low > high)
+              throw invalid(name);
             net.sysctl = net.sysctl.with('ipLocalPortRange', [low, high]);
           },
         };
@@ -372,7 +440,7 @@ export class SysctlControl {
           get: () => net.sysctl.pingGroupRange.join('\t'),
           set: (text) => {
             const [low, high] = pair(name, text, net.sysctl.pingGroupRange);
-            if (low < 0 || high < 0) throw invalid(name);
+            if (low < 0 || high < 0 || low > MAX_GID || high > MAX_GID) throw invalid(name);
             // LINUX: a range that is upside down turns ping sockets off.
             net.sysctl = net.sysctl.with('pingGroupRange', low > high ? [1, 0] : [low, high]);
           },
@@ -414,6 +482,13 @@ export class SysctlControl {
           set: () => {
             net.ipv4.exceptions.clear();
             net.ipv4.changed();
+          },
+        };
+      case 'net.ipv6.route.flush':
+        return {
+          set: () => {
+            net.ipv6.exceptions.clear();
+            net.ipv6.changed();
           },
         };
       case DEVCONF_INHERIT:
@@ -463,6 +538,18 @@ export class SysctlControl {
   }
 }
 
+/** Fields of a table of neighbours by their sysctls. */
+const GC_THRESHOLDS: Readonly<Record<string, 'gcThresh1' | 'gcThresh2' | 'gcThresh3'>> = {
+  gc_thresh1: 'gcThresh1',
+  gc_thresh2: 'gcThresh2',
+  gc_thresh3: 'gcThresh3',
+};
+
+/** A setting of neighbours in the unit of its file. */
+function told(row: NeighSysctl, conf: Readonly<NeighConf>): string {
+  return String(Math.floor(conf[row.field] / row.unit));
+}
+
 const DEVCONF_INHERIT = 'net.core.devconf_inherit_init_net';
 
 const SPECIAL: readonly string[] = [
@@ -477,6 +564,7 @@ const SPECIAL: readonly string[] = [
   'net.ipv4.tcp_available_congestion_control',
   'net.ipv4.tcp_congestion_control',
   'net.ipv4.route.flush',
+  'net.ipv6.route.flush',
 ];
 
 /** `net/ipv4/conf/eth0.1/x` and `net.ipv4.conf.eth0/1.x` are the same: the first separator rules. */
@@ -504,8 +592,8 @@ function byName(a: string, b: string): number {
 
 /** LINUX: fewer numbers than there are leave the rest as it was (`proc_dointvec`). */
 function pair(name: string, text: string, old: readonly [number, number]): [number, number] {
-  const list = numbers(text);
-  if (list === undefined || list.length > 2) throw invalid(name);
+  const list = numbers(text, 2);
+  if (list === undefined) throw invalid(name);
   return [list[0] ?? old[0], list[1] ?? old[1]];
 }
 
@@ -514,9 +602,8 @@ function triple(
   text: string,
   old: readonly [number, number, number],
 ): [number, number, number] {
-  const list = numbers(text);
-  if (list === undefined || list.length > 3 || list.some((n) => n < 1 || n > INT_MAX))
-    throw invalid(name);
+  const list = numbers(text, 3);
+  if (list === undefined || list.some((n) => n < 1 || n > INT_MAX)) throw invalid(name);
   return [list[0] ?? old[0], list[1] ?? old[1], list[2] ?? old[2]];
 }
 
@@ -539,18 +626,23 @@ function fastOpenKeys(name: string, text: string): SipKey[] {
   });
 }
 
-/** `8080,9000-9010` */
+/** `8080,9000-9010`: ports and ranges between commas or line feeds; those that touch become one (`proc_do_large_bitmap`). */
 function portRanges(name: string, text: string): [number, number][] {
-  if (text.trim() === '') return [];
-  const ranges = text
-    .trim()
-    .split(',')
-    .map((part): [number, number] => {
-      const m = /^(\d+)(?:-(\d+))?$/.exec(part);
-      const low = Number(m?.[1]);
-      const high = Number(m?.[2] ?? m?.[1]);
-      if (m === null || high > 65535 || low > high) throw invalid(name);
-      return [low, high];
-    });
-  return ranges.sort((a, b) => a[0] - b[0]);
+  const trimmed = text.replace(/\n$/, '');
+  if (text === '\n') return [];
+  const ranges = trimmed.split(/[,\n]/).map((part): [number, number] => {
+    const [from = '', to = from, more] = part.split('-');
+    const low = numberOf(from);
+    const high = numberOf(to);
+    const sound = more === undefined && low >= 0 && high <= 65535 && low <= high;
+    if (!sound) throw invalid(name);
+    return [low, high];
+  });
+  const joined: [number, number][] = [];
+  for (const [low, high] of ranges.sort((a, b) => a[0] - b[0])) {
+    const last = joined.at(-1);
+    if (last !== undefined && low <= last[1] + 1) last[1] = Math.max(last[1], high);
+    else joined.push([low, high]);
+  }
+  return joined;
 }

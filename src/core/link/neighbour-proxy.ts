@@ -10,10 +10,8 @@ import { SmallMap } from '../util/small-map.ts';
 import type { NeighbourMap, NeighbourTable } from './neighbour-table.ts';
 import type { NetDevice } from './net-device.ts';
 
-/** net.ipv4.neigh.*.proxy_delay: 80 jiffies of 1/100 s. */
-const PROXY_DELAY_US = 800_000;
-/** net.ipv4.neigh.*.proxy_qlen */
-const PROXY_QLEN = 64;
+/** Microseconds in 1/100 s. */
+const TICK_US = 10_000;
 
 /** A request that waits. */
 interface Delayed {
@@ -65,11 +63,12 @@ export class NeighbourProxy<A = number> {
   /** Puts a request off; the protocol's `redo` gets it. Takes ownership. */
   delay(pkt: Packet): void {
     const kernel = this.table.kernel;
-    if (this.queue.length >= PROXY_QLEN) {
+    const { proxyDelay, proxyQlen } = this.table.conf(pkt.dev as NetDevice);
+    if (this.queue.length >= proxyQlen) {
       drop(this.table.net, pkt, 'NEIGH_QUEUEFULL', 'proxy_qlen');
       return;
     }
-    const atUs = kernel.nowUs + kernel.random('neighbour-proxy').below(PROXY_DELAY_US);
+    const atUs = kernel.nowUs + kernel.random('neighbour-proxy').below(proxyDelay * TICK_US);
     this.queue.push({ pkt, atUs });
     this.timer ??= kernel.timer(() => this.onTimer());
     if (!this.timer.pending || atUs < this.timer.atUs) this.timer.set(atUs);
