@@ -27,7 +27,7 @@ export interface ShellHost {
 }
 
 /** Most rounds of all loops of a line. */
-const MAX_ROUNDS = 10_000;
+const MAX_ROUNDS = 1000;
 const ASSIGNMENT = /^([A-Za-z_]\w*)=/;
 
 /** Leaves the lists that it is in; what they printed so far goes along. */
