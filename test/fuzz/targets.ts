@@ -20,11 +20,16 @@ import { parseNdOptions } from '../../src/core/wire/ndisc.ts';
 import { parseTcp, parseTcpOptions, putTcpOptions } from '../../src/core/wire/tcp.ts';
 import { parseUdp } from '../../src/core/wire/udp.ts';
 import { compileScript, configure, parseScript, ScriptError } from '../../src/sim/index.ts';
+import { CodeError } from '../../src/sim/packetdrill/code-lex.ts';
+import { parseCode } from '../../src/sim/packetdrill/code-parse.ts';
+import { AssertionFailed, runCode } from '../../src/sim/packetdrill/code-run.ts';
 import { parsePacketBytes } from '../../src/sim/packetdrill/packet.ts';
-import { parseShell, ShellSyntaxError } from '../../src/sim/packetdrill/shell-parse.ts';
+import { ShellSyntaxError } from '../../src/sim/packetdrill/shell-parse.ts';
+import { type ShellHost, ShellRun } from '../../src/sim/packetdrill/shell-run.ts';
+import { TEXT_PROGRAMS } from '../../src/sim/packetdrill/shell-text.ts';
 import { readTcpOptions } from '../../src/sim/packetdrill/tcp-options.ts';
 import type { FuzzTarget } from './fuzz.ts';
-import { HOSTILE_SCRIPTS } from './scripts.ts';
+import { HOSTILE_CODE, HOSTILE_COMMANDS, HOSTILE_SCRIPTS } from './scripts.ts';
 
 /** Frames that Linux sent. */
 const FRAMES: readonly Uint8Array[] = [
@@ -159,11 +164,34 @@ function runScriptText(bytes: Uint8Array): void {
   }
 }
 
+/** A shell on which every program repeats its words. */
+const ECHO_HOST: ShellHost = {
+  program: (name, args, input) => {
+    const text = Object.hasOwn(TEXT_PROGRAMS, name) ? TEXT_PROGRAMS[name] : undefined;
+    return text?.(args, input, ECHO_HOST) ?? { status: args.length & 1, output: args.join(' ') };
+  },
+  readFile: (path) => path,
+  writeFile: () => {},
+  exists: (path) => path.length > 3,
+  size: (path) => path.length,
+};
+
 function runShellText(bytes: Uint8Array): void {
   try {
-    parseShell(Buffer.from(bytes).toString('latin1'));
+    new ShellRun(ECHO_HOST, new Map([['A', '1']])).run(Buffer.from(bytes).toString('latin1'));
   } catch (error) {
     if (!(error instanceof ShellSyntaxError)) throw error;
+  }
+}
+
+function runCodeText(bytes: Uint8Array): void {
+  const lookup = (name: string): number | undefined =>
+    name.startsWith('tcpi_') ? name.length : undefined;
+  try {
+    const code = parseCode(Buffer.from(bytes).toString('latin1'), 1);
+    runCode(code, { variables: new Map(), lookup, print: () => {}, steps: 1000 });
+  } catch (error) {
+    if (!(error instanceof CodeError) && !(error instanceof AssertionFailed)) throw error;
   }
 }
 
@@ -212,10 +240,9 @@ export const TARGETS: readonly FuzzTarget[] = [
   { name: 'packetdrill script', seeds: HOSTILE_SCRIPTS, run: runScriptText },
   {
     name: 'packetdrill command',
-    seeds: [
-      'sysctl -q a="b c" d=\\\n5 && ! nstat | grep -q "x y" || echo 1 > /proc/sys/x; [ 1 = 2 ]',
-    ].map((s) => Uint8Array.from(Buffer.from(s))),
+    seeds: HOSTILE_COMMANDS,
     run: runShellText,
   },
+  { name: 'packetdrill code', seeds: HOSTILE_CODE, run: runCodeText },
   { name: 'packetdrill packet', seeds: PACKETS, run: runScriptPacket },
 ];

@@ -88,7 +88,8 @@ function toInteger(v: CodeValue, base: CodeValue | undefined, line: number): num
   const text = String(v)
     .trim()
     .replace(/^0[xXbBoO]/, '');
-  return toNumber(Number.parseInt(text, number(base, 'int', line) || 10), line);
+  const radix = number(base, 'int', line) || 10;
+  return toNumber(Number.parseInt(text, radix), line);
 }
 
 /** Python rounds a half to the even side. */
@@ -153,6 +154,7 @@ function callText(text: string, name: string, args: readonly CodeValue[], line: 
     case 'splitlines':
       return text.split('\n').filter((l, i, all) => i < all.length - 1 || l !== '');
     case 'join':
+      if (!Array.isArray(args[0])) throw new CodeError(line, 'join() needs a list');
       return (args[0] as readonly CodeValue[]).map(format).join(text);
     case 'strip':
       return text.trim();
@@ -171,7 +173,7 @@ function callText(text: string, name: string, args: readonly CodeValue[], line: 
     case 'find':
       return text.indexOf(word ?? '');
     case 'replace':
-      return text.replaceAll(word ?? '', format(args[1] ?? null));
+      return text.split(word ?? '').join(format(args[1] ?? null));
     case 'isdigit':
       return /^\d+$/.test(text);
     case 'encode':
@@ -206,12 +208,12 @@ function specified(value: CodeValue, spec: string): string {
   const [, flags = '', width = '', precision, kind = ''] = m;
   let text = format(value);
   const n = Number(value);
+  const digits = Math.min(100, Number(precision ?? 6));
   if (/[di]/.test(kind)) text = String(Math.trunc(n));
   else if (/[xX]/.test(kind)) text = n.toString(16);
-  else if (kind === 'f' || (kind === '' && precision !== undefined))
-    text = n.toFixed(Number(precision ?? 6));
+  else if (kind === 'f' || (kind === '' && precision !== undefined)) text = n.toFixed(digits);
   if (kind === 'X') text = text.toUpperCase();
-  const size = Number(width || 0);
+  const size = Math.min(1000, Number(width || 0));
   if (flags.includes('-') || flags.includes('<')) return text.padEnd(size);
   return text.padStart(size, flags.includes('0') ? '0' : ' ');
 }

@@ -116,6 +116,7 @@ class Parser {
   private at = 0;
   private depth = 0;
   private operators = 0;
+  private loops = 0;
 
   constructor(tokens: readonly CodeToken[]) {
     this.tokens = tokens;
@@ -174,14 +175,21 @@ class Parser {
     if (names === null) this.fail('"for" needs names');
     this.expect('in');
     const of = this.expressionList();
-    return { kind: 'for', names: names ?? [], of, body: this.suite(depth), line };
+    return { kind: 'for', names: names ?? [], of, body: this.loopBody(depth), line };
   }
 
   private whileStatement(depth: number): Statement {
     const { line } = this.token;
     this.at++;
     const test = this.expression();
-    return { kind: 'while', test, body: this.suite(depth), line };
+    return { kind: 'while', test, body: this.loopBody(depth), line };
+  }
+
+  private loopBody(depth: number): Statement[] {
+    this.loops++;
+    const body = this.suite(depth);
+    this.loops--;
+    return body;
   }
 
   /** Modules whose import does nothing: only what is used of them can be refused. */
@@ -245,7 +253,11 @@ class Parser {
   private simple(): Statement {
     this.operators = 0;
     const { line } = this.token;
-    for (const kind of ['pass', 'break', 'continue'] as const) if (this.take(kind)) return { kind };
+    for (const kind of ['pass', 'break', 'continue'] as const) {
+      if (!this.take(kind)) continue;
+      if (kind !== 'pass' && this.loops === 0) this.fail(`"${kind}" is in no loop`);
+      return { kind };
+    }
     if (this.take('import')) return this.importStatement(false);
     if (this.take('from')) return this.importStatement(true);
     if (this.is('print')) {

@@ -21,11 +21,19 @@ export interface CodeScope {
   /** What the runner knows: fields of TCP_INFO, constants. */
   readonly lookup: (name: string) => CodeValue | undefined;
   readonly print: (text: string) => void;
+  /** Statements that may still run. */
+  steps: number;
 }
+
+/** What one block may do at most, so that every script ends. */
+export const MAX_STEPS = 1_000_000;
 
 /** @throws AssertionFailed, CodeError */
 export function runCode(statements: readonly Statement[], scope: CodeScope): void {
-  for (const s of statements) runStatement(s, scope);
+  for (const s of statements) {
+    if (--scope.steps < 0) throw new CodeError('line' in s ? s.line : 0, 'this code does not end');
+    runStatement(s, scope);
+  }
 }
 
 function runStatement(s: Statement, scope: CodeScope): void {
@@ -49,11 +57,7 @@ function runStatement(s: Statement, scope: CodeScope): void {
       runFor(s, scope);
       return;
     case 'while': {
-      let rounds = 0;
-      while (truth(evaluate(s.test, scope))) {
-        if (++rounds > MAX_ROUNDS) throw new CodeError(s.line, 'this loop does not end');
-        if (!runBody(s.body, scope)) return;
-      }
+      while (truth(evaluate(s.test, scope))) if (!runBody(s.body, scope)) return;
       return;
     }
     case 'break':
@@ -63,8 +67,8 @@ function runStatement(s: Statement, scope: CodeScope): void {
   }
 }
 
-/** Most rounds of one loop. */
-const MAX_ROUNDS = 100_000;
+/** Longest list or text that repetition makes. */
+const MAX_LENGTH = 100_000;
 
 class LoopSignal extends Error {
   readonly isBreak: boolean;
@@ -222,12 +226,20 @@ function unary(op: string, v: CodeValue, line: number): CodeValue {
   if (op === 'not') return !truth(v);
   const n = number(v, op, line);
   if (op === '-') return -n;
-  return op === '~' ? Number(~BigInt(Math.trunc(n))) : n;
+  if (op !== '~') return n;
+  if (!Number.isInteger(n)) throw new CodeError(line, '"~" needs a whole number');
+  return Number(~BigInt(n));
 }
 
 function binary(op: string, left: CodeValue, right: CodeValue, line: number): CodeValue {
-  if (op === '+' && typeof left === 'string' && typeof right === 'string') return left + right;
-  if (op === '+' && Array.isArray(left) && Array.isArray(right)) return [...left, ...right];
+  if (op === '+' && typeof left === 'string' && typeof right === 'string') {
+    if (left.length + right.length > MAX_LENGTH) throw new CodeError(line, 'this text is too long');
+    return left + right;
+  }
+  if (op === '+' && Array.isArray(left) && Array.isArray(right)) {
+    if (left.length + right.length > MAX_LENGTH) throw new CodeError(line, 'this list is too long');
+    return [...left, ...right];
+  }
   if (op === '%' && typeof left === 'string') return percent(left, right);
   if (op === '*' && typeof right === 'number') {
     if (Array.isArray(left)) return repeat(left, right, line).flat();
@@ -275,7 +287,8 @@ function bits(op: string, a: number, b: number, line: number): number {
 }
 
 function repeat<T>(what: T, times: number, line: number): T[] {
-  if (times > MAX_ROUNDS) throw new CodeError(line, 'this is repeated too often');
+  const size = typeof what === 'string' || Array.isArray(what) ? what.length : 1;
+  if (times * size > MAX_LENGTH) throw new CodeError(line, 'this is repeated too often');
   return Array.from({ length: Math.max(0, Math.trunc(times)) }, () => what);
 }
 

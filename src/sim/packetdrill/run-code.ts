@@ -3,7 +3,7 @@
 import { CodeError } from './code-lex.ts';
 import { CODE_NAMES, MEMINFO_NAMES, readCcInfo } from './code-names.ts';
 import { parseCode, type Statement } from './code-parse.ts';
-import { type CodeScope, runCode } from './code-run.ts';
+import { type CodeScope, MAX_STEPS, runCode } from './code-run.ts';
 import type { CodeValue } from './code-values.ts';
 import { ScriptError } from './scanner.ts';
 import type { Script, ScriptEvent } from './script.ts';
@@ -41,6 +41,7 @@ export class CodeBlocks {
         return known.get(name);
       },
       print: (text) => this.printed.push(text),
+      steps: MAX_STEPS,
     };
     runCode(statements, scope);
   }

@@ -13,7 +13,8 @@ export interface Redirection {
 
 export type Command =
   | { readonly kind: 'simple'; readonly words: readonly string[] }
-  | { readonly kind: 'group'; readonly body: ShellList }
+  /** In parentheses: what it does to variables, and its exit, are its own. */
+  | { readonly kind: 'group'; readonly isSubshell: boolean; readonly body: ShellList }
   | {
       readonly kind: 'if';
       readonly test: ShellList;
@@ -170,14 +171,14 @@ class Parser {
     if (this.operator('(') !== null) {
       const body = this.list([]);
       if (this.operator(')') === null) throw new ShellSyntaxError('")" is missing in this command');
-      return { kind: 'group', body };
+      return { kind: 'group', isSubshell: true, body };
     }
     const word = this.peekWord();
     if (word === '{') {
       this.word();
       const body = this.list(['}']);
       this.expect('}');
-      return { kind: 'group', body };
+      return { kind: 'group', isSubshell: false, body };
     }
     if (word === 'if') return this.conditional();
     if (word === 'for') return this.loop();

@@ -27,20 +27,26 @@ export interface ShellHost {
 }
 
 /** Most rounds of all loops of a line. */
-const MAX_ROUNDS = 10_000;
+const MAX_ROUNDS = 1000;
 const ASSIGNMENT = /^([A-Za-z_]\w*)=/;
 
-class Exit extends Error {
+/** Leaves the lists that it is in; what they printed so far goes along. */
+class Leave extends Error {
+  output = '';
+}
+
+class Exit extends Leave {
   readonly status: number;
 
-  constructor(status: number) {
+  constructor(status: number, output = '') {
     super('exit');
     this.status = status;
+    this.output = output;
   }
 }
 
 /** `break`, `continue` */
-class LoopSignal extends Error {
+class LoopSignal extends Leave {
   readonly isBreak: boolean;
 
   constructor(isBreak: boolean) {
@@ -55,6 +61,8 @@ export class ShellRun {
   private status = 0;
   private rounds = 0;
   private depth = 0;
+  /** Of the last `$(…)` of a command: what an assignment alone ends with. */
+  private substituted = 0;
   private stopsOnError = false;
   /** What went to the terminal: both streams. */
   private terminal = '';
@@ -64,7 +72,11 @@ export class ShellRun {
     this.scope = {
       variables: new Map(variables),
       status: () => this.status,
-      substitute: (command) => this.nested(command, '').output,
+      substitute: (command) => {
+        const { output, status } = this.nested(command, '');
+        this.substituted = status;
+        return output;
+      },
     };
   }
 
@@ -78,9 +90,11 @@ export class ShellRun {
     try {
       return this.list(parseShell(text), input);
     } catch (error) {
+      // Outside of a loop these two do nothing.
+      if (error instanceof LoopSignal) return { status: this.status, output: error.output };
       if (!(error instanceof Exit)) throw error;
       this.status = error.status;
-      return { status: error.status, output: '' };
+      return { status: error.status, output: error.output };
     }
   }
 
@@ -97,9 +111,14 @@ export class ShellRun {
     for (const pipeline of list) {
       if (pipeline.join === 'and' && this.status !== 0) continue;
       if (pipeline.join === 'or' && this.status === 0) continue;
-      output += this.pipeline(pipeline, input);
+      try {
+        output += this.pipeline(pipeline, input);
+      } catch (error) {
+        if (error instanceof Leave) error.output = output + error.output;
+        throw error;
+      }
       if (this.stopsOnError && this.status !== 0 && pipeline.join === 'always')
-        throw new Exit(this.status);
+        throw new Exit(this.status, output);
     }
     return { status: this.status, output };
   }
@@ -151,7 +170,9 @@ export class ShellRun {
       case 'simple':
         return this.simple(command.words, input);
       case 'group':
-        return this.list(command.body, input);
+        return command.isSubshell
+          ? this.subshell(command.body, input)
+          : this.list(command.body, input);
       case 'if': {
         const output = this.condition(command.test, input);
         const part = this.status === 0 ? command.yes : command.no;
@@ -176,6 +197,20 @@ export class ShellRun {
     }
   }
 
+  private subshell(body: ShellList, input: string): ProgramResult {
+    const { variables } = this.scope;
+    const before = [...variables];
+    try {
+      return this.list(body, input);
+    } catch (error) {
+      if (!(error instanceof Exit)) throw error;
+      return { status: error.status, output: error.output };
+    } finally {
+      variables.clear();
+      for (const [name, value] of before) variables.set(name, value);
+    }
+  }
+
   /** A condition may fail. */
   private condition(test: ShellList, input: string): string {
     const before = this.stopsOnError;
@@ -195,7 +230,9 @@ export class ShellRun {
         output += result.output;
         ({ status } = result);
       } catch (signal) {
+        if (signal instanceof Exit) signal.output = output + signal.output;
         if (!(signal instanceof LoopSignal)) throw signal;
+        output += signal.output;
         if (signal.isBreak) break;
       }
     }
@@ -204,14 +241,14 @@ export class ShellRun {
 
   private simple(written: readonly string[], input: string): ProgramResult {
     const words = [...written];
-    this.status = 0;
+    this.substituted = 0;
     while (words.length > 0 && ASSIGNMENT.test(words[0] as string)) {
       const [word = ''] = words.splice(0, 1);
       const name = (ASSIGNMENT.exec(word) as RegExpExecArray)[1] as string;
       this.scope.variables.set(name, expandWhole(word.slice(name.length + 1), this.scope));
     }
     const [path = '', ...args] = words.flatMap((w) => expandWord(w, this.scope));
-    if (path === '') return { status: this.status, output: '' };
+    if (path === '') return { status: this.substituted, output: '' };
     const name = path.slice(path.lastIndexOf('/') + 1);
     return this.builtIn(name, args, input) ?? this.host.program(name, args, input);
   }

@@ -1,4 +1,5 @@
 /** Programs that make text of text, as far as commands in scripts use them (POSIX XCU §4). */
+import { ShellSyntaxError } from './shell-parse.ts';
 import type { ProgramResult, ShellHost } from './shell-run.ts';
 
 type Program = (args: readonly string[], input: string, host: ShellHost) => ProgramResult;
@@ -19,7 +20,15 @@ function joined(list: readonly string[]): string {
 }
 
 function refuse(name: string, what: string): never {
-  throw new Error(`"${name} ${what}" is not known to Warren`);
+  throw new ShellSyntaxError(`"${name} ${what}" is not known to Warren`);
+}
+
+function expressionOf(name: string, source: string, flags = ''): RegExp {
+  try {
+    return new RegExp(source, flags);
+  } catch {
+    return refuse(name, source);
+  }
 }
 
 /** Options of one letter, with and without value, and what is left. */
@@ -71,7 +80,7 @@ const grep: Program = (args, input, host) => {
   const source = on.has('F') ? pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : basic(pattern, on);
   const word = on.has('x') ? `^(?:${source})$` : on.has('w') ? `\\b(?:${source})\\b` : source;
   const flags = on.has('i') ? 'gi' : 'g';
-  const test = new RegExp(word, flags.slice(1));
+  const test = expressionOf('grep', word, flags.slice(1));
   const found: string[] = [];
   lines(textOf(files, input, host)).forEach((line, i) => {
     if (test.test(line) === on.has('v')) return;
@@ -205,7 +214,7 @@ const awk: Program = (args, input, host) => {
   const separator = values.get('F');
   const items = m[2] === undefined || m[2] === '' ? ['$0'] : m[2].split(/\s*,\s*/);
   const out = lines(textOf(files, input, host)).flatMap((line) => {
-    if (m[1] !== undefined && !new RegExp(m[1]).test(line)) return [];
+    if (m[1] !== undefined && !expressionOf('awk', m[1]).test(line)) return [];
     const fields = separator === undefined ? line.trim().split(/\s+/) : line.split(separator);
     const value = (item: string): string => {
       if (item === '$0') return line;
@@ -239,7 +248,8 @@ const sed: Program = (args, input, host) => {
   const all = lines(textOf(files, input, host));
   if (swap !== null) {
     const [, , from = '', to = '', flags = ''] = swap;
-    const pattern = new RegExp(basic(from, extended), flags.replaceAll('p', ''));
+    const letters = [...new Set(flags)].filter((c) => c !== 'p').join('');
+    const pattern = expressionOf('sed', basic(from, extended), letters);
     const by = to
       .replace(/\$/g, '$$$$')
       .replace(/\\(\d)/g, '$$$1')
@@ -252,7 +262,7 @@ const sed: Program = (args, input, host) => {
   const [, line, pattern, verb] = pick;
   const fits = (text: string, i: number): boolean =>
     line === undefined
-      ? new RegExp(basic(pattern ?? '', extended)).test(text)
+      ? expressionOf('sed', basic(pattern ?? '', extended)).test(text)
       : Number(line) === i + 1;
   return ok(
     joined(all.filter((l, i) => (verb === 'd' ? !fits(l, i) : fits(l, i) || !on.has('n')))),
@@ -272,7 +282,9 @@ const seq: Program = (args) => {
 const printf: Program = ([format = '', ...args]) => {
   const rest = [...args];
   let out = '';
+  let left: number;
   do {
+    left = rest.length;
     out += format
       .replace(/\\n/g, '\n')
       .replace(/\\t/g, '\t')
@@ -287,7 +299,8 @@ const printf: Program = ([format = '', ...args]) => {
         const size = Math.abs(Number(width || 0));
         return width.startsWith('-') ? text.padEnd(size) : text.padStart(size);
       });
-  } while (rest.length > 0 && /%[^%]/.test(format));
+    // A format that takes no words is printed once.
+  } while (rest.length > 0 && rest.length < left);
   return ok(out);
 };
 
@@ -357,7 +370,7 @@ function expression([a = '', op = '', b = '']: readonly string[]): ProgramResult
 /** `[ a = b ]`, `[ 1 -gt 0 -a -f x ]` */
 export function testExpression(name: string, args: readonly string[], host: ShellHost): boolean {
   const words = [...args];
-  if (name === '[' && words.pop() !== ']') throw new Error('"[" has no "]"');
+  if (name === '[' && words.pop() !== ']') throw new ShellSyntaxError('"[" has no "]"');
   const or = words.lastIndexOf('-o');
   if (or > 0)
     return (
