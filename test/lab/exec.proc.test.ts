@@ -44,7 +44,10 @@ test('S21: a program fetches from its neighbours by name, and sees the addresses
   results.forEach(({ out, err, code: exit }, i) => {
     const address = `10.0.0.${i + 1}`;
     assert.equal(err, '');
-    assert.match(out, new RegExp(`^mod serves ::ffff:${address} \\| run serves ::ffff:${address}$`, 'm'));
+    assert.match(
+      out,
+      new RegExp(`^mod serves ::ffff:${address} \\| run serves ::ffff:${address}$`, 'm'),
+    );
     assert.match(out, new RegExp(`^${NODES[i]} lo 127.0.0.1/8 eth0 ${address}/24$`, 'm'));
     assert.match(out, /^true true$/m);
     assert.equal(exit, 0);
