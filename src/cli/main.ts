@@ -9,6 +9,7 @@ const USAGE = `usage: warren VERB …
 
   up [FILE|FOLDER]                 bring a lab up; stays until Ctrl-C
   ps                               what is up
+  tree                             nodes, their devices, and where the wires lead
   exec NODE -- COMMAND…            run a command in a node
   ping A B                         ping from node A to node B
   ip|ss|tc|bridge|sysctl -n NODE … Linux's words, in a node
@@ -29,6 +30,7 @@ const USAGE = `usage: warren VERB …
 const VERBS = [
   'up',
   'ps',
+  'tree',
   'exec',
   'ping',
   'ip',

@@ -8,6 +8,7 @@ import { LabError } from './file.ts';
 import type { Lab } from './lab.ts';
 import type { LabNode } from './node.ts';
 import { parseOptions } from './options.ts';
+import { monitorAll, tree } from './supervisor.ts';
 import { formatTable } from './table.ts';
 
 /** Where the words were typed, and how the lab is taken down. */
@@ -21,6 +22,10 @@ type Verb = (lab: Lab, args: readonly string[], io: CommandIo, at: VerbContext) 
 const VERBS: Readonly<Record<string, Verb>> = {
   ps: async (lab, _args, io) => {
     io.out(`${listNodes(lab)}\n`);
+    return 0;
+  },
+  tree: async (lab, _args, io) => {
+    io.out(await tree(lab, io));
     return 0;
   },
   exec: (lab, args, io, at) => {
@@ -138,6 +143,10 @@ function isAll(args: readonly string[]): boolean {
 /** `warren ip -all link`: the listing of every node under its name; JSON becomes one list. */
 async function ipAll(lab: Lab, args: readonly string[], io: CommandIo): Promise<number> {
   const words = args.filter((a) => a !== '-all' && a !== '-a');
+  const object = words.find((w) => !w.startsWith('-'));
+  // A single m is maddress.
+  if (object !== undefined && object.length > 1 && 'monitor'.startsWith(object))
+    return monitorAll(lab, words, io);
   const json = words.some((w) => w === '-j' || w === '-json');
   const objects: unknown[] = [];
   let worst = 0;
