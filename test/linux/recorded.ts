@@ -1,4 +1,5 @@
 /** The scripts, and where their recorded outcomes are, from the project's root. */
+import { BRIDGE_SCENARIOS } from './bridge-scenarios.ts';
 import type { Scenario } from './compare.ts';
 import { NETNS_SCENARIOS } from './netns-scenarios.ts';
 import { SCENARIOS } from './scenarios.ts';
@@ -12,4 +13,5 @@ export interface Recording {
 export const RECORDINGS: readonly Recording[] = [
   { about: 'commands', file: 'test/data/linux-commands.json', scenarios: SCENARIOS },
   { about: 'namespaces', file: 'test/data/linux-netns.json', scenarios: NETNS_SCENARIOS },
+  { about: 'bridges', file: 'test/data/linux-bridges.json', scenarios: BRIDGE_SCENARIOS },
 ];

@@ -2,6 +2,7 @@
  * What the listings of the control calls give: plain objects with Linux's words, addresses as text.
  * They are snapshots; nothing in them changes when the namespace does.
  */
+import type { BridgeInfo, BridgePortInfo } from './bridge-info.ts';
 import type { RouteType } from './names.ts';
 
 /** The other end of a device: a veth peer, a device below. */
@@ -69,6 +70,10 @@ export interface LinkInfo {
   readonly vlan: VlanInfo | null;
   /** Of a macvlan; null of other kinds. */
   readonly macvlan: MacvlanInfo | null;
+  /** Of a bridge: settings and state by the names of `ip -d -j link`; null of other kinds. */
+  readonly bridge: BridgeInfo | null;
+  /** Of a port of a bridge; null: it is none. */
+  readonly bridgePort: BridgePortInfo | null;
 }
 
 export interface VlanInfo {

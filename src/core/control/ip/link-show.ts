@@ -1,5 +1,6 @@
 /** `ip link show` and the device part of `ip addr show` (iproute2 `ip/ipaddress.c`). */
 import type { LinkCounters, LinkInfo } from '../info.ts';
+import { bridgeShow, bridgeSlaveShow } from './bridge-show.ts';
 import { Entry, type Json, type PrintOptions } from './entry.ts';
 
 /** Text of `name@link`. */
@@ -92,8 +93,14 @@ function putDetails(out: Entry, link: LinkInfo): void {
   out.put('max_mtu', link.maxMtu, `maxmtu ${link.maxMtu} `);
   if (link.kind !== '') {
     const { json, text } = kindData(link);
-    out.set('linkinfo', { info_kind: link.kind, ...(json === null ? {} : { info_data: json }) });
+    const slave = link.bridgePort === null ? null : bridgeSlaveShow(link.bridgePort);
+    out.set('linkinfo', {
+      info_kind: link.kind,
+      ...(json === null ? {} : { info_data: json }),
+      ...(slave === null ? {} : { info_slave_kind: 'bridge', info_slave_data: slave.json }),
+    });
     out.add(`\n    ${link.kind} ${text}`);
+    if (slave !== null) out.add(`\n    bridge_slave ${slave.text}`);
   }
   out.put('num_tx_queues', 1, 'numtxqueues 1 ');
   out.put('num_rx_queues', 1, 'numrxqueues 1 ');
@@ -110,6 +117,7 @@ function kindData(link: LinkInfo): { json: Json; text: string } {
       text: `protocol ${vlan.protocol} id ${vlan.id} <${flags.join(',')}> `,
     };
   }
+  if (link.bridge !== null) return bridgeShow(link.bridge);
   if (macvlan === null) return { json: null, text: '' };
   const queue = { bcqueuelen: 1000, usedbcqueuelen: 1000 };
   const head = `mode ${macvlan.mode} bcqueuelen 1000 usedbcqueuelen 1000 `;
