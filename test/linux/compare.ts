@@ -106,6 +106,8 @@ function normalOutput(line: string, stdout: string): unknown {
       .split('\n')
       .filter((l) => !/^(?:33:33|01:00:5e)/.test(l))
       .sort();
+  // Ports of a group stand in the order of their addresses in the kernel's memory.
+  if (/ bridge .*mdb/.test(line) && list === undefined) return stdout.split('\n').sort();
   if (list === undefined) return normalPing(stdout);
   if (/ ip -d -j link/.test(line)) return list.map(normalDetails);
   if (/ bridge .*fdb/.test(line))

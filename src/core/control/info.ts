@@ -4,6 +4,7 @@
  */
 import type { BridgeInfo, BridgePortInfo } from './bridge-info.ts';
 import type { RouteType } from './names.ts';
+import type { PolicyInfo } from './policy.ts';
 
 /** The other end of a device: a veth peer, a device below. */
 export interface LinkPeer {
@@ -74,6 +75,8 @@ export interface LinkInfo {
   readonly bridge: BridgeInfo | null;
   /** Of a port of a bridge; null: it is none. */
   readonly bridgePort: BridgePortInfo | null;
+  /** What may come in by it; null: everything. */
+  readonly policy: PolicyInfo | null;
 }
 
 export interface VlanInfo {

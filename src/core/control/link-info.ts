@@ -9,6 +9,7 @@ import { ETH_P_8021Q } from '../wire/ethernet.ts';
 import { bridgeInfo, portInfo } from './bridge-info.ts';
 import type { LinkCounters, LinkInfo, LinkPeer, MacvlanInfo, VlanInfo } from './info.ts';
 import { flagNames } from './link-flags.ts';
+import { policyInfo } from './policy.ts';
 
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
@@ -50,6 +51,7 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     macvlan: macvlanInfo(dev),
     bridge: bridge === null ? null : bridgeInfo(bridge),
     bridgePort: port === null ? null : portInfo(port),
+    policy: policyInfo(dev),
   };
 }
 

@@ -222,7 +222,10 @@ test('configured entries, isolated ports, hairpin', () => {
   w.clock.runFor(w.kernel, 400 * S);
   assert.equal(w.send(w.host(0), mac), 'h2', 'static ones do not age');
   devClose(w.host(1));
-  assert.equal(bridgeFdbAdd(w.port(1), 0x020000000097, { kind: 'dynamic', exclusive: true }), -EPERM);
+  assert.equal(
+    bridgeFdbAdd(w.port(1), 0x020000000097, { kind: 'dynamic', exclusive: true }),
+    -EPERM,
+  );
   devOpen(w.host(1));
   for (const i of [0, 2]) {
     const port = bridgePortOf(w.port(i));

@@ -2,6 +2,7 @@
 import type { LinkCounters, LinkInfo } from '../info.ts';
 import { bridgeShow, bridgeSlaveShow } from './bridge-show.ts';
 import { Entry, type Json, type PrintOptions } from './entry.ts';
+import { putPolicy } from './policy-words.ts';
 
 /** Text of `name@link`. */
 export function linkName(link: LinkInfo): string {
@@ -102,6 +103,7 @@ function putDetails(out: Entry, link: LinkInfo): void {
     out.add(`\n    ${link.kind} ${text}`);
     if (slave !== null) out.add(`\n    bridge_slave ${slave.text}`);
   }
+  if (link.policy !== null) putPolicy(out, link.policy);
   out.put('num_tx_queues', 1, 'numtxqueues 1 ');
   out.put('num_rx_queues', 1, 'numrxqueues 1 ');
   out.put('gso_max_size', link.gsoMaxSize, `gso_max_size ${link.gsoMaxSize} `);

@@ -13,6 +13,7 @@ import type { IpContext } from './ip.ts';
 import { kindOptions, macvlanOptions } from './kind-words.ts';
 import { linkEntry } from './link-show.ts';
 import { nearestOf } from './nearest.ts';
+import { policyWords } from './policy-words.ts';
 import {
   abbreviates,
   CommandError,
@@ -183,6 +184,9 @@ function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boole
       return true;
     case 'group':
       p.set.group = groupWord(words.next());
+      return true;
+    case 'policy':
+      p.set.policy = policyWords(words);
       return true;
     case 'alias':
     case 'ifalias':
