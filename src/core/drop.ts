@@ -70,6 +70,7 @@ export type DropReason =
   | 'UNHANDLED_PROTO'
   | 'DEV_READY'
   | 'QUEUE_PURGE'
+  | 'TC_INGRESS'
   | 'NO_TX_TARGET'
   | 'MAC_IEEE_MAC_CONTROL'
   | 'FULL_RING'

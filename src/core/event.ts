@@ -17,7 +17,14 @@ export type NetEventKind =
   | 'newnsid'
   | 'delnsid'
   | 'newnetns'
-  | 'delnetns';
+  | 'delnetns'
+  // Of bridges: a port, an address, a group, the VLANs of a device.
+  | 'newbrport'
+  | 'newfdb'
+  | 'delfdb'
+  | 'newmdb'
+  | 'delmdb'
+  | 'newvlan';
 
 /** Where a device that leaves its namespace goes (`IFLA_NEW_NETNSID`, `IFLA_NEW_IFINDEX`). */
 export interface LinkMove {

@@ -22,12 +22,27 @@ export interface NetworkSpec {
   readonly subnet?: string;
   readonly join: readonly string[] | Readonly<Record<string, string | null>>;
   readonly netem?: string;
+  readonly policy?: WirePolicySpec;
 }
+
+/** What those on a wire may send: `true` for their own addresses, a map for limits beside. */
+export type WirePolicySpec =
+  | boolean
+  | {
+      readonly rate?: number;
+      readonly storm?: number;
+      readonly mtu?: number;
+      readonly macs?: number;
+      readonly router?: boolean;
+      readonly dhcpServer?: boolean;
+      readonly vlan?: boolean;
+    };
 
 export interface LinkSpec {
   readonly between: string;
   readonly subnet?: string;
   readonly netem?: string | Readonly<Record<string, string>>;
+  readonly policy?: WirePolicySpec;
 }
 
 /** The content of a lab file, in the shape of `schema/lab.json`. */

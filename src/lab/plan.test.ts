@@ -204,3 +204,28 @@ test('ten thousand nodes share one table of names', () => {
   assert.equal(p.hostsOf('n1').size, 10_000);
   assert.equal(p.hostsOf('n1'), p.hostsOf('n10000'));
 });
+
+test('V5: a wire with a policy: hosts their own addresses, routers what they carry', () => {
+  const p = plan(
+    `
+name: guarded
+nodes:
+  r: { kind: router }
+networks:
+  lan: { join: [a, r], policy: { storm: 50 } }
+links:
+  - { between: a <-> r, policy: true }
+  - a <-> c
+`.replace('nodes:', 'nodes:\n  a: {}'),
+  );
+  const policies = p.nodes.map((n) => n.interfaces.map((i) => i.policy));
+  assert.deepEqual(policies, [
+    [{ mac: 'first', ip: '10.0.0.2', storm: 50 }, { mac: 'first', ip: '10.0.1.2' }, null],
+    [
+      { mac: 'first', router: true, storm: 50 },
+      { mac: 'first', router: true },
+    ],
+    [null],
+  ]);
+  assert.match(refused('name: x\nlinks:\n  - { between: a <-> b, policy: { rat: 1 } }\n'), /rat/);
+});

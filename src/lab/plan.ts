@@ -4,12 +4,14 @@
  */
 
 import { parseNetem } from '../core/control/netem-words.ts';
+import type { PolicySet } from '../core/control/policy.ts';
 import { formatIpv4, maskOf, parseIpv4 } from '../core/util/address.ts';
 import { nearest } from '../core/util/nearest.ts';
-import type { LabSource, LinkSpec, NetworkSpec, NodeSpec } from './file.ts';
+import type { LabSource, LinkSpec, NetworkSpec, NodeSpec, WirePolicySpec } from './file.ts';
 import { programOf } from './program-words.ts';
 import { expandRange, MAX_RANGE } from './range.ts';
 import { deriveRoutes } from './routes.ts';
+import { portPolicy } from './wire-policy.ts';
 
 /** One interface of a node. */
 export interface PlannedInterface {
@@ -22,6 +24,8 @@ export interface PlannedInterface {
   readonly prefixLen: number;
   /** Words of tc-netem(8) for what leaves through this interface; '' for none. */
   readonly netem: string;
+  /** What the node may send into the wire; null: everything. */
+  readonly policy: PolicySet | null;
 }
 
 export interface PlannedNode {
@@ -78,6 +82,7 @@ interface WireDraft {
   readonly direct: boolean;
   readonly path: Path;
   readonly subnetText: string | undefined;
+  readonly policy: WirePolicySpec | undefined;
   readonly members: { node: string; address: number | undefined; netem: string; path: Path }[];
 }
 
@@ -199,7 +204,8 @@ class Planner {
         members.push({ node, address: this.address(address, where), netem, path: where });
       }
     }
-    return { name, direct: false, path, subnetText: network.subnet, members };
+    const { subnet: subnetText, policy } = network;
+    return { name, direct: false, path, subnetText, policy, members };
   }
 
   private linkDraft(link: string | LinkSpec, index: number): WireDraft {
@@ -231,6 +237,7 @@ class Planner {
       direct: true,
       path,
       subnetText: spec.subnet,
+      policy: spec.policy,
       members: [member(a), member(b)],
     };
   }
@@ -326,7 +333,8 @@ class Planner {
       const node = this.nodes.get(m.node) as PlannedNode;
       const name = `eth${node.interfaces.length}`;
       const address = m.address as number;
-      node.interfaces.push({ name, wire: draft.name, address, prefixLen, netem: m.netem });
+      const policy = portPolicy(draft.policy, address, node.router);
+      node.interfaces.push({ name, wire: draft.name, address, prefixLen, netem: m.netem, policy });
       return { node: m.node, interface: name };
     });
     return { name: draft.name, direct: draft.direct, subnet: base, prefixLen, ends };

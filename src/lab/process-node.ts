@@ -56,9 +56,9 @@ export class ProcessNode implements LabNode {
   }
 
   async attach(): Promise<void> {
-    this.plan.interfaces.forEach((_planned, i) => {
+    this.plan.interfaces.forEach((planned, i) => {
       const wire = this.context.wires[i] as Switch;
-      const port = wire.joinPort(this.plan.name);
+      const port = wire.joinPort(this.plan.name, planned.policy);
       this.ports.push(port);
       port.onTransmitGso = (frame, gsoSize) => {
         this.stream?.sendFrame(i, frame, gsoSize);

@@ -5,6 +5,7 @@
 
 import type { Kernel } from '../core/control/kernel.ts';
 import type { Namespace } from '../core/control/namespace.ts';
+import type { PolicySet } from '../core/control/policy.ts';
 import { type TunPort, tunAdd, tunAttach } from '../core/device/tun.ts';
 import type { NetDevice } from '../core/link/net-device.ts';
 import { LabError } from './file.ts';
@@ -29,16 +30,16 @@ export class Switch {
   joinNamespace(netns: Namespace, node: string, planned: PlannedInterface, address: string): void {
     const name = this.portName(node);
     this.kernel.veth({ netns, name: planned.name, address, up: true }, { netns: this.ns, name });
-    this.plug(name);
+    this.plug(name, planned.policy);
   }
 
   /** Joins something outside this process, which exchanges frames over the port that is returned. */
-  joinPort(node: string): TunPort {
+  joinPort(node: string, policy: PolicySet | null): TunPort {
     const name = this.portName(node);
     const tap = tunAdd(this.ns.net, name, { mode: 'tap' });
     const port = typeof tap === 'number' ? tap : tunAttach(tap);
     if (typeof port === 'number') throw new LabError(`${node}: cannot make a port (${port})`);
-    this.plug(name);
+    this.plug(name, policy);
     return port;
   }
 
@@ -71,7 +72,8 @@ export class Switch {
     return name;
   }
 
-  private plug(port: string): void {
-    this.ns.link.set(port, { master: 'br0', up: true });
+  /** The policy is there before the first frame. */
+  private plug(port: string, policy: PolicySet | null): void {
+    this.ns.link.set(port, { master: 'br0', policy, up: true });
   }
 }

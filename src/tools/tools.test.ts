@@ -96,7 +96,7 @@ test('tc: netem, its words, its refusals', () => {
 
 test('bridge and sysctl refuse what they do not know', () => {
   const { a } = world();
-  assert.match(bridgeTool(a, ['vlan']).stderr, /"bridge vlan" is not implemented/);
+  assert.match(bridgeTool(a, ['vni']).stderr, /"bridge vni" is not implemented/);
   assert.match(bridgeTool(a, ['lnk']).stderr, /Did you mean "bridge link"/);
   assert.match(sysctlTool(a, ['-p']).stderr, /-p is not implemented/);
   assert.equal(sysctlTool(a, ['-n', 'net.ipv4.ip_forward']).stdout, '0\n');

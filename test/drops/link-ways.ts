@@ -1,5 +1,6 @@
 /** Ways to die below IP: devices, bridges, queues, neighbours. */
 import assert from 'node:assert/strict';
+import { setPolicy } from '../../src/core/control/policy.ts';
 import { bridgeAdd, bridgeAddPort } from '../../src/core/device/bridge.ts';
 import { BR_STATE_BLOCKING, bridgePortOf } from '../../src/core/device/bridge-port.ts';
 import { TunPort, tunAdd, tunAttach } from '../../src/core/device/tun.ts';
@@ -123,6 +124,12 @@ export const LINK_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
     const [dev] = wired(s);
     udp(s.box).sendto(DATA, 0, at('10.0.0.77', 9));
     devClose(dev);
+    s.run(1000);
+  },
+  TC_INGRESS: (s) => {
+    const { dev, port } = bridged(s);
+    setPolicy(dev, { mac: '02:00:00:00:00:42' });
+    port.receive(frame(udpBytes('x'), { dst: 0xffffffffffff }));
     s.run(1000);
   },
   NEIGH_CREATEFAIL: (s) => {

@@ -102,18 +102,36 @@ function normalOutput(line: string, stdout: string): unknown {
   // The kernel lists sockets in the order of a secret hash.
   if (/ ss /.test(line)) return stdout.split('\n').sort();
   // Group addresses of devices depend on IPv6, IGMP snooping and more.
-  if (/ bridge fdb/.test(line))
+  if (/ bridge .*fdb/.test(line) && list === undefined)
     return stdout
       .split('\n')
       .filter((l) => !/^(?:33:33|01:00:5e)/.test(l))
       .sort();
+  // Ports of a group stand in the order of their addresses in the kernel's memory.
+  if (/ bridge .*mdb/.test(line) && list === undefined) return stdout.split('\n').sort();
   if (list === undefined) return normalPing(stdout);
+  if (/ ip -d -j link/.test(line)) return list.map(normalDetails);
+  if (/ bridge .*fdb/.test(line))
+    return list.filter((e) => !/"mac":"(?:33:33|01:00:5e)/.test(JSON.stringify(e)));
   return / neigh/.test(line) ? list.sort(byDestination) : list;
 }
 
 function parseList(text: string): { dst?: string }[] | undefined {
   if (!text.startsWith('[')) return undefined;
   return JSON.parse(text) as { dst?: string }[];
+}
+
+/** What a device is, without figures that depend on the machine, and clocks. */
+function normalDetails(link: object): unknown {
+  const { ifname, promiscuity, allmulti, linkinfo } = link as Record<string, unknown>;
+  const text = JSON.stringify({ ifname, promiscuity, allmulti, linkinfo });
+  return JSON.parse(text, (key, value: unknown) => {
+    if (/_timer$|^config_pending$/.test(key)) return 0;
+    // LINUX: iproute2 6.1 prints the bridge's own id for that of the root.
+    if (key === 'info_data' && typeof value === 'object') return { ...value, root_id: '' };
+    // Filters of IP for frames of a bridge: there are none here, and they are refused by name.
+    return /^nf_call_/.test(key) ? undefined : value;
+  });
 }
 
 function byDestination(a: { dst?: string }, b: { dst?: string }): number {

@@ -1,54 +1,97 @@
-/** Bridges of a namespace: ports and forwarding table (`bridge link`, `bridge fdb`; Linux `net/bridge`). */
-import { bridgeFdbAdd, bridgeFdbDel } from '../device/bridge-admin.ts';
-import type { FdbEntry } from '../device/bridge-fdb.ts';
-import { type Bridge, type BridgePort, bridgeOf, bridgePortOf } from '../device/bridge-port.ts';
-import { EINVAL, ENETDOWN, EOPNOTSUPP, NetError } from '../errno.ts';
-import type { NetDevice } from '../link/net-device.ts';
+/**
+ * Bridges of a namespace: settings, ports, forwarding table, groups and VLANs (`ip link … type bridge`,
+ * `bridge link|fdb|mdb|vlan`; Linux `net/bridge`).
+ */
+import {
+  bridgeFdbAdd,
+  bridgeFdbDel,
+  type FdbAddOptions,
+  type FdbFilter,
+  flushFdb,
+  selfAdd,
+  selfDel,
+} from '../device/bridge-admin.ts';
+import { isRouterPort } from '../device/bridge-mcast.ts';
+import { type MdbSpec, mdbChange } from '../device/bridge-mdb-admin.ts';
+import {
+  type BridgeSettings,
+  bridgePortSet,
+  bridgeSet,
+  type PortSettings,
+} from '../device/bridge-options.ts';
+import {
+  type Bridge,
+  type BridgePort,
+  bridgeOf,
+  bridgePortOf,
+  MDB_RTR_PERM,
+} from '../device/bridge-port.ts';
+import { type VlanRange, vlanAdd, vlanDel, vlanSetState } from '../device/bridge-vlan-admin.ts';
+import { EINVAL, ENOENT, EOPNOTSUPP, NetError } from '../errno.ts';
 import type { NetNs } from '../net.ts';
-import { formatMac, parseMac } from '../util/address.ts';
+import { parseMac } from '../util/address.ts';
+import {
+  type BridgeInfo,
+  type BridgePortInfo,
+  type BridgePortState,
+  type BridgeVlanInfo,
+  bridgeInfo,
+  bridgeVlanInfo,
+  type FdbInfo,
+  fdbInfo,
+  type MdbInfo,
+  type MdbRouterInfo,
+  mdbInfo,
+  PORT_STATES,
+  portInfo,
+  selfInfo,
+} from './bridge-info.ts';
 import { findDevice } from './find-device.ts';
-import { flagNames } from './link-info.ts';
 
-/** `BR_STATE_*` by number. */
-const STATES = ['disabled', 'listening', 'learning', 'forwarding', 'blocking'] as const;
+export type {
+  BridgeInfo,
+  BridgePortInfo,
+  BridgePortState,
+  BridgeVlanEntry,
+  BridgeVlanInfo,
+  FdbInfo,
+  MdbInfo,
+  MdbRouterInfo,
+} from './bridge-info.ts';
 
-export type BridgePortState = (typeof STATES)[number];
+/** What `ip link … type bridge` may set; times in 1/100 s. */
+export interface BridgeSet extends Omit<BridgeSettings, 'groupAddress'> {
+  readonly groupAddress?: string;
+}
 
 /** What `bridge link set` may change. */
-export interface BridgePortSet {
-  readonly state?: BridgePortState;
-  readonly cost?: number;
-  readonly priority?: number;
-  readonly hairpin?: boolean;
-  readonly learning?: boolean;
-  readonly flood?: boolean;
-  readonly mcastFlood?: boolean;
-  readonly bcastFlood?: boolean;
-  readonly isolated?: boolean;
+export interface BridgePortSet extends Omit<PortSettings, 'state' | 'backup'> {
+  readonly state?: BridgePortState | number;
+  /** Name of the port that stands in; null: none. */
+  readonly backup?: string | null;
 }
 
-/** One port, as `bridge -d link` tells it. */
-export interface BridgePortInfo extends Required<BridgePortSet> {
-  readonly ifindex: number;
-  readonly dev: string;
-  /** What stands behind the `@`; null: nothing. */
-  readonly link: string | null;
-  readonly flags: readonly string[];
-  readonly mtu: number;
-  readonly master: string;
+/** How an entry is to be: 0 for no VLAN. */
+export interface FdbOptions {
+  readonly vlan?: number;
+  /** `permanent` when absent; `''`: as if it had been learnt. */
+  readonly state?: FdbInfo['state'];
+  readonly sticky?: boolean;
+  readonly externLearn?: boolean;
+  /** What the device itself takes, of whatever kind it is; not its bridge's. */
+  readonly self?: boolean;
 }
 
-/** One entry of a forwarding table, as `bridge fdb` tells it. */
-export interface FdbInfo {
-  readonly mac: string;
-  readonly dev: string;
-  /** Null for an entry of the bridge device itself. */
-  readonly master: string | null;
-  /** `''`: learnt. */
-  readonly state: 'permanent' | 'static' | '';
-  /** Seconds since it was used and updated last. */
-  readonly used: number;
-  readonly updated: number;
+export interface FdbFlushOptions {
+  readonly vlan?: number;
+  readonly state?: FdbInfo['state'];
+  readonly port?: string;
+}
+
+/** The settings with a MAC as a number. */
+export function bridgeSettings(set: BridgeSet): BridgeSettings {
+  const { groupAddress, ...rest } = set;
+  return groupAddress === undefined ? rest : { ...rest, groupAddress: macOf(groupAddress) };
 }
 
 export class BridgeControl {
@@ -58,10 +101,14 @@ export class BridgeControl {
     this.net = net;
   }
 
-  /** Ageing time in 1/100 s. */
-  set(name: string, options: { readonly ageingTime?: number }): void {
-    const { ageingTime } = options;
-    if (ageingTime !== undefined) this.bridge(name).fdb.ageingUs = ageingTime * 10_000;
+  /** Changes a bridge; all or nothing. ERANGE, EINVAL, EPERM (default PVID while it filters). */
+  set(name: string, set: BridgeSet): void {
+    refuse(bridgeSet(this.bridge(name), bridgeSettings(set)));
+  }
+
+  /** Settings and state, by the names of `ip -d -j link`. */
+  show(name: string): BridgeInfo {
+    return bridgeInfo(this.bridge(name));
   }
 
   /** The ports of all bridges, or of one. */
@@ -74,55 +121,164 @@ export class BridgeControl {
       .map(portInfo);
   }
 
-  /** EOPNOTSUPP: the device is no port. */
+  /** EOPNOTSUPP: no port. EBUSY: spanning tree decides of the state. ENETDOWN, ERANGE, EINVAL. */
   setPort(name: string, set: BridgePortSet): void {
     const port = this.port(name);
-    const { state, ...rest } = set;
-    if (state !== undefined) {
-      const n = STATES.indexOf(state);
-      // LINUX: a port whose device is down stays disabled (`br_set_port_state`).
-      if (n !== 0 && !port.dev.operational) throw new NetError(ENETDOWN, 'rtnetlink');
-      port.state = n;
+    const { state, backup, ...rest } = set;
+    const n = typeof state === 'string' ? PORT_STATES.indexOf(state) : state;
+    let other: BridgePort | null | undefined;
+    if (backup === null) other = null;
+    else if (backup !== undefined) {
+      other = bridgePortOf(findDevice(this.net, backup)) ?? undefined;
+      if (other === undefined) throw new NetError(ENOENT, 'rtnetlink');
     }
-    Object.assign(port, rest);
+    const full: PortSettings = {
+      ...rest,
+      ...(n === undefined ? {} : { state: n }),
+      ...(other === undefined ? {} : { backup: other }),
+    };
+    refuse(bridgePortSet(port, full));
   }
 
-  /** Forwarding tables of all bridges, ports in the order of their index. */
+  /** Forwarding tables of all bridges, bridge by bridge. */
   fdb(): FdbInfo[] {
     const list: FdbInfo[] = [];
-    for (const dev of this.net.devs) {
-      const bridge = bridgeOf(dev);
-      if (bridge === null) continue;
-      for (const entry of bridge.fdb.list()) list.push(fdbInfo(bridge, entry));
-    }
+    for (const dev of this.net.devs)
+      for (const entry of bridgeOf(dev)?.fdb.list() ?? []) list.push(fdbInfo(entry));
+    return list;
+  }
+
+  /** Addresses that devices take beside their own: `self` in `bridge fdb`. */
+  fdbSelf(): FdbInfo[] {
+    const list: FdbInfo[] = [];
+    for (const dev of this.net.devs)
+      for (const mac of dev.multicastMacs?.keys() ?? []) list.push(selfInfo(dev, mac));
     return list;
   }
 
   /** EEXIST: it is there. EOPNOTSUPP: the device is no port. */
-  fdbAdd(mac: string, dev: string, state: FdbInfo['state'] = 'permanent'): void {
-    this.fdbWrite(mac, dev, state, true);
+  fdbAdd(mac: string, dev: string, how: FdbInfo['state'] | FdbOptions = 'permanent'): void {
+    this.fdbWrite(mac, dev, how, true);
   }
 
-  fdbReplace(mac: string, dev: string, state: FdbInfo['state'] = 'permanent'): void {
-    this.fdbWrite(mac, dev, state, false);
+  fdbReplace(mac: string, dev: string, how: FdbInfo['state'] | FdbOptions = 'permanent'): void {
+    this.fdbWrite(mac, dev, how, false);
   }
 
-  private fdbWrite(mac: string, name: string, state: FdbInfo['state'], exclusive: boolean): void {
+  private fdbWrite(
+    mac: string,
+    name: string,
+    how: FdbInfo['state'] | FdbOptions,
+    exclusive: boolean,
+  ): void {
     const dev = findDevice(this.net, name);
-    const kind = state === '' ? 'dynamic' : state;
-    const errno = bridgeFdbAdd(dev, macOf(mac), kind, exclusive);
-    if (errno < 0) throw new NetError(errno, 'rtnetlink');
+    const o: FdbOptions = typeof how === 'string' ? { state: how } : how;
+    const { state = 'permanent', self = false } = o;
+    if (self && bridgeOf(dev) === null) {
+      refuse(selfAdd(dev, macOf(mac), state === 'permanent', exclusive));
+      return;
+    }
+    const options: FdbAddOptions = {
+      kind: state === '' ? 'dynamic' : state,
+      exclusive,
+      vid: o.vlan ?? 0,
+      sticky: o.sticky ?? false,
+      externLearn: o.externLearn ?? false,
+    };
+    refuse(bridgeFdbAdd(dev, macOf(mac), options));
   }
 
   /** ENOENT: it is not there. */
-  fdbDel(mac: string, dev: string): void {
-    const errno = bridgeFdbDel(findDevice(this.net, dev), macOf(mac));
-    if (errno < 0) throw new NetError(errno, 'rtnetlink');
+  fdbDel(mac: string, dev: string, options: FdbOptions = {}): void {
+    const device = findDevice(this.net, dev);
+    if (options.self === true && bridgeOf(device) === null) refuse(selfDel(device, macOf(mac)));
+    else refuse(bridgeFdbDel(device, macOf(mac), options.vlan ?? 0));
+  }
+
+  /** `bridge fdb flush`: what a bridge, or one of its ports, has in its table. */
+  fdbFlush(dev: string, options: FdbFlushOptions = {}): void {
+    const device = findDevice(this.net, dev);
+    const port = options.port === undefined ? undefined : findDevice(this.net, options.port);
+    const { vlan, state } = options;
+    const filter: FdbFilter = {
+      ...(port === undefined ? {} : { dev: port }),
+      ...(vlan === undefined ? {} : { vid: vlan }),
+      ...(state === undefined ? {} : { kind: state === '' ? 'dynamic' : state }),
+    };
+    refuse(flushFdb(device, filter));
+  }
+
+  /** VLANs of all ports and bridges, in the order of their index. */
+  vlans(): BridgeVlanInfo[] {
+    return [...this.net.devs]
+      .sort((a, b) => a.ifindex - b.ifindex)
+      .map(bridgeVlanInfo)
+      .filter((v) => v !== null);
+  }
+
+  /** `bridge vlan add`; `self`: of the bridge itself. EOPNOTSUPP, EINVAL. */
+  vlanAdd(dev: string, range: VlanRange, self = false): void {
+    refuse(vlanAdd(findDevice(this.net, dev), range, self));
+  }
+
+  /** ENOENT: none of them is there. */
+  vlanDel(dev: string, range: VlanRange, self = false): void {
+    refuse(vlanDel(findDevice(this.net, dev), range, self));
+  }
+
+  /** `bridge vlan set … state`. */
+  vlanSet(dev: string, range: VlanRange, state: BridgePortState): void {
+    refuse(vlanSetState(findDevice(this.net, dev), range, PORT_STATES.indexOf(state)));
+  }
+
+  /** Who wants which group. */
+  mdb(): MdbInfo[] {
+    const list: MdbInfo[] = [];
+    for (const bridge of this.bridges())
+      for (const group of bridge.mcast?.list() ?? [])
+        for (const m of group.members) list.push(mdbInfo(bridge, group, m));
+    return list;
+  }
+
+  /** Ports behind which routers are. */
+  mdbRouters(): MdbRouterInfo[] {
+    const list: MdbRouterInfo[] = [];
+    for (const bridge of this.bridges())
+      for (const port of bridge.ports) {
+        if (!isRouterPort(port, false) && !isRouterPort(port, true)) continue;
+        const until = Math.max(port.routerUntilUs, port.router6UntilUs);
+        const us = until === 0 ? 0 : until - this.net.kernel.nowUs;
+        list.push({
+          bridge: bridge.dev.name,
+          port: port.dev.name,
+          type: port.mcastRouter === MDB_RTR_PERM ? 'permanent' : 'temp',
+          timer: Math.floor(us / 10_000) / 100,
+        });
+      }
+    return list;
+  }
+
+  /** `bridge mdb add|del`; EINVAL with the kernel's sentence. */
+  mdbAdd(spec: MdbSpec): void {
+    this.mdbWrite(spec, true);
+  }
+
+  mdbDel(spec: MdbSpec): void {
+    this.mdbWrite(spec, false);
+  }
+
+  private mdbWrite(spec: MdbSpec, add: boolean): void {
+    const refusal = mdbChange(this.net, spec, add);
+    if (refusal !== null) throw new NetError(refusal.errno, 'rtnetlink', refusal.detail);
+  }
+
+  private bridges(): Bridge[] {
+    return [...this.net.devs].map((dev) => bridgeOf(dev)).filter((b) => b !== null);
   }
 
   private bridge(name: string): Bridge {
     const bridge = bridgeOf(findDevice(this.net, name));
-    if (bridge === null) throw new NetError(EOPNOTSUPP, 'rtnetlink', `"${name}" is no bridge`);
+    if (bridge === null) throw new NetError(EOPNOTSUPP, 'rtnetlink');
     return bridge;
   }
 
@@ -133,51 +289,12 @@ export class BridgeControl {
   }
 }
 
+function refuse(errno: number): void {
+  if (errno < 0) throw new NetError(errno, 'rtnetlink');
+}
+
 function macOf(text: string): number {
   const mac = parseMac(text);
   if (mac === undefined) throw new NetError(EINVAL, 'rtnetlink', `"${text}" is invalid lladdr`);
   return mac;
-}
-
-function portInfo(port: BridgePort): BridgePortInfo {
-  const { dev } = port;
-  return {
-    ifindex: dev.ifindex,
-    dev: dev.name,
-    link: linkName(dev),
-    flags: flagNames(dev, null),
-    mtu: dev.mtu,
-    master: port.bridge.dev.name,
-    state: STATES[port.state] ?? 'disabled',
-    priority: port.priority,
-    cost: port.cost,
-    hairpin: port.hairpin,
-    learning: port.learning,
-    flood: port.flood,
-    mcastFlood: port.mcastFlood,
-    bcastFlood: port.bcastFlood,
-    isolated: port.isolated,
-  };
-}
-
-/**
- * LINUX: bridge(8) looks the index of the other end up here, even when it counts in another namespace;
- * an equal index is not told at all.
- */
-function linkName(dev: NetDevice): string | null {
-  const other = dev.ops.iflink?.(dev) ?? null;
-  if (other === null || other.ifindex === dev.ifindex) return null;
-  return dev.net.devs.findIndex(other.ifindex)?.name ?? `if${other.ifindex}`;
-}
-
-function fdbInfo(bridge: Bridge, entry: FdbEntry): FdbInfo {
-  const now = bridge.dev.net.kernel.nowUs;
-  return {
-    mac: formatMac(entry.mac),
-    dev: entry.dev.name,
-    master: bridge.dev.name,
-    state: entry.local ? 'permanent' : entry.isStatic ? 'static' : '',
-    used: (now - entry.usedUs) / 1e6,
-    updated: (now - entry.updatedUs) / 1e6,
-  };
 }

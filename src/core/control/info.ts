@@ -2,7 +2,9 @@
  * What the listings of the control calls give: plain objects with Linux's words, addresses as text.
  * They are snapshots; nothing in them changes when the namespace does.
  */
+import type { BridgeInfo, BridgePortInfo } from './bridge-info.ts';
 import type { RouteType } from './names.ts';
+import type { PolicyInfo } from './policy.ts';
 
 /** The other end of a device: a veth peer, a device below. */
 export interface LinkPeer {
@@ -69,6 +71,12 @@ export interface LinkInfo {
   readonly vlan: VlanInfo | null;
   /** Of a macvlan; null of other kinds. */
   readonly macvlan: MacvlanInfo | null;
+  /** Of a bridge: settings and state by the names of `ip -d -j link`; null of other kinds. */
+  readonly bridge: BridgeInfo | null;
+  /** Of a port of a bridge; null: it is none. */
+  readonly bridgePort: BridgePortInfo | null;
+  /** What may come in by it; null: everything. */
+  readonly policy: PolicyInfo | null;
 }
 
 export interface VlanInfo {

@@ -1,5 +1,7 @@
 /** New devices of every kind: `ip link add` (Linux `rtnl_newlink`). */
 import { bridgeAdd } from '../device/bridge.ts';
+import { bridgeSet } from '../device/bridge-options.ts';
+import { bridgeOf } from '../device/bridge-port.ts';
 import { dummyAdd } from '../device/dummy.ts';
 import type { EtherSpec } from '../device/ether.ts';
 import { macvlanAdd, macvlanSetSources } from '../device/macvlan.ts';
@@ -10,6 +12,7 @@ import { isValidDeviceName } from '../link/device-list.ts';
 import { unregisterDevice } from '../link/device-state.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import { ETH_P_8021AD, ETH_P_8021Q } from '../wire/ethernet.ts';
+import { type BridgeSet, bridgeSettings } from './bridge.ts';
 import { applySet, type LinkSet, type MacvlanOptions, macNumber, refuse } from './link-set.ts';
 import type { Namespace } from './namespace.ts';
 
@@ -48,7 +51,7 @@ export interface LinkAdd extends Omit<LinkSet, 'name' | 'master' | 'netns' | 'ne
   /** The device on which it stands: vlan, macvlan. */
   readonly link?: string;
   readonly peer?: PeerSpec;
-  readonly bridge?: { readonly ageingTime?: number };
+  readonly bridge?: BridgeSet;
   readonly vlan?: VlanOptions;
   readonly macvlan?: MacvlanOptions;
 }
@@ -100,12 +103,8 @@ function addSingle(ns: Namespace, spec: LinkAdd, netns: Namespace): NetDevice {
 
 function makeKind(ns: Namespace, spec: LinkAdd, common: EtherSpec): NetDevice | number {
   switch (spec.kind) {
-    case 'bridge': {
-      const { ageingTime } = spec.bridge ?? {};
-      const { net, name, mtu: _mtu, ...rest } = common;
-      const ageing = ageingTime === undefined ? {} : { ageingUs: ageingTime * 10_000 };
-      return bridgeAdd(net, name, { ...rest, ...ageing });
-    }
+    case 'bridge':
+      return addBridge(spec, common);
     case 'dummy':
       return dummyAdd(common);
     case 'vlan':
@@ -115,6 +114,17 @@ function makeKind(ns: Namespace, spec: LinkAdd, common: EtherSpec): NetDevice | 
     default:
       return -EINVAL;
   }
+}
+
+/** Linux `br_dev_newlink` */
+function addBridge(spec: LinkAdd, common: EtherSpec): NetDevice | number {
+  const { net, name, mtu: _mtu, ...rest } = common;
+  const dev = bridgeAdd(net, name, rest);
+  const bridge = typeof dev === 'number' ? null : bridgeOf(dev);
+  if (typeof dev === 'number' || bridge === null || spec.bridge === undefined) return dev;
+  const errno = bridgeSet(bridge, bridgeSettings(spec.bridge));
+  if (errno < 0) unregisterDevice(dev);
+  return errno < 0 ? errno : dev;
 }
 
 function lowerDevice(ns: Namespace, spec: LinkAdd): NetDevice | undefined {

@@ -1,43 +1,25 @@
 /** A device as `ip link show` tells it (Linux `rtnl_fill_ifinfo`). */
+import { bridgeOf, bridgePortOf } from '../device/bridge-port.ts';
 import { macvlanOf, modeName } from '../device/macvlan-port.ts';
 import { vlanOf } from '../device/vlan.ts';
 import { maxMtu, minMtu, operState } from '../link/device-state.ts';
-import {
-  IFF_ALLMULTI,
-  IFF_BROADCAST,
-  IFF_LOOPBACK,
-  IFF_MASTER,
-  IFF_MULTICAST,
-  IFF_NOARP,
-  IFF_POINTOPOINT,
-  IFF_PROMISC,
-  IFF_RUNNING,
-  IFF_SLAVE,
-  type NetDevice,
-  UNLIMITED_MTU,
-} from '../link/net-device.ts';
+import { IFF_ALLMULTI, IFF_PROMISC, type NetDevice, UNLIMITED_MTU } from '../link/net-device.ts';
 import { formatMac } from '../util/address.ts';
 import { ETH_P_8021Q } from '../wire/ethernet.ts';
+import { bridgeInfo, portInfo } from './bridge-info.ts';
 import type { LinkCounters, LinkInfo, LinkPeer, MacvlanInfo, VlanInfo } from './info.ts';
+import { flagNames } from './link-flags.ts';
+import { policyInfo } from './policy.ts';
 
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
 
-/** In iproute2's order (`print_link_flags`), without what is derived. */
-const FLAGS: readonly (readonly [number, string])[] = [
-  [IFF_LOOPBACK, 'LOOPBACK'],
-  [IFF_BROADCAST, 'BROADCAST'],
-  [IFF_POINTOPOINT, 'POINTOPOINT'],
-  [IFF_MULTICAST, 'MULTICAST'],
-  [IFF_NOARP, 'NOARP'],
-  [IFF_ALLMULTI, 'ALLMULTI'],
-  [IFF_PROMISC, 'PROMISC'],
-  [IFF_MASTER, 'MASTER'],
-  [IFF_SLAVE, 'SLAVE'],
-];
-
 export function linkInfo(dev: NetDevice): LinkInfo {
   const link = peerOf(dev);
+  const bridge = bridgeOf(dev);
+  const port = bridgePortOf(dev);
+  // A bridge wants to see every frame of its ports (`br_manage_promisc`).
+  const listens = port === null ? 0 : 1;
   const isLo = dev.type === ARPHRD_LOOPBACK;
   const linkType = dev.type === ARPHRD_ETHER ? 'ether' : isLo ? 'loopback' : 'none';
   return {
@@ -60,13 +42,16 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     link,
     group: dev.group,
     alias: dev.alias,
-    promiscuity: (dev.flags & IFF_PROMISC) !== 0 ? 1 : 0,
-    allmulti: (dev.flags & IFF_ALLMULTI) !== 0 ? 1 : 0,
+    promiscuity: ((dev.flags & IFF_PROMISC) !== 0 ? 1 : 0) + listens,
+    allmulti: ((dev.flags & IFF_ALLMULTI) !== 0 ? 1 : 0) + listens,
     carrierChanges: dev.carrierChanges,
     gsoMaxSize: dev.gsoMaxSize,
     counters: counters(dev),
     vlan: vlanInfo(dev),
     macvlan: macvlanInfo(dev),
+    bridge: bridge === null ? null : bridgeInfo(bridge),
+    bridgePort: port === null ? null : portInfo(port),
+    policy: policyInfo(dev),
   };
 }
 
@@ -87,16 +72,6 @@ function macvlanInfo(dev: NetDevice): MacvlanInfo | null {
 function qdiscName(dev: NetDevice): string {
   if (dev.qdisc !== null) return dev.qdisc.kind;
   return dev.everUp ? 'noqueue' : 'noop';
-}
-
-/** `IFF_*` without prefix, in the order of iproute2. */
-export function flagNames(dev: NetDevice, link: LinkPeer | null): string[] {
-  const names = dev.up && (dev.flags & IFF_RUNNING) === 0 ? ['NO-CARRIER'] : [];
-  for (const [bit, name] of FLAGS) if ((dev.flags & bit) !== 0) names.push(name);
-  if (dev.up) names.push('UP');
-  if (dev.up && dev.carrier) names.push('LOWER_UP');
-  if (link !== null && link.netnsId === null && !link.up) names.push('M-DOWN');
-  return names;
 }
 
 /** Of a veth whose other end is not there yet, or no longer: IFLA_LINK is 0. */

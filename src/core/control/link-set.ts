@@ -27,6 +27,7 @@ import {
 import { parseMac } from '../util/address.ts';
 import { findDevice } from './find-device.ts';
 import type { Namespace } from './namespace.ts';
+import { type PolicySet, setPolicy } from './policy.ts';
 
 /** What `ip link set` may change. */
 export interface LinkSet {
@@ -54,6 +55,8 @@ export interface LinkSet {
   readonly arp?: boolean;
   readonly multicast?: boolean;
   readonly macvlan?: MacvlanOptions;
+  /** What may come in by it (V5); null: everything. */
+  readonly policy?: PolicySet | null;
 }
 
 /** What a macvlan is told. */
@@ -88,6 +91,13 @@ export function applySet(ns: Namespace, dev: NetDevice, set: LinkSet): void {
     if (set.master !== undefined) undos.push(setMaster(ns, dev, set.master));
     setFlags(dev, set, undos);
     if (set.macvlan !== undefined) setMacvlan(dev, set.macvlan, undos);
+    if (set.policy !== undefined) {
+      const { policy } = dev;
+      setPolicy(dev, set.policy);
+      undos.push(() => {
+        dev.policy = policy;
+      });
+    }
     if (set.txQueueLen !== undefined) {
       undos.push(setField(dev, 'txQueueLen', set.txQueueLen));
       dev.net.events.emit('newlink', dev);

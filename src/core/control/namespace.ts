@@ -96,7 +96,19 @@ export class Namespace {
     );
     this.bridge = guarded(
       new BridgeControl(net),
-      ['set', 'setPort', 'fdbAdd', 'fdbReplace', 'fdbDel'],
+      [
+        'set',
+        'setPort',
+        'fdbAdd',
+        'fdbReplace',
+        'fdbDel',
+        'fdbFlush',
+        'vlanAdd',
+        'vlanDel',
+        'vlanSet',
+        'mdbAdd',
+        'mdbDel',
+      ],
       check,
     );
     this.qdisc = guarded(new QdiscControl(net), ['add', 'replace', 'change', 'del'], check);

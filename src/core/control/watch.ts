@@ -2,6 +2,9 @@
  * What happens in the namespaces of a kernel, in one ordered stream (`ip monitor all-nsid`; S19): the
  * supervisor's view. Each event is a snapshot, taken when it happened.
  */
+import type { FdbEntry } from '../device/bridge-fdb.ts';
+import type { McastGroup, Membership } from '../device/bridge-mdb.ts';
+import type { Bridge, BridgePort } from '../device/bridge-port.ts';
 import type { LinkMove, NetEvent, NsidSubject } from '../event.ts';
 import type { Neighbour } from '../link/neighbour.ts';
 import type { NetDevice } from '../link/net-device.ts';
@@ -12,6 +15,16 @@ import type { FibRoute } from '../network/route/fib-route.ts';
 import { FibRoute6 } from '../network/route6/fib.ts';
 import { addressInfo } from './addr.ts';
 import { address6Info } from './addr6.ts';
+import {
+  type BridgePortInfo,
+  type BridgeVlanInfo,
+  bridgeVlanInfo,
+  type FdbInfo,
+  fdbInfo,
+  type MdbInfo,
+  mdbInfo,
+  portInfo,
+} from './bridge-info.ts';
 import type { AddressInfo, LinkInfo, NeighbourInfo, RouteInfo } from './info.ts';
 import type { Kernel } from './kernel.ts';
 import { linkInfo } from './link-info.ts';
@@ -53,6 +66,11 @@ export type WatchEvent =
       /** Whose id it is. */
       readonly peer: Namespace;
     }
+  /** Of bridges: a port, an address, a group, the VLANs of a device (`bridge monitor`). */
+  | { readonly kind: 'newbrport'; readonly netns: Namespace; readonly port: BridgePortInfo }
+  | { readonly kind: 'newfdb' | 'delfdb'; readonly netns: Namespace; readonly fdb: FdbInfo }
+  | { readonly kind: 'newmdb' | 'delmdb'; readonly netns: Namespace; readonly mdb: MdbInfo }
+  | { readonly kind: 'newvlan'; readonly netns: Namespace; readonly vlans: BridgeVlanInfo }
   /** A namespace came into being, or is no more. */
   | { readonly kind: 'newnetns' | 'delnetns'; readonly netns: Namespace };
 
@@ -85,9 +103,40 @@ export function watchEvent(kernel: Kernel, net: NetNs, event: NetEvent): WatchEv
       const { net: peer, nsid } = subject as NsidSubject;
       return { kind, netns, nsid, peer: kernel.netns.faceOf(peer) };
     }
-    default:
+    case 'newnetns':
+    case 'delnetns':
       return { kind, netns };
+    default:
+      return bridgeEvent(kind, netns, subject);
   }
+}
+
+function bridgeEvent(
+  kind: 'newbrport' | 'newfdb' | 'delfdb' | 'newmdb' | 'delmdb' | 'newvlan',
+  netns: Namespace,
+  subject: unknown,
+): WatchEvent {
+  switch (kind) {
+    case 'newbrport':
+      return { kind, netns, port: portInfo(subject as BridgePort) };
+    case 'newfdb':
+    case 'delfdb':
+      return { kind, netns, fdb: fdbInfo(subject as FdbEntry) };
+    case 'newvlan': {
+      const dev = subject as NetDevice;
+      return { kind, netns, vlans: bridgeVlanInfo(dev) ?? { dev: dev.name, vlans: [] } };
+    }
+    default: {
+      const { bridge, group, member } = subject as MdbSubject;
+      return { kind, netns, mdb: mdbInfo(bridge, group, member) };
+    }
+  }
+}
+
+interface MdbSubject {
+  readonly bridge: Bridge;
+  readonly group: McastGroup;
+  readonly member: Membership;
 }
 
 interface AddressSubject {

@@ -213,16 +213,19 @@ test('enslaving: what Linux refuses', () => {
 test('configured entries, isolated ports, hairpin', () => {
   const w = new World();
   const mac = 0x020000000099;
-  assert.equal(bridgeFdbAdd(w.port(2), mac, 'static', true), 0);
-  assert.equal(bridgeFdbAdd(w.port(2), mac, 'static', true), -EEXIST);
-  assert.equal(bridgeFdbAdd(w.port(2), 0, 'static', true), -EINVAL);
-  assert.equal(bridgeFdbAdd(w.br, 0x020000000098, 'static', true), -EINVAL);
+  assert.equal(bridgeFdbAdd(w.port(2), mac, { kind: 'static', exclusive: true }), 0);
+  assert.equal(bridgeFdbAdd(w.port(2), mac, { kind: 'static', exclusive: true }), -EEXIST);
+  assert.equal(bridgeFdbAdd(w.port(2), 0, { kind: 'static', exclusive: true }), -EINVAL);
+  assert.equal(bridgeFdbAdd(w.br, 0x020000000098, { kind: 'static', exclusive: true }), -EINVAL);
   assert.equal(bridgeFdbDel(w.port(1), mac), -ENOENT);
   assert.equal(w.send(w.host(0), mac), 'h2');
   w.clock.runFor(w.kernel, 400 * S);
   assert.equal(w.send(w.host(0), mac), 'h2', 'static ones do not age');
   devClose(w.host(1));
-  assert.equal(bridgeFdbAdd(w.port(1), 0x020000000097, 'dynamic', true), -EPERM);
+  assert.equal(
+    bridgeFdbAdd(w.port(1), 0x020000000097, { kind: 'dynamic', exclusive: true }),
+    -EPERM,
+  );
   devOpen(w.host(1));
   for (const i of [0, 2]) {
     const port = bridgePortOf(w.port(i));

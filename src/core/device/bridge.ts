@@ -1,7 +1,6 @@
 /**
  * bridge: a switch whose ports are devices of its namespace (IEEE 802.1D; Linux `net/bridge`). Its life, its
- * ports, and how its carrier, MAC and MTU follow them. Without spanning tree: a port forwards while it is
- * up with carrier.
+ * ports, and how its carrier, MAC and MTU follow them.
  */
 import { EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, EXFULL } from '../errno.ts';
 import {
@@ -12,7 +11,6 @@ import {
   isValidEtherAddr,
   mtuRefusal,
   registerDevice,
-  setCarrier,
 } from '../link/device-state.ts';
 import {
   type DeviceOps,
@@ -28,13 +26,20 @@ import { ARPHRD_ETHER } from '../wire/arp.ts';
 import { bridgeHandleFrame, bridgeXmit } from './bridge-forward.ts';
 import {
   BR_STATE_DISABLED,
-  BR_STATE_FORWARDING,
   Bridge,
   BridgePort,
   bridgeOf,
   bridgePortOf,
   isBridge,
 } from './bridge-port.ts';
+import { querySoon } from './bridge-querier.ts';
+import {
+  stpChangeId,
+  stpDisableBridge,
+  stpDisablePort,
+  stpEnableBridge,
+  stpEnablePort,
+} from './bridge-stp-admin.ts';
 
 /** Linux `BR_MAX_PORTS` */
 const MAX_PORTS = 1024;
@@ -106,7 +111,7 @@ export function bridgeAddPort(bridgeDev: NetDevice, dev: NetDevice): number {
   dev.rxHandler = bridgeHandleFrame;
   bridge.fdb.addLocal(dev.mac, dev);
   recalculateMac(bridge);
-  if (bridgeDev.up && isOperUp(dev)) enablePort(port);
+  if (bridgeDev.up && isOperUp(dev)) stpEnablePort(port);
   adjustMtu(bridge);
   dev.net.events.emit('newlink', dev);
   return 0;
@@ -117,13 +122,16 @@ export function bridgeDelPort(dev: NetDevice): number {
   const port = bridgePortOf(dev);
   if (port === null) return -EINVAL;
   const bridge = port.bridge;
-  disablePort(port);
+  if (port.state !== BR_STATE_DISABLED) stpDisablePort(port);
   bridge.ports.splice(bridge.ports.indexOf(port), 1);
+  for (const other of bridge.ports) if (other.backup === port) other.backup = null;
+  bridge.mcast?.flushPort(port, true);
   for (const entry of bridge.fdb.list()) {
     if (entry.dev !== dev) continue;
     if (entry.local) dropLocal(bridge, dev, entry.mac);
-    else bridge.fdb.remove(entry.mac);
+    else bridge.fdb.remove(entry.mac, entry.vid);
   }
+  updateSuppress(bridge);
   dev.master = null;
   dev.rxHandlerData = null;
   dev.rxHandler = null;
@@ -171,46 +179,37 @@ function portEvent(event: NetdevEvent, port: BridgePort): void {
   }
 }
 
-/** A port forwards while it and its bridge are up and it has carrier (`br_port_carrier_check`). */
+/** A port takes part while it and its bridge are up and it has carrier (`br_port_carrier_check`). */
 function checkCarrier(port: BridgePort): void {
   if (!port.bridge.dev.up) return;
-  if (!isOperUp(port.dev)) disablePort(port);
-  else if (port.state === BR_STATE_DISABLED) enablePort(port);
-}
-
-function enablePort(port: BridgePort): void {
-  port.state = BR_STATE_FORWARDING;
-  selectCarrier(port.bridge);
-}
-
-/** Linux `br_stp_disable_port`: what was learnt there is forgotten. */
-function disablePort(port: BridgePort): void {
-  if (port.state === BR_STATE_DISABLED) return;
-  port.state = BR_STATE_DISABLED;
-  port.bridge.fdb.flushLearned(port.dev);
-  selectCarrier(port.bridge);
-}
-
-/** The bridge has carrier while a port forwards (the end of `br_port_state_selection`). */
-function selectCarrier(bridge: Bridge): void {
-  setCarrier(
-    bridge.dev,
-    bridge.ports.some((p) => p.state === BR_STATE_FORWARDING),
-  );
+  if (!isOperUp(port.dev)) {
+    if (port.state !== BR_STATE_DISABLED) stpDisablePort(port);
+  } else if (port.state === BR_STATE_DISABLED) stpEnablePort(port);
 }
 
 function bridgeOpen(dev: NetDevice): void {
-  for (const port of (dev.priv as Bridge).ports) if (isOperUp(port.dev)) enablePort(port);
+  const bridge = dev.priv as Bridge;
+  stpEnableBridge(bridge);
+  if (bridge.mcast?.settings.querier === true) querySoon(bridge, true);
 }
 
 function bridgeStop(dev: NetDevice): void {
-  for (const port of (dev.priv as Bridge).ports) disablePort(port);
+  const bridge = dev.priv as Bridge;
+  stpDisableBridge(bridge);
+  bridge.mcast?.queryTimer?.clear();
 }
 
 function bridgeUninit(dev: NetDevice): void {
   const bridge = dev.priv as Bridge;
   for (const port of [...bridge.ports]) bridgeDelPort(port.dev);
+  bridge.timers?.clear();
+  bridge.mcast?.destroy();
   bridge.fdb.destroy();
+}
+
+/** Some port has neigh_suppress, or answers by proxy: frames have to be looked at. */
+export function updateSuppress(bridge: Bridge): void {
+  bridge.suppresses = bridge.ports.some((p) => p.neighSuppress || p.proxyArp || p.proxyArpWifi);
 }
 
 /** The lowest MAC of the ports, zeros without any, unless one was set (`br_stp_recalculate_bridge_id`). */
@@ -218,20 +217,19 @@ function recalculateMac(bridge: Bridge): void {
   if (bridge.dev.macSet) return;
   let lowest = 0;
   for (const port of bridge.ports) if (lowest === 0 || port.dev.mac < lowest) lowest = port.dev.mac;
-  if (lowest === bridge.idMac) return;
+  if (lowest === bridge.id.mac) return;
   if (lowest !== bridge.dev.mac) changeMac(bridge.dev, lowest);
   else followMac(bridge);
 }
 
 /** The device's MAC becomes that of the bridge id (`br_stp_change_bridge_id`). */
 function followMac(bridge: Bridge): void {
-  const old = bridge.fdb.find(bridge.idMac);
-  bridge.idMac = bridge.dev.mac;
+  const old = bridge.fdb.find(bridge.id.mac);
   if (old?.local === true && !old.byUser && old.dev === bridge.dev)
     dropLocal(bridge, bridge.dev, old.mac);
   bridge.fdb.addLocal(bridge.dev.mac, bridge.dev);
   // LINUX: a new bridge has carrier until its id is first chosen: only then are the ports looked at.
-  selectCarrier(bridge);
+  stpChangeId(bridge, bridge.id.prio, bridge.dev.mac);
 }
 
 /** `dev` gives up a local address; another port, or the bridge, may have the same (`fdb_delete_local`). */

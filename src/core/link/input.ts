@@ -16,6 +16,7 @@ import {
 } from '../packet.ts';
 import { isGroupMac } from '../util/address.ts';
 import type { NetDevice } from './net-device.ts';
+import { policyAllows } from './port-policy.ts';
 import { isTapped, runTaps } from './taps.ts';
 import { VLAN_DROPPED, VLAN_PASS, vlanReceive, vlanUnclaimed } from './vlan.ts';
 
@@ -32,6 +33,7 @@ export function netifReceive(pkt: Packet): void {
     pkt.pktType = classify(pkt, dev);
     if (kernel.tracer !== null) kernel.tracer.receive(dev, pkt);
     if (isTapped(dev)) runTaps(pkt, dev, false);
+    if (dev.policy !== null && !policyAllows(pkt, dev, dev.policy)) return;
     if (dev.rxHandler !== null || pkt.vlan !== null) {
       const upper = throughHandlers(pkt, dev);
       if (upper === null) return;

@@ -7,6 +7,7 @@ import type { NetNs } from '../net.ts';
 import type { Ipv4Device } from '../network/ipv4/device.ts';
 import type { Ipv6Device } from '../network/ipv6/device.ts';
 import type { Packet } from '../packet.ts';
+import type { PortPolicy } from './port-policy.ts';
 import type { Qdisc } from './qdisc.ts';
 
 /** `include/uapi/linux/if.h` */
@@ -114,6 +115,8 @@ export class NetDevice {
   master: NetDevice | null = null;
   /** Takes the frame before protocols do (bridge port, macvlan …). */
   rxHandler: RxHandler | null = null;
+  /** What may come in by this device; null: everything (V5). */
+  policy: PortPolicy | null = null;
   /** VLAN devices on this one, by `vlanKey`; null: none (Linux `vlan_info`). */
   vlans: Map<number, NetDevice> | null = null;
   /** Devices that stand on this one and go when it goes; null: none. */

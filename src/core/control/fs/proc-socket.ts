@@ -76,18 +76,25 @@ function tcpEnds(c: Connection, slot: number, listens: boolean): string {
   return `${sl}: ${hexIpv4(local)}:${port(c.sport)} ${hexIpv4(c.daddr)}:${port(c.dport)}`;
 }
 
+interface Figures {
+  readonly state: number;
+  readonly uid: number;
+  readonly tx?: number;
+  readonly rx?: number;
+  /** Which timer runs, and when it is due, in clock ticks. */
+  readonly timer?: number;
+  readonly ticks?: number;
+  readonly retransmits?: number;
+  readonly timeout?: number;
+}
+
 /** ` 01 00000000:00000000 00:00000000 00000000     0        0` */
-function figures(
-  state: number,
-  tx: number,
-  rx: number,
-  timer: number,
-  ticks: number,
-  retransmits: number,
-  uid: number,
-  timeout: number,
-): string {
-  return ` ${hex(state, 2)} ${hex(tx, 8)}:${hex(rx, 8)} ${hex(timer, 2)}:${hex(ticks, 8)} ${hex(retransmits, 8)} ${String(uid).padStart(5)} ${String(timeout).padStart(8)}`;
+function figures(f: Figures): string {
+  const queues = `${hex(f.tx ?? 0, 8)}:${hex(f.rx ?? 0, 8)}`;
+  const timer = `${hex(f.timer ?? 0, 2)}:${hex(f.ticks ?? 0, 8)}`;
+  const uid = String(f.uid).padStart(5);
+  const timeout = String(f.timeout ?? 0).padStart(8);
+  return ` ${hex(f.state, 2)} ${queues} ${timer} ${hex(f.retransmits ?? 0, 8)} ${uid} ${timeout}`;
 }
 
 /** Linux `get_tcp4_sock`: which timer runs, and what for. */
@@ -118,7 +125,16 @@ function tcpSock(sk: TcpSock, slot: number): string {
   const quick = (sk.ackQuick << 1) | (inPingpongMode(sk) ? 1 : 0);
   return (
     tcpEnds(sk, slot, listens) +
-    figures(state, tx, rx, active, clockTicks(leftUs), sk.retransmits, sk.uid, sk.probesOut) +
+    figures({
+      state,
+      uid: sk.uid,
+      tx,
+      rx,
+      timer: active,
+      ticks: clockTicks(leftUs),
+      retransmits: sk.retransmits,
+      timeout: sk.probesOut,
+    }) +
     ` ${unowned ? 0 : sk.cookie} ${refs} ${pointer(sk.cookie)} ${clockTicks(sk.rtoUs)}` +
     ` ${clockTicks(sk.atoUs)} ${quick} ${sk.sndCwnd} ${last}`
   );
@@ -128,7 +144,7 @@ function timeWait(net: NetNs, tw: TimeWaitSock, slot: number): string {
   const leftUs = tw.timer?.pending === true ? tw.timer.atUs - net.kernel.nowUs : 0;
   return (
     tcpEnds(tw, slot, false) +
-    figures(tw.substate, 0, 0, 3, clockTicks(leftUs), 0, 0, 0) +
+    figures({ state: tw.substate, uid: 0, timer: 3, ticks: clockTicks(leftUs) }) +
     ` 0 3 ${pointer(tw.cookie)}`
   );
 }
@@ -138,7 +154,13 @@ function request(net: NetNs, req: RequestSock, slot: number): string {
   const { uid, cookie } = req.listener;
   return (
     tcpEnds(req, slot, false) +
-    figures(TCP_SYN_RECV, 0, 0, 1, clockTicks(leftUs), req.numTimeout, uid, 0) +
+    figures({
+      state: TCP_SYN_RECV,
+      uid,
+      timer: 1,
+      ticks: clockTicks(leftUs),
+      retransmits: req.numTimeout,
+    }) +
     ` 0 0 ${pointer(cookie)}`
   );
 }
@@ -153,7 +175,7 @@ function datagram(sk: DatagramSock, bucket: number, width: number, number: numbe
       : `${hexIpv6Words(v6.rcvSaddr)}:${port(number)} ${hexIpv6Words(v6.daddr)}:${port(sk.dport)}`;
   return (
     `${String(bucket).padStart(width)}: ${ends}` +
-    figures(state, 0, sk.rmemAlloc, 0, 0, 0, sk.uid, 0) +
+    figures({ state, uid: sk.uid, rx: sk.rmemAlloc }) +
     ` ${sk.cookie} 2 ${pointer(sk.cookie)} ${sk.drops}`
   );
 }

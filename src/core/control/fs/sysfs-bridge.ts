@@ -1,17 +1,18 @@
 /** bridge/, brif/ and brport/ of /sys/class/net (Linux `net/bridge/br_sysfs_br.c`, `br_sysfs_if.c`). */
-import type { Bridge, BridgePort } from '../../device/bridge-port.ts';
-import { EOPNOTSUPP, NetError } from '../../errno.ts';
-import type { BridgePortSet } from '../bridge.ts';
+import type { Bridge, BridgeId, BridgePort } from '../../device/bridge-port.ts';
+import { formatMac } from '../../util/address.ts';
+import type { BridgePortSet, BridgeSet } from '../bridge.ts';
 import type { Namespace } from '../namespace.ts';
-import { wholeNumber } from './sysfs.ts';
-import { directory, type FsDirectory, type FsNode, value, writeOnly } from './tree.ts';
-
-/** Priority of a bridge that nobody gave another: there is no spanning tree. */
-const PRIORITY = 0x8000;
+import { directory, type FsDirectory, type FsNode, value, wholeNumber, writeOnly } from './tree.ts';
 
 /** `8000.02000000000b` */
-function bridgeId(bridge: Bridge): string {
-  return `${PRIORITY.toString(16)}.${bridge.idMac.toString(16).padStart(12, '0')}`;
+function idText({ prio, mac }: BridgeId): string {
+  return `${prio.toString(16).padStart(4, '0')}.${mac.toString(16).padStart(12, '0')}`;
+}
+
+/** USER_HZ */
+function ticks(us: number): number {
+  return Math.round(us / 10_000);
 }
 
 /** What was learnt on a port, or on all, is forgotten. */
@@ -20,34 +21,65 @@ function flush(ns: Namespace, ports: readonly BridgePort[]): void {
   for (const port of ports) port.bridge.fdb.flushLearned(port.dev);
 }
 
-/** Groups are flooded: nobody listens to who joins them. */
-function noSnooping(ns: Namespace, text: string): void {
-  ns.checkChange([]);
-  if (wholeNumber(text) !== 0) throw new NetError(EOPNOTSUPP, 'write');
-}
-
 /** bridge/ and brif/ of a bridge. */
 export function bridgeDirectory(ns: Namespace, bridge: Bridge): Record<string, () => FsNode> {
-  const ageing = (): FsNode =>
+  const fact = (get: () => string | number) => (): FsNode => value(() => `${get()}\n`);
+  const number = (get: () => number, change: (n: number) => BridgeSet) => (): FsNode =>
     value(
-      () => `${Math.round(bridge.fdb.ageingUs / 10_000)}\n`,
-      (text) => ns.bridge.set(bridge.dev.name, { ageingTime: wholeNumber(text) }),
+      () => `${get()}\n`,
+      (text) => ns.bridge.set(bridge.dev.name, change(wholeNumber(text))),
     );
-  const fact = (text: string | number) => (): FsNode => value(() => `${text}\n`);
-  const attributes = {
-    ageing_time: ageing,
-    bridge_id: fact(bridgeId(bridge)),
+  const toggle = (get: () => boolean, change: (on: boolean) => BridgeSet): (() => FsNode) =>
+    number(
+      () => (get() ? 1 : 0),
+      (n) => change(n !== 0),
+    );
+  const attributes: Record<string, () => FsNode> = {
+    ageing_time: number(
+      () => ticks(bridge.fdb.ageingUs),
+      (ageingTime) => ({ ageingTime }),
+    ),
+    bridge_id: fact(() => idText(bridge.id)),
     flush: () => writeOnly(() => flush(ns, bridge.ports)),
-    multicast_snooping: () =>
-      value(
-        () => '0\n',
-        (text) => noSnooping(ns, text),
-      ),
-    priority: fact(PRIORITY),
-    root_id: fact(bridgeId(bridge)),
-    root_path_cost: fact(0),
-    root_port: fact(0),
-    stp_state: fact(0),
+    forward_delay: number(
+      () => ticks(bridge.forwardDelayUs),
+      (forwardDelay) => ({ forwardDelay }),
+    ),
+    group_addr: fact(() => formatMac(bridge.groupAddress)),
+    group_fwd_mask: fact(() => `0x${bridge.groupFwdMask.toString(16)}`),
+    hello_time: number(
+      () => ticks(bridge.helloTimeUs),
+      (helloTime) => ({ helloTime }),
+    ),
+    max_age: number(
+      () => ticks(bridge.maxAgeUs),
+      (maxAge) => ({ maxAge }),
+    ),
+    multicast_snooping: toggle(
+      () => bridge.mcastSnooping,
+      (mcastSnooping) => ({ mcastSnooping }),
+    ),
+    no_linklocal_learn: toggle(
+      () => bridge.noLinklocalLearn,
+      (noLinklocalLearn) => ({ noLinklocalLearn }),
+    ),
+    priority: number(
+      () => bridge.id.prio,
+      (priority) => ({ priority }),
+    ),
+    root_id: fact(() => idText(bridge.designatedRoot)),
+    root_path_cost: fact(() => bridge.rootPathCost),
+    root_port: fact(() => bridge.rootPort),
+    stp_state: toggle(
+      () => bridge.stpEnabled,
+      (stpState) => ({ stpState }),
+    ),
+    topology_change: fact(() => (bridge.topologyChange ? 1 : 0)),
+    topology_change_detected: fact(() => (bridge.topologyChangeDetected ? 1 : 0)),
+    vlan_filtering: toggle(
+      () => bridge.vlanFiltering,
+      (vlanFiltering) => ({ vlanFiltering }),
+    ),
   };
   const links: Record<string, () => FsNode> = {};
   for (const { dev } of bridge.ports)
@@ -76,10 +108,10 @@ export function bridgePortDirectory(ns: Namespace, port: BridgePort): FsDirector
       () => port.bcastFlood,
       (on) => ({ bcastFlood: on }),
     ),
-    designated_bridge: fact(bridgeId(port.bridge)),
-    designated_cost: fact(0),
-    designated_port: fact(id),
-    designated_root: fact(bridgeId(port.bridge)),
+    designated_bridge: fact(idText(port.designatedBridge)),
+    designated_cost: fact(port.designatedCost),
+    designated_port: fact(port.designatedPort),
+    designated_root: fact(idText(port.designatedRoot)),
     flush: () => writeOnly(() => flush(ns, [port])),
     hairpin_mode: toggle(
       () => port.hairpin,

@@ -19,7 +19,7 @@ import {
 import { formatMac } from '../../util/address.ts';
 import type { Namespace } from '../namespace.ts';
 import { bridgeDirectory, bridgePortDirectory } from './sysfs-bridge.ts';
-import { directory, type FsDirectory, type FsNode, value } from './tree.ts';
+import { directory, type FsDirectory, type FsNode, value, wholeNumber } from './tree.ts';
 
 /** `addr_assign_type`, `name_assign_type` (`include/uapi/linux/netdevice.h`) */
 const NET_ADDR_PERM = 0;
@@ -35,14 +35,6 @@ const DERIVED: number = IFF_RUNNING | IFF_LOWER_UP;
 
 function invalid(): NetError {
   return new NetError(EINVAL, 'read');
-}
-
-/** `kstrtoul(text, 0)`: a number to the end of the text, but for one line feed. */
-export function wholeNumber(text: string): number {
-  const m = /^\+?(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)\n?$/i.exec(text);
-  if (m === null) throw new NetError(EINVAL, 'write');
-  const digits = m[1] as string;
-  return /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
 }
 
 /** ERANGE: more than an `unsigned int` holds. */

@@ -2,7 +2,16 @@
  * Files and directories that are made when somebody looks (Linux procfs, sysctl's and sysfs' trees): what a node
  * is, and how a path leads to one. Nothing here is kept: a namespace pays nothing for its files.
  */
-import { EACCES, EISDIR, ELOOP, ENOENT, ENOTDIR, errnoText, NetError } from '../../errno.ts';
+import {
+  EACCES,
+  EINVAL,
+  EISDIR,
+  ELOOP,
+  ENOENT,
+  ENOTDIR,
+  errnoText,
+  NetError,
+} from '../../errno.ts';
 
 export interface FsFile {
   readonly kind: 'file';
@@ -123,4 +132,12 @@ export function writerOf(root: FsNode, path: string): (text: string) => void {
   if (node.kind === 'directory') throw fsError(EISDIR, 'open', path);
   if (node.kind !== 'file' || node.write === undefined) throw fsError(EACCES, 'open', path);
   return node.write;
+}
+
+/** `kstrtoul(text, 0)`: a number to the end of the text, but for one line feed. */
+export function wholeNumber(text: string): number {
+  const m = /^\+?(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)\n?$/i.exec(text);
+  if (m === null) throw new NetError(EINVAL, 'write');
+  const digits = m[1] as string;
+  return /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
 }

@@ -4,7 +4,7 @@ import { parseMac } from '../../util/address.ts';
 import type { MacvlanInfo } from '../info.ts';
 import type { LinkAdd, VlanOptions } from '../link-add.ts';
 import type { MacvlanOptions } from '../link-set.ts';
-import { nearestOf } from './nearest.ts';
+import { bridgeOptions } from './bridge-words.ts';
 import {
   abbreviates,
   CommandError,
@@ -68,26 +68,6 @@ export function kindOptions(kind: string, words: Words): LinkAdd {
         throw notImplemented(`type ${kind}`, 'the kinds are veth, bridge, dummy, vlan and macvlan');
       throw new NetError(EOPNOTSUPP, 'rtnetlink', 'Unknown device type');
   }
-}
-
-const BRIDGE_WORDS: readonly string[] = ['ageing_time', 'stp_state'];
-
-/** `type bridge ageing_time N` in 1/100 s. */
-export function bridgeOptions(words: Words): { ageingTime?: number } {
-  const options: { ageingTime?: number } = {};
-  while (!words.empty) {
-    const word = words.next();
-    if (word === 'ageing_time') options.ageingTime = words.unsigned('invalid ageing_time');
-    else if (word === 'stp_state') {
-      if (words.unsigned('invalid stp_state') !== 0)
-        throw notImplemented('stp_state 1', 'a bridge here runs no spanning tree');
-    } else
-      throw notImplemented(
-        `type bridge ${word}`,
-        `the nearest word is "${nearestOf(word, BRIDGE_WORDS)}"`,
-      );
-  }
-  return options;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

@@ -1,6 +1,8 @@
 /** `ip link show` and the device part of `ip addr show` (iproute2 `ip/ipaddress.c`). */
 import type { LinkCounters, LinkInfo } from '../info.ts';
+import { bridgeShow, bridgeSlaveShow } from './bridge-show.ts';
 import { Entry, type Json, type PrintOptions } from './entry.ts';
+import { putPolicy } from './policy-words.ts';
 
 /** Text of `name@link`. */
 export function linkName(link: LinkInfo): string {
@@ -92,9 +94,16 @@ function putDetails(out: Entry, link: LinkInfo): void {
   out.put('max_mtu', link.maxMtu, `maxmtu ${link.maxMtu} `);
   if (link.kind !== '') {
     const { json, text } = kindData(link);
-    out.set('linkinfo', { info_kind: link.kind, ...(json === null ? {} : { info_data: json }) });
+    const slave = link.bridgePort === null ? null : bridgeSlaveShow(link.bridgePort);
+    out.set('linkinfo', {
+      info_kind: link.kind,
+      ...(json === null ? {} : { info_data: json }),
+      ...(slave === null ? {} : { info_slave_kind: 'bridge', info_slave_data: slave.json }),
+    });
     out.add(`\n    ${link.kind} ${text}`);
+    if (slave !== null) out.add(`\n    bridge_slave ${slave.text}`);
   }
+  if (link.policy !== null) putPolicy(out, link.policy);
   out.put('num_tx_queues', 1, 'numtxqueues 1 ');
   out.put('num_rx_queues', 1, 'numrxqueues 1 ');
   out.put('gso_max_size', link.gsoMaxSize, `gso_max_size ${link.gsoMaxSize} `);
@@ -110,6 +119,7 @@ function kindData(link: LinkInfo): { json: Json; text: string } {
       text: `protocol ${vlan.protocol} id ${vlan.id} <${flags.join(',')}> `,
     };
   }
+  if (link.bridge !== null) return bridgeShow(link.bridge);
   if (macvlan === null) return { json: null, text: '' };
   const queue = { bcqueuelen: 1000, usedbcqueuelen: 1000 };
   const head = `mode ${macvlan.mode} bcqueuelen 1000 usedbcqueuelen 1000 `;

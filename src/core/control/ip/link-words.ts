@@ -7,11 +7,13 @@ import type { LinkInfo } from '../info.ts';
 import type { LinkAdd } from '../link-add.ts';
 import type { LinkSet } from '../link-set.ts';
 import type { Namespace } from '../namespace.ts';
+import { bridgeOptions, bridgeSlaveOptions } from './bridge-words.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
-import { bridgeOptions, kindOptions, macvlanOptions } from './kind-words.ts';
+import { kindOptions, macvlanOptions } from './kind-words.ts';
 import { linkEntry } from './link-show.ts';
 import { nearestOf } from './nearest.ts';
+import { policyWords } from './policy-words.ts';
 import {
   abbreviates,
   CommandError,
@@ -183,6 +185,9 @@ function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boole
     case 'group':
       p.set.group = groupWord(words.next());
       return true;
+    case 'policy':
+      p.set.policy = policyWords(words);
+      return true;
     case 'alias':
     case 'ifalias':
       p.set.alias = words.next();
@@ -313,10 +318,9 @@ function setLink(ctx: IpContext, words: Words): string {
 }
 
 function setKind(ctx: IpContext, words: Words, dev: string, kind: string): void {
-  if (kind === 'bridge') {
-    const { ageingTime } = bridgeOptions(words);
-    if (ageingTime !== undefined) ctx.ns.bridge.set(dev, { ageingTime });
-  } else if (kind === 'macvlan') {
+  if (kind === 'bridge') ctx.ns.bridge.set(dev, bridgeOptions(words));
+  else if (kind === 'bridge_slave') ctx.ns.bridge.setPort(dev, bridgeSlaveOptions(words));
+  else if (kind === 'macvlan') {
     const sources = ctx.ns.link.show(dev).macvlan?.sources ?? [];
     ctx.ns.link.set(dev, { macvlan: macvlanOptions(words, sources) });
   } else throw notImplemented(`ip link set type ${kind}`, 'bridge and macvlan have options');
