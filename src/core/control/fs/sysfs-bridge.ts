@@ -76,10 +76,6 @@ export function bridgeDirectory(ns: Namespace, bridge: Bridge): Record<string, (
     ),
     topology_change: fact(() => (bridge.topologyChange ? 1 : 0)),
     topology_change_detected: fact(() => (bridge.topologyChangeDetected ? 1 : 0)),
-    vlan_filtering: toggle(
-      () => bridge.vlanFiltering,
-      (vlanFiltering) => ({ vlanFiltering }),
-    ),
   };
   const links: Record<string, () => FsNode> = {};
   for (const { dev } of bridge.ports)
