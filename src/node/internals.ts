@@ -1,10 +1,9 @@
 /**
  * What this layer needs of Node's insides, reached from public objects only: symbols by their
- * description, and the native class `JSStream` through a TLS socket over a stream. Looked up once;
+ * description, native parts through `process.binding`, and the native class `JSStream` through a TLS socket over a stream. Looked up once;
  * what is missing fails with one sentence that names the version of Node.
  */
 import { createSocket } from 'node:dgram';
-import { Resolver } from 'node:dns';
 import { Server, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
@@ -18,6 +17,23 @@ export interface JsStream {
   finishShutdown(req: object, status: number): void;
   useUserBuffer(bytes: Uint8Array): void;
   asyncReset(resource: object): void;
+}
+
+/** A native class of handles. */
+export type NativeClass = new (type?: number) => { close(callback?: () => void): void };
+
+/** The objects from which Node's own modules take their native parts. */
+export interface TcpBinding {
+  TCP: NativeClass;
+  readonly constants: { readonly SOCKET: number; readonly SERVER: number };
+}
+export interface UdpBinding {
+  UDP: NativeClass;
+}
+export interface DnsBinding {
+  getaddrinfo(req: object, name: string, family: number, hints: number, order: unknown): number;
+  getnameinfo(req: object, address: string, port: number): number;
+  ChannelWrap: { readonly prototype: DnsChannel };
 }
 
 /** A resolver's native channel: `queryA(req, name)` and its kin. */
@@ -39,7 +55,12 @@ export interface Internals {
   readonly bufferGenerator: symbol;
   /** On a dgram socket: `{ handle, … }`. */
   readonly dgramState: symbol;
-  readonly DnsChannel: { readonly prototype: DnsChannel };
+  readonly tcp: TcpBinding;
+  readonly udp: UdpBinding;
+  readonly dns: DnsBinding;
+  /** Node's own classes of handles, as they were before anybody put others in their place. */
+  readonly TCP: NativeClass;
+  readonly UDP: NativeClass;
 }
 
 let found: Internals | undefined;
@@ -67,6 +88,9 @@ function symbolOf(object: object, description: string): symbol {
 }
 
 function discover(): Internals {
+  const tcp = binding<TcpBinding>('tcp_wrap', 'TCP', 'constants');
+  const udp = binding<UdpBinding>('udp_wrap', 'UDP');
+  const dns = binding<DnsBinding>('cares_wrap', 'getaddrinfo', 'getnameinfo', 'ChannelWrap');
   const handle = { readStart: () => 0, readStop: () => 0, close: () => undefined };
   const socket = new Socket({ handle, manualStart: true } as object);
   for (const name of ['connect', '_writeGeneric', '_reset'] as const)
@@ -84,7 +108,11 @@ function discover(): Internals {
     bufferCallback: symbolOf(socket, 'kBufferCb'),
     bufferGenerator: symbolOf(socket, 'kBufferGen'),
     dgramState: findDgramState(),
-    DnsChannel: findDnsChannel(),
+    tcp,
+    udp,
+    dns,
+    TCP: tcp.TCP,
+    UDP: udp.UDP,
   };
 }
 
@@ -110,8 +138,11 @@ function findDgramState(): symbol {
   return state;
 }
 
-function findDnsChannel(): Internals['DnsChannel'] {
-  const channel = (new Resolver() as unknown as { _handle?: object })._handle;
-  if (channel === undefined || !('queryA' in channel)) throw missing('channel in a dns.Resolver');
-  return channel.constructor as unknown as Internals['DnsChannel'];
+/** What `process.binding` gives: the very object that Node's modules use. */
+function binding<T>(name: string, ...parts: string[]): T {
+  const get = (process as unknown as { binding?: (name: string) => object }).binding;
+  const found = get?.call(process, name) as Record<string, unknown> | undefined;
+  for (const part of parts)
+    if (found?.[part] === undefined) throw missing(`${part} in process.binding('${name}')`);
+  return found as T;
 }

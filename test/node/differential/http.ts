@@ -189,6 +189,7 @@ const overTls: Scenario = async (log) => {
   const distrusting = tls.connect({ port, host: HOST });
   log.watch('distrusting', distrusting, 'connect', 'secureConnect', 'error', 'close');
   await once(distrusting, 'close').catch(() => {});
+  await sleep(30);
   const plain = net.connect(port, HOST);
   plain.write('this is no client hello, and it is long enough to be read as one by anybody');
   plain.resume();
