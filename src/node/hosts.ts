@@ -43,9 +43,9 @@ const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 function builtIn(net: NetNs, name: string): readonly string[] {
   const isLocal =
     name === 'localhost' || name.endsWith('.localhost') || name === net.hostname.toLowerCase();
-  if (isLocal) return hasIpv6(net) ? ['127.0.0.1', '::1'] : ['127.0.0.1'];
+  if (isLocal) return hasIpv6(net) ? LOOPBACK : LOOPBACK.slice(0, 1);
   const isLocal6 = name === 'ip6-localhost' || name === 'ip6-loopback';
-  return isLocal6 && hasIpv6(net) ? ['::1'] : [];
+  return isLocal6 && hasIpv6(net) ? LOOPBACK.slice(1) : [];
 }
 
 /** ::1 is there from the first moment that `lo` is up, unless IPv6 is switched off. */

@@ -7,6 +7,13 @@ import { createSocket } from 'node:dgram';
 import { Server, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import {
+  binding,
+  type NativeClass,
+  type TcpBinding,
+  takeBindings,
+  type UdpBinding,
+} from './bindings.ts';
 
 /** The native stream whose reads and writes are JavaScript's; what of it is called here. */
 export interface JsStream {
@@ -19,17 +26,6 @@ export interface JsStream {
   asyncReset(resource: object): void;
 }
 
-/** A native class of handles. */
-export type NativeClass = new (type?: number) => { close(callback?: () => void): void };
-
-/** The objects from which Node's own modules take their native parts. */
-export interface TcpBinding {
-  TCP: NativeClass;
-  readonly constants: { readonly SOCKET: number; readonly SERVER: number };
-}
-export interface UdpBinding {
-  UDP: NativeClass;
-}
 export interface DnsBinding {
   getaddrinfo(req: object, name: string, family: number, hints: number, order: unknown): number;
   getnameinfo(req: object, address: string, port: number): number;
@@ -88,8 +84,9 @@ function symbolOf(object: object, description: string): symbol {
 }
 
 function discover(): Internals {
-  const tcp = binding<TcpBinding>('tcp_wrap', 'TCP', 'constants');
-  const udp = binding<UdpBinding>('udp_wrap', 'UDP');
+  const { TCP, UDP } = takeBindings();
+  const tcp = binding<TcpBinding>('tcp_wrap');
+  const udp = binding<UdpBinding>('udp_wrap');
   const dns = binding<DnsBinding>('cares_wrap', 'getaddrinfo', 'getnameinfo', 'ChannelWrap');
   const handle = { readStart: () => 0, readStop: () => 0, close: () => undefined };
   const socket = new Socket({ handle, manualStart: true } as object);
@@ -111,8 +108,8 @@ function discover(): Internals {
     tcp,
     udp,
     dns,
-    TCP: tcp.TCP,
-    UDP: udp.UDP,
+    TCP,
+    UDP,
   };
 }
 
@@ -136,13 +133,4 @@ function findDgramState(): symbol {
   socket.close();
   if (!isThere) throw missing('handle in the state of a dgram socket');
   return state;
-}
-
-/** What `process.binding` gives: the very object that Node's modules use. */
-function binding<T>(name: string, ...parts: string[]): T {
-  const get = (process as unknown as { binding?: (name: string) => object }).binding;
-  const found = get?.call(process, name) as Record<string, unknown> | undefined;
-  for (const part of parts)
-    if (found?.[part] === undefined) throw missing(`${part} in process.binding('${name}')`);
-  return found as T;
 }

@@ -94,7 +94,8 @@ const hangUps: Scenario = async (log) => {
     agent: false,
     signal: controller.signal,
   });
-  await sleep(20);
+  await once(server, 'request');
+  await sleep(10);
   controller.abort();
   await aborted;
   server.close();
