@@ -37,9 +37,9 @@ import {
 } from './call-message.ts';
 import { RealTimeEnv } from './env.ts';
 import { setHosts } from './hosts.ts';
-import { reviveName } from './remote-address.ts';
 import { setNameServers } from './name-servers.ts';
 import { passToParent } from './pass-handles.ts';
+import { reviveName } from './remote-address.ts';
 import { enterProcess, runOutside } from './run.ts';
 import { type ProgramSocket, type RemoteCalls, setRemote } from './system-calls.ts';
 
