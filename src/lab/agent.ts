@@ -5,6 +5,7 @@
 import type { Namespace } from '../core/control/namespace.ts';
 import type { FrameStream } from '../node/frame-stream.ts';
 import { joinLab } from '../node/join.ts';
+import { doorOf } from '../node/place-door.ts';
 import { type Offer, offerPlace } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
 
@@ -57,7 +58,7 @@ function serve(ns: Namespace, stream: FrameStream, method: string, params: unkno
 
 /** Makes a place for a program that runs in this one's namespace, at the path that the lab names. */
 async function offer(ns: Namespace, path: string): Promise<null> {
-  offers.set(path, await offerPlace(ns.net, path));
+  offers.set(path, await offerPlace(ns.net, path, doorOf));
   return null;
 }
 

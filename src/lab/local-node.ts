@@ -6,6 +6,7 @@ import type { Namespace } from '../core/control/namespace.ts';
 import { formatIpv4 } from '../core/util/address.ts';
 import { shareHosts } from '../node/hosts.ts';
 import { runIn } from '../node/index.ts';
+import { doorOf } from '../node/place-door.ts';
 import { type Offer, offerPlace } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
 import { runCommand } from './commands.ts';
@@ -102,7 +103,7 @@ export class LocalNode implements LabNode {
   }
 
   async offer(path: string): Promise<Offer> {
-    return offerPlace(this.ns.net, path);
+    return offerPlace(this.ns.net, path, doorOf);
   }
 
   async stop(): Promise<void> {

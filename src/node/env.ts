@@ -6,7 +6,7 @@
 import { getRandomValues } from 'node:crypto';
 import type { Env } from '../core/env.ts';
 import type { Kernel } from '../core/kernel.ts';
-import { dispatchReady, isHeld } from './loop.ts';
+import { dispatchReady, hasClosing, isHeld } from './loop.ts';
 
 /** Captured before anybody replaces them (virtual time, fake timers). */
 const { setImmediate, setTimeout, clearTimeout, performance } = globalThis;
@@ -91,6 +91,11 @@ export class RealTimeEnv implements Env {
     }
     const kernel = this.kernel;
     if (kernel === undefined || this.running) return;
+    // Nothing comes from the network before that was told.
+    if (hasClosing()) {
+      this.schedule();
+      return;
+    }
     this.running = true;
     try {
       const endUs = this.nowUs() + TURN_US;
@@ -99,7 +104,7 @@ export class RealTimeEnv implements Env {
         this.wakeUs = Number.POSITIVE_INFINITY;
         kernel.run();
         dispatchReady();
-        if (kernel.nowUs > endUs) break;
+        if (kernel.nowUs > endUs || hasClosing()) break;
       }
     } finally {
       this.running = false;

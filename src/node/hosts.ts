@@ -1,6 +1,7 @@
 /** Names that a namespace knows: its own `/etc/hosts`, which the lab fills. */
 import { isIP } from 'node:net';
 import type { NetNs } from '../core/net.ts';
+import { IN6ADDR_LOOPBACK } from '../core/util/ip6-addr.ts';
 
 const tables: WeakMap<NetNs, ReadonlyMap<string, readonly string[]>> = new WeakMap();
 
@@ -42,11 +43,19 @@ const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 function builtIn(net: NetNs, name: string): readonly string[] {
   const isLocal =
     name === 'localhost' || name.endsWith('.localhost') || name === net.hostname.toLowerCase();
-  return isLocal ? LOOPBACK : [];
+  if (isLocal) return hasIpv6(net) ? LOOPBACK : LOOPBACK.slice(0, 1);
+  const isLocal6 = name === 'ip6-localhost' || name === 'ip6-loopback';
+  return isLocal6 && hasIpv6(net) ? LOOPBACK.slice(1) : [];
 }
 
-/** The first name of `address` in `net`. */
-export function nameOf(net: NetNs, address: string): string | undefined {
-  for (const [name, list] of hostsOf(net)) if (list.includes(address)) return name;
-  return address.startsWith('127.') || address === '::1' ? 'localhost' : undefined;
+/** ::1 is there from the first moment that `lo` is up, unless IPv6 is switched off. */
+function hasIpv6(net: NetNs): boolean {
+  return net.devs.find('lo')?.ipv6?.addresses.some((a) => a.addr.equals(IN6ADDR_LOOPBACK)) ?? false;
+}
+
+/** The names of `address` in `net`. */
+export function namesOf(net: NetNs, address: string): string[] {
+  const names = [...hostsOf(net)].filter(([, list]) => list.includes(address)).map(([n]) => n);
+  const isLocal = address.startsWith('127.') || address === '::1';
+  return names.length === 0 && isLocal ? ['localhost'] : names;
 }

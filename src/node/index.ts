@@ -17,6 +17,7 @@ export {
   type RequestHandler,
 } from './frame-stream.ts';
 export { hostsOf, setHosts } from './hosts.ts';
+export { nameServersOf, setNameServers } from './name-servers.ts';
 export { enterProcess, type NodeKernelOptions, runIn, runOutside } from './run.ts';
 
 /** A kernel on Node's event loop: real time unless told otherwise, and `namespace.run(fn)`. */

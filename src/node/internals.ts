@@ -1,13 +1,19 @@
 /**
  * What this layer needs of Node's insides, reached from public objects only: symbols by their
- * description, and the native class `JSStream` through a TLS socket over a stream. Looked up once;
+ * description, native parts through `process.binding`, and the native class `JSStream` through a TLS socket over a stream. Looked up once;
  * what is missing fails with one sentence that names the version of Node.
  */
 import { createSocket } from 'node:dgram';
-import { Resolver } from 'node:dns';
 import { Server, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import {
+  binding,
+  type NativeClass,
+  type TcpBinding,
+  takeBindings,
+  type UdpBinding,
+} from './bindings.ts';
 
 /** The native stream whose reads and writes are JavaScript's; what of it is called here. */
 export interface JsStream {
@@ -18,6 +24,12 @@ export interface JsStream {
   finishShutdown(req: object, status: number): void;
   useUserBuffer(bytes: Uint8Array): void;
   asyncReset(resource: object): void;
+}
+
+export interface DnsBinding {
+  getaddrinfo(req: object, name: string, family: number, hints: number, order: unknown): number;
+  getnameinfo(req: object, address: string, port: number): number;
+  ChannelWrap: { readonly prototype: DnsChannel };
 }
 
 /** A resolver's native channel: `queryA(req, name)` and its kin. */
@@ -39,7 +51,12 @@ export interface Internals {
   readonly bufferGenerator: symbol;
   /** On a dgram socket: `{ handle, … }`. */
   readonly dgramState: symbol;
-  readonly DnsChannel: { readonly prototype: DnsChannel };
+  readonly tcp: TcpBinding;
+  readonly udp: UdpBinding;
+  readonly dns: DnsBinding;
+  /** Node's own classes of handles, as they were before anybody put others in their place. */
+  readonly TCP: NativeClass;
+  readonly UDP: NativeClass;
 }
 
 let found: Internals | undefined;
@@ -67,6 +84,10 @@ function symbolOf(object: object, description: string): symbol {
 }
 
 function discover(): Internals {
+  const { TCP, UDP } = takeBindings();
+  const tcp = binding<TcpBinding>('tcp_wrap');
+  const udp = binding<UdpBinding>('udp_wrap');
+  const dns = binding<DnsBinding>('cares_wrap', 'getaddrinfo', 'getnameinfo', 'ChannelWrap');
   const handle = { readStart: () => 0, readStop: () => 0, close: () => undefined };
   const socket = new Socket({ handle, manualStart: true } as object);
   for (const name of ['connect', '_writeGeneric', '_reset'] as const)
@@ -84,7 +105,11 @@ function discover(): Internals {
     bufferCallback: symbolOf(socket, 'kBufferCb'),
     bufferGenerator: symbolOf(socket, 'kBufferGen'),
     dgramState: findDgramState(),
-    DnsChannel: findDnsChannel(),
+    tcp,
+    udp,
+    dns,
+    TCP,
+    UDP,
   };
 }
 
@@ -108,10 +133,4 @@ function findDgramState(): symbol {
   socket.close();
   if (!isThere) throw missing('handle in the state of a dgram socket');
   return state;
-}
-
-function findDnsChannel(): Internals['DnsChannel'] {
-  const channel = (new Resolver() as unknown as { _handle?: object })._handle;
-  if (channel === undefined || !('queryA' in channel)) throw missing('channel in a dns.Resolver');
-  return channel.constructor as unknown as Internals['DnsChannel'];
 }

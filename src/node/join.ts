@@ -77,14 +77,36 @@ export async function joinLab(
   return ns;
 }
 
-/** Puts this process into a new namespace that has nothing but `lo`, up. */
-export function isolate(name: string): Namespace {
+export interface IsolateOptions {
+  /** Also a device `eth0` with addresses, and a router behind it. */
+  readonly router?: boolean;
+}
+
+/** Puts this process into a new namespace: `lo`, up, and what `options` say. */
+export function isolate(name: string, options: IsolateOptions = {}): Namespace {
   const kernel = new Kernel({ env: new RealTimeEnv() });
   kernel.setRunner((ns, fn) => runIn(ns.net, fn));
   const ns = kernel.netns.add(name);
   ns.link.set('lo', { up: true });
+  if (options.router === true) addRouter(kernel, ns);
   enterProcess(ns.net);
   return ns;
+}
+
+/** A router that knows its own network only: what goes elsewhere is answered with "unreachable". */
+function addRouter(kernel: Kernel, ns: Namespace): void {
+  const router = kernel.netns.add('router');
+  router.link.set('lo', { up: true });
+  for (const name of ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'])
+    router.sysctl.set(name, '1');
+  kernel.veth(
+    { netns: ns, name: 'eth0', address: '10.0.0.2/24', up: true },
+    { netns: router, name: 'eth0', address: '10.0.0.1/24', up: true },
+  );
+  ns.ip('addr add fd00::2/64 dev eth0 nodad');
+  router.ip('addr add fd00::1/64 dev eth0 nodad');
+  ns.ip('route add default via 10.0.0.1');
+  ns.ip('-6 route add default via fd00::1');
 }
 
 function open(path: string): Promise<Socket> {

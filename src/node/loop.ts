@@ -4,9 +4,10 @@
  * microtasks run, as they do between two callbacks of libuv.
  */
 import type { AsyncResource } from 'node:async_hooks';
+import { atClosingPhase } from './closing-phase.ts';
 
 /** Captured before anybody replaces them (virtual time, fake timers). */
-const { setImmediate, setInterval } = globalThis;
+const { setImmediate, clearImmediate, setInterval } = globalThis;
 
 /** Something with events to deliver. */
 export interface Ready {
@@ -21,12 +22,21 @@ export interface Closing {
   finishClose(): void;
 }
 
+/** What of an immediate is not public: the one behind it. */
+interface NodeImmediate {
+  readonly _idleNext: object | null;
+}
+
+function nothing(): void {}
+
 /** Longest interval of Node's timers, milliseconds. */
 const FOREVER = 2 ** 31 - 1;
 
 let queue: Ready[] = [];
 let head = 0;
 let closing: Closing[] = [];
+/** Something was closed in a callback of ours. */
+let closeLater = false;
 let draining = false;
 let scheduled = false;
 let refs = 0;
@@ -44,10 +54,22 @@ export function markReady(handle: Ready): void {
   if (!draining) schedule();
 }
 
-/** Notes that `handle` was closed: libuv, too, runs close callbacks when all else of a turn is done. */
+/**
+ * Notes that `handle` was closed. As in libuv its application is told in the closing phase of the event
+ * loop, behind the `setImmediate` of the callback that closed it, and before more comes from the network. Our
+ * own callbacks run in the check phase: if they made immediates, those have their turn in the next round, and
+ * what was closed is told behind that.
+ */
 export function markClosing(handle: Closing): void {
   closing.push(handle);
-  if (!draining) schedule();
+  if (closing.length > 1) return;
+  if (draining) closeLater = true;
+  else atClosingPhase(finishClosing);
+}
+
+/** Something was closed, and its application has not been told yet. */
+export function hasClosing(): boolean {
+  return closing.length > 0;
 }
 
 function schedule(): void {
@@ -68,20 +90,21 @@ function drainLater(): void {
 
 /**
  * Dispatches every handle that was ready when it began, and those that become ready meanwhile up to
- * as many again; then what was closed. True if some are left. An exception leaves through it, as from any
- * callback of Node's, and the rest is dispatched later.
+ * as many again. True if some are left. An exception leaves through it, as from any callback of Node's, and
+ * the rest is dispatched later.
  */
 export function dispatchReady(): boolean {
   if (draining) return queue.length > 0;
   draining = true;
   let budget = 2 * queue.length;
+  // The list of Node's immediates shows whether a callback makes one.
+  const marker = setImmediate(nothing) as unknown as NodeImmediate;
   try {
     while (head < queue.length && budget-- > 0) {
       const handle = queue[head++] as Ready;
       handle.queued = false;
       handle.dispatch();
     }
-    if (closing.length > 0) finishClosing();
   } finally {
     draining = false;
     if (head === queue.length) {
@@ -91,7 +114,13 @@ export function dispatchReady(): boolean {
       queue = queue.slice(head);
       head = 0;
     }
-    if (queue.length > 0 || closing.length > 0) schedule();
+    if (closeLater) {
+      closeLater = false;
+      if (marker._idleNext === null) atClosingPhase(finishClosing);
+      else setImmediate(atClosingPhase, finishClosing);
+    }
+    clearImmediate(marker as unknown as NodeJS.Immediate);
+    if (queue.length > 0) schedule();
   }
   return queue.length > 0;
 }
@@ -106,7 +135,10 @@ function finishClosing(): void {
       handle.finishClose();
     }
   } finally {
-    if (done < list.length) closing = [...list.slice(done), ...closing];
+    if (done < list.length) {
+      closing = [...list.slice(done), ...closing];
+      atClosingPhase(finishClosing);
+    }
   }
 }
 

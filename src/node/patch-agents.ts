@@ -2,17 +2,14 @@
  * Connections that Node keeps for later requests must not pass from one namespace to another: the HTTP
  * agents' by their key, those of `fetch` and `WebSocket` by an agent of each namespace's own.
  */
-import cluster from 'node:cluster';
 import http from 'node:http';
 import type { NetNs } from '../core/net.ts';
 import { currentNet, withNet } from './current.ts';
-import { clusterError } from './patch-net.ts';
 
 /** Installs the patches. */
 export function patchAgents(): void {
   patchAgentKeys();
   patchFetch();
-  patchCluster();
 }
 
 /** Numbers for keys: ids are unique within one kernel only. */
@@ -91,17 +88,4 @@ function separated(outer: Dispatcher): Dispatcher {
       };
     },
   });
-}
-
-type GetServer = (self: object, options: unknown, callback: (...args: unknown[]) => void) => void;
-
-/** A worker asks the primary process for its ports: there, no namespace has any. */
-function patchCluster(): void {
-  const inner = cluster as unknown as { _getServer?: GetServer };
-  const original = inner._getServer;
-  if (original === undefined) return;
-  inner._getServer = (self, options, callback) => {
-    if (currentNet() === undefined) original.call(cluster, self, options, callback);
-    else process.nextTick(() => (self as NodeJS.EventEmitter).emit('error', clusterError()));
-  };
 }

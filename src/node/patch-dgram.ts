@@ -1,7 +1,8 @@
 /** Takes over `node:dgram`: a socket made inside a namespace gets a handle of ours. */
 import dgram, { type Socket } from 'node:dgram';
 import { AF_INET, AF_INET6 } from '../core/transport/sock.ts';
-import { currentNet, withNet } from './current.ts';
+import { currentNet } from './current.ts';
+import { handleOf } from './descriptors.ts';
 import { internals } from './internals.ts';
 import { UdpHandle } from './udp-handle.ts';
 
@@ -24,6 +25,23 @@ export function patchDgram(): void {
   PatchedSocket.prototype = OriginalSocket.prototype;
   Object.setPrototypeOf(PatchedSocket, OriginalSocket);
   Object.assign(dgram, { createSocket, Socket: PatchedSocket });
+  patchBind(OriginalSocket.prototype as unknown as BindPrototype);
+}
+
+interface BindPrototype {
+  bind(this: object, ...args: unknown[]): unknown;
+}
+
+/** `bind({ fd })` of a descriptor of ours: Node would ask the system what it is. */
+function patchBind(proto: BindPrototype): void {
+  const original = proto.bind;
+  proto.bind = function bind(...args) {
+    const fd = (args[0] as { fd?: unknown } | null | undefined)?.fd;
+    const from = typeof fd === 'number' ? handleOf(fd) : undefined;
+    const socket = from instanceof UdpHandle ? from.dup() : undefined;
+    if (from === undefined || socket === undefined) return original.apply(this, args);
+    return original.call(this, new UdpHandle(from.net, AF_INET, socket), ...args.slice(1));
+  };
 }
 
 function adopt(socket: InnerSocket): InnerSocket {
@@ -35,10 +53,8 @@ function adopt(socket: InnerSocket): InnerSocket {
   // An aborted signal has closed it already.
   if (native === null || native instanceof UdpHandle) return socket;
   const lookup = native.lookup as (...args: unknown[]) => unknown;
-  // Names are the namespace's, wherever the socket is used.
-  const handle = new UdpHandle(ns, socket.type === 'udp6' ? AF_INET6 : AF_INET, (...args) =>
-    withNet(ns, () => lookup(...args)),
-  );
+  const handle = new UdpHandle(ns, socket.type === 'udp6' ? AF_INET6 : AF_INET);
+  handle.lookup = lookup;
   Object.assign(handle, { [inside.owner]: socket });
   native.close();
   state.handle = handle;

@@ -1,200 +1,171 @@
 /**
- * Takes over `node:dns` inside a namespace. `lookup` knows numeric addresses and the namespace's own
- * names; `resolve*` and `reverse` find no server, and say so, rather than ask the host's.
+ * Takes over `node:dns` inside a namespace, below Node's own code: what `getaddrinfo` and `getnameinfo` find,
+ * and whom the resolvers ask. Names come from the namespace's table (`hosts.ts`), then from its DNS servers.
  */
 import { AsyncResource } from 'node:async_hooks';
 import dns from 'node:dns';
-import dnsPromises from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { promisify } from 'node:util';
 import type { NetNs } from '../core/net.ts';
 import { currentNet } from './current.ts';
-import { type HostAddress, nameOf, resolveHost } from './hosts.ts';
-import { type DnsChannel, internals } from './internals.ts';
+import type { Outcome } from './dns-client.ts';
+import { TYPES } from './dns-message.ts';
+import { namesOf, resolveHost } from './hosts.ts';
+import { internals } from './internals.ts';
+import { nameServersOf } from './name-servers.ts';
+import { patchChannel, query } from './resolver-channel.ts';
 
 const { setImmediate } = globalThis;
 
-/** `UV_EAI_NONAME`, which Node shows as ENOTFOUND. */
+/** `UV_EAI_NONAME`, `UV_EAI_AGAIN`: Node shows them as ENOTFOUND and EAI_AGAIN. */
 const EAI_NONAME = -3008;
-/** A resolver without configuration asks the host itself. */
-const NO_SERVER: readonly [string, number] = ['127.0.0.1', 53];
+const EAI_AGAIN = -3001;
+/** What Node passes for `order`. */
+const IPV4_FIRST = 1;
+const IPV6_FIRST = 2;
 /** Names that `getnameinfo` finds for ports. */
 const SERVICES: Readonly<Record<number, string>> = {
+  21: 'ftp',
   22: 'ssh',
+  23: 'telnet',
   25: 'smtp',
   53: 'domain',
   80: 'http',
+  110: 'pop3',
+  143: 'imap2',
   443: 'https',
 };
 
-interface LookupOptions {
-  readonly family?: unknown;
-  readonly all?: boolean;
-  readonly order?: string;
-  readonly verbatim?: boolean;
+/** What Node makes for a look-up. */
+interface LookupRequest {
+  oncomplete?: (error: number | null, ...found: unknown[]) => void;
 }
-type LookupCallback = (error: Error | null, address?: unknown, family?: number) => void;
-type Lookup = (host: unknown, options?: unknown, callback?: unknown) => unknown;
 
 /** Installs the patches of `node:dns`. */
 export function patchDns(): void {
-  patchLookup();
-  patchLookupService();
-  patchChannel(internals().DnsChannel.prototype);
+  const wasLoaded = (process as unknown as { moduleLoadList: string[] }).moduleLoadList.includes(
+    'NativeModule internal/dns/promises',
+  );
+  patchGetaddrinfo();
+  patchGetnameinfo();
+  patchChannel();
+  if (wasLoaded) patchPromises();
 }
 
-function notFound(syscall: string, hostname: string): Error {
-  const error = new Error(`${syscall} ENOTFOUND ${hostname}`);
-  return Object.assign(error, { errno: EAI_NONAME, code: 'ENOTFOUND', syscall, hostname });
+function tellOf(req: LookupRequest, type: string): NonNullable<LookupRequest['oncomplete']> {
+  const resource = new AsyncResource(type);
+  return (...args) => resource.runInAsyncScope(() => req.oncomplete?.(...args), undefined);
 }
 
-function familyOf(family: unknown): number {
-  if (family === 4 || family === 'IPv4') return 4;
-  return family === 6 || family === 'IPv6' ? 6 : 0;
-}
-
-/** Is it a name that the namespace must answer for? Everything else is Node's: arguments, literals. */
-function isOurs(net: NetNs | undefined, host: unknown): host is string {
-  return net !== undefined && typeof host === 'string' && host !== '' && isIP(host) === 0;
-}
-
-function patchLookup(): void {
-  const original = dns.lookup as unknown as Lookup;
-  const originalPromise = dnsPromises.lookup as unknown as Lookup;
-  function lookup(this: unknown, ...args: [unknown, unknown?, unknown?]): unknown {
+function patchGetaddrinfo(): void {
+  const binding = internals().dns;
+  const original = binding.getaddrinfo;
+  binding.getaddrinfo = function getaddrinfo(req, name, family, hints, order) {
     const net = currentNet();
-    const [host, second, third] = args;
-    const callback = typeof second === 'function' ? second : third;
-    if (net === undefined || !isOurs(net, host) || typeof callback !== 'function')
-      return original.apply(this, args);
-    // Node checks the options, with an address that needs no look-up.
-    if (typeof second !== 'function') original.call(this, '127.0.0.1', second, () => undefined);
-    const options = lookupOptions(second);
-    const tell = AsyncResource.bind(callback as LookupCallback);
-    setImmediate(() => answer(net, host, options, tell));
-    return {};
-  }
-  function lookupPromise(this: unknown, ...args: [unknown, unknown?]): unknown {
-    const net = currentNet();
-    const [host, second] = args;
-    if (net === undefined || !isOurs(net, host)) return originalPromise.apply(this, args);
-    void (originalPromise.call(this, '127.0.0.1', second) as Promise<unknown>);
-    const options = lookupOptions(second);
-    return new Promise((resolve, reject) => {
-      const tell: LookupCallback = (error, address, family) => {
-        if (error !== null) reject(error);
-        else resolve(options.all === true ? address : { address, family });
-      };
-      setImmediate(() => answer(net, host, options, tell));
-    });
-  }
-  // `promisify(dns.lookup)` gives `{ address, family }` by Node's own private symbol.
-  for (const symbol of Object.getOwnPropertySymbols(original))
-    Object.defineProperty(
-      lookup,
-      symbol,
-      Object.getOwnPropertyDescriptor(original, symbol) as PropertyDescriptor,
-    );
-  Object.defineProperty(lookup, promisify.custom, {
-    value: (...args: [unknown, unknown?]) => lookupPromise(...args),
-  });
-  Object.defineProperty(lookupPromise, 'name', { value: 'lookup' });
-  Object.assign(dns, { lookup });
-  Object.assign(dnsPromises, { lookup: lookupPromise });
-}
-
-function lookupOptions(options: unknown): LookupOptions {
-  if (typeof options === 'number') return { family: options };
-  return typeof options === 'object' && options !== null ? (options as LookupOptions) : {};
-}
-
-function answer(net: NetNs, host: string, options: LookupOptions, tell: LookupCallback): void {
-  const found = ordered(resolveHost(net, host, familyOf(options.family)), options);
-  const [first] = found;
-  if (first === undefined) tell(notFound('getaddrinfo', host));
-  else if (options.all === true) tell(null, found);
-  else tell(null, first.address, first.family);
-}
-
-/** `order` and `verbatim`: which family comes first. */
-function ordered(found: HostAddress[], options: LookupOptions): HostAddress[] {
-  const order =
-    options.order ??
-    (options.verbatim === false ? 'ipv4first' : options.verbatim ? 'verbatim' : undefined) ??
-    dns.getDefaultResultOrder();
-  if (order === 'verbatim') return found;
-  const first = order === 'ipv6first' ? 6 : 4;
-  return [...found.filter((a) => a.family === first), ...found.filter((a) => a.family !== first)];
-}
-
-function patchLookupService(): void {
-  type LookupService = (address: unknown, port: unknown, callback?: unknown) => unknown;
-  const original = dns.lookupService as unknown as LookupService;
-  const originalPromise = dnsPromises.lookupService as unknown as LookupService;
-  const isValid = (address: unknown, port: unknown): boolean =>
-    typeof address === 'string' && isIP(address) !== 0 && Number(port) >= 0 && Number(port) < 65536;
-  function lookupService(this: unknown, ...args: [unknown, unknown, unknown]): unknown {
-    const net = currentNet();
-    const [address, port, callback] = args;
-    if (net === undefined || !isValid(address, port) || typeof callback !== 'function')
-      return original.apply(this, args);
-    const tell = AsyncResource.bind(callback as (...a: unknown[]) => void);
-    const name = nameOf(net, address as string);
-    setImmediate(() => {
-      if (name === undefined) tell(notFound('getnameinfo', address as string));
-      else tell(null, name, SERVICES[Number(port)] ?? String(Number(port)));
-    });
-    return {};
-  }
-  function lookupServicePromise(this: unknown, ...args: [unknown, unknown]): unknown {
-    if (currentNet() === undefined || !isValid(...args)) return originalPromise.apply(this, args);
-    return new Promise((resolve, reject) => {
-      lookupService(...args, (error: Error | null, hostname: string, service: string) => {
-        if (error !== null) reject(error);
-        else resolve({ hostname, service });
-      });
-    });
-  }
-  Object.defineProperty(lookupServicePromise, 'name', { value: 'lookupService' });
-  Object.assign(dns, { lookupService });
-  Object.assign(dnsPromises, { lookupService: lookupServicePromise });
-}
-
-interface QueryRequest {
-  oncomplete?: (error: unknown) => void;
-}
-
-/** All resolvers, with callbacks and with promises, go through this native class. */
-function patchChannel(proto: DnsChannel): void {
-  const servers: WeakMap<NetNs, WeakMap<object, unknown>> = new WeakMap();
-  for (const name of Object.getOwnPropertyNames(proto)) {
-    const original = proto[name];
-    if (!/^(?:query|getHostByAddr)/.test(name) || typeof original !== 'function') continue;
-    proto[name] = function query(this: object, ...args: unknown[]): unknown {
-      if (currentNet() === undefined) return original.apply(this, args);
-      const tell = AsyncResource.bind((code: string) =>
-        (args[0] as QueryRequest).oncomplete?.(code),
-      );
-      setImmediate(() => tell('ECONNREFUSED'));
-      return 0;
+    if (net === undefined) return original.call(this, req, name, family, hints, order);
+    const tell = tellOf(req as LookupRequest, 'GETADDRINFOREQWRAP');
+    const answer = (found: readonly string[], error: number): void => {
+      const list = ordered(ofFamily(found, family, hints), order);
+      if (list.length > 0) tell(null, list);
+      else tell(found.length > 0 ? EAI_NONAME : error);
     };
-  }
-  const { getServers, setServers } = proto;
-  proto['getServers'] = function get(this: object): unknown {
-    const net = currentNet();
-    if (net === undefined) return getServers?.call(this);
-    return servers.get(net)?.get(this) ?? [[...NO_SERVER]];
-  };
-  proto['setServers'] = function set(this: object, ...args: unknown[]): unknown {
-    const net = currentNet();
-    if (net === undefined) return setServers?.apply(this, args);
-    const own = servers.get(net) ?? new WeakMap<object, unknown>();
-    servers.set(net, own);
-    const list = args[0] as [number, string, number][];
-    own.set(
-      this,
-      list.map(([, address, port]) => [address, port]),
-    );
+    const found = resolveHost(net, name, 0).map((a) => a.address);
+    if (found.length > 0 || nameServersOf(net).length === 0)
+      setImmediate(() => answer(found, EAI_NONAME));
+    else askServers(net, name, family, answer);
     return 0;
   };
+}
+
+/** The addresses of a family (0: any); `hints` may turn those of IPv4 into mapped ones. */
+function ofFamily(found: readonly string[], family: number, hints: number): readonly string[] {
+  if (family !== 4 && family !== 6) return found;
+  const own = found.filter((a) => isIP(a) === family);
+  if (family === 4 || (hints & dns.V4MAPPED) === 0) return own;
+  if (own.length > 0 && (hints & dns.ALL) === 0) return own;
+  return [...own, ...found.filter((a) => isIP(a) === 4).map((a) => `::ffff:${a}`)];
+}
+
+/** Which family comes first. */
+function ordered(found: readonly string[], order: unknown): readonly string[] {
+  if (order !== IPV4_FIRST && order !== IPV6_FIRST) return found;
+  const first = order === IPV6_FIRST ? 6 : 4;
+  return [...found.filter((a) => isIP(a) === first), ...found.filter((a) => isIP(a) !== first)];
+}
+
+/** Asks the namespace's DNS servers for the addresses of a name. */
+function askServers(
+  net: NetNs,
+  name: string,
+  family: number,
+  answer: (found: readonly string[], error: number) => void,
+): void {
+  const types = [family === 6 ? [] : ['A'], family === 4 ? [] : ['AAAA']].flat();
+  const found = types.map((): string[] => []);
+  let left = types.length;
+  let error = EAI_NONAME;
+  types.forEach((type, i) => {
+    query(net, name, TYPES[type] as number, (outcome: Outcome) => {
+      if (typeof outcome === 'object')
+        found[i] = outcome.records
+          .filter((r) => r.type === TYPES[type])
+          .map((r) => String(r.value));
+      else if (outcome !== 'ENOTFOUND') error = EAI_AGAIN;
+      if (--left === 0) answer(found.flat(), error);
+    });
+  });
+}
+
+function patchGetnameinfo(): void {
+  const binding = internals().dns;
+  const original = binding.getnameinfo;
+  binding.getnameinfo = function getnameinfo(req, address, port) {
+    const net = currentNet();
+    if (net === undefined) return original.call(this, req, address, port);
+    const tell = tellOf(req as LookupRequest, 'GETNAMEINFOREQWRAP');
+    const [name] = namesOf(net, address);
+    setImmediate(() => {
+      if (name === undefined) tell(EAI_NONAME);
+      else tell(null, name, SERVICES[port] ?? String(port));
+    });
+    return 0;
+  };
+}
+
+type Lookup = (...args: unknown[]) => unknown;
+
+/** `dns.promises` was loaded before us and holds Node's own functions: in a namespace it asks `dns` instead. */
+function patchPromises(): void {
+  const { promises } = dns as unknown as { promises: { lookup: Lookup; lookupService: Lookup } };
+  const original = { lookup: promises.lookup, lookupService: promises.lookupService };
+  function lookup(this: unknown, ...args: [unknown, unknown?]): unknown {
+    const [host, options] = args;
+    const isName = typeof host === 'string' && host !== '' && isIP(host) === 0;
+    if (currentNet() === undefined || !isName) return original.lookup.apply(this, args);
+    // Node checks the options, with an address that needs no look-up.
+    const checked = original.lookup.call(this, '127.0.0.1', options) as Promise<unknown>;
+    const all = (options as { all?: unknown } | undefined)?.all === true;
+    const found = (resolve: (value: unknown) => void, reject: (error: Error) => void): void => {
+      const done = (error: Error | null, address: unknown, family: unknown): void => {
+        if (error !== null) reject(error);
+        else resolve(all ? address : { address, family });
+      };
+      const ask = dns.lookup as unknown as Lookup;
+      if (options === undefined) ask(host, done);
+      else ask(host, options, done);
+    };
+    return checked.then(() => new Promise(found));
+  }
+  function lookupService(this: unknown, ...args: [unknown, unknown]): unknown {
+    if (currentNet() === undefined) return original.lookupService.apply(this, args);
+    return new Promise((resolve, reject) => {
+      (dns.lookupService as unknown as Lookup)(
+        ...args,
+        (error: Error | null, hostname: string, service: string) => {
+          if (error !== null) reject(error);
+          else resolve({ hostname, service });
+        },
+      );
+    });
+  }
+  Object.assign(promises, { lookup, lookupService });
 }

@@ -7,10 +7,11 @@ import net, { type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { NetNs } from '../core/net.ts';
 import { currentNet } from './current.ts';
+import { handleOf } from './descriptors.ts';
 import { type Internals, internals } from './internals.ts';
 import { makeCallback } from './loop.ts';
 import { TcpHandle } from './tcp-handle.ts';
-import { uv, uvException } from './uv.ts';
+import { uvException } from './uv.ts';
 
 /** What of `net.Socket` is not public. */
 type InnerSocket = Socket &
@@ -43,7 +44,6 @@ interface Originals {
   readonly connect: (this: InnerSocket, ...args: unknown[]) => InnerSocket;
   readonly writeGeneric: WriteGeneric;
   readonly reinitialize: Reinitialize;
-  readonly resetAndDestroy: (this: InnerSocket) => InnerSocket;
   readonly normalizeArgs: NormalizeArgs;
 }
 
@@ -55,13 +55,11 @@ export function patchNet(): void {
     connect: proto.connect as unknown as Originals['connect'],
     writeGeneric: proto['_writeGeneric'] as WriteGeneric,
     reinitialize: proto[inside.reinitializeHandle] as Reinitialize,
-    resetAndDestroy: proto.resetAndDestroy as unknown as Originals['resetAndDestroy'],
     normalizeArgs: (net as unknown as { _normalizeArgs: NormalizeArgs })._normalizeArgs,
   };
   patchConnect(proto, originals);
   patchReinitialize(proto, originals, inside);
   patchWrite(proto, originals, inside);
-  patchReset(proto, originals);
   patchListen();
 }
 
@@ -162,17 +160,6 @@ function gather(chunks: readonly WriteChunk[]): Uint8Array {
   return Buffer.concat(chunks.map((c) => toBytes(c.chunk, c.encoding)));
 }
 
-/** Node asks whether the handle is its own `TCP`. */
-function patchReset(proto: InnerSocket, originals: Originals): void {
-  function resetAndDestroy(this: InnerSocket): InnerSocket {
-    if (!(this._handle instanceof TcpHandle)) return originals.resetAndDestroy.call(this);
-    if (this.connecting) this.once('connect', () => this._reset());
-    else this._reset();
-    return this;
-  }
-  Object.assign(proto, { resetAndDestroy });
-}
-
 /** `[address, port, addressType, backlog, fd, flags]` */
 type ListenArguments = [
   address: string | null,
@@ -192,11 +179,21 @@ function patchListen(): void {
     const ns = currentNet();
     const [address, port, addressType, backlog, fd, flags] = args;
     const isPipe = port === -1 && addressType === -1;
-    if (ns === undefined || this._handle || isPipe || (typeof fd === 'number' && fd >= 0)) {
+    const from = typeof fd === 'number' ? handleOf(fd) : undefined;
+    const isForeign = typeof fd === 'number' && fd >= 0 && from === undefined;
+    if ((ns === undefined && from === undefined) || this._handle || isPipe || isForeign) {
       original.apply(this, args);
       return;
     }
-    const bound = bindServer(ns, address, port, addressType, flags ?? 0);
+    if (from !== undefined) {
+      const handle = new TcpHandle(from.net, undefined, 'TCPSERVERWRAP');
+      const err = handle.open(fd as number);
+      if (err !== 0) handle.failListen(err);
+      this._handle = handle;
+      original.apply(this, args);
+      return;
+    }
+    const bound = bindServer(ns as NetNs, address, port, addressType, flags ?? 0);
     this._handle = bound.handle;
     original.call(this, bound.address, port, bound.addressType, backlog, fd, flags);
   };
@@ -227,14 +224,4 @@ function bindServer(
     addressType === 6 ? handle.bind6(address, port, flags) : handle.bind(address, port, flags);
   if (err !== 0) handle.failListen(err);
   return { handle, address, addressType };
-}
-
-/** The error that a worker of `cluster` gets for a shared port inside a namespace. */
-export function clusterError(): Error {
-  return Object.assign(
-    new Error(
-      'cluster cannot share a port inside a network namespace: listen with { exclusive: true }',
-    ),
-    { code: 'EOPNOTSUPP', errno: uv('EOPNOTSUPP'), syscall: 'listen' },
-  );
 }

@@ -9,8 +9,9 @@
  * processes can wait for each other.
  */
 import { readSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import type { NetworkInterfaceInfo } from 'node:os';
+import { isMainThread } from 'node:worker_threads';
 import { Kernel } from '../core/control/kernel.ts';
 import { EAGAIN, EMSGSIZE, ENETDOWN } from '../core/errno.ts';
 import {
@@ -36,6 +37,8 @@ import {
 } from './call-message.ts';
 import { RealTimeEnv } from './env.ts';
 import { setHosts } from './hosts.ts';
+import { setNameServers } from './name-servers.ts';
+import { passToParent } from './pass-handles.ts';
 import { reviveName } from './remote-address.ts';
 import { enterProcess, runOutside } from './run.ts';
 import { type ProgramSocket, type RemoteCalls, setRemote } from './system-calls.ts';
@@ -49,23 +52,50 @@ const KILL_AFTER_MS = 2000;
 export interface RemoteHello {
   readonly name: string;
   readonly hosts: Readonly<Record<string, readonly string[]>>;
+  readonly nameServers: readonly string[];
 }
 
-/** Enters the namespace that is offered at `path`; resolves when this whole process is inside. */
+/** Enters the namespace behind a door; resolves when this whole process, or thread, is inside. */
+export async function enterThrough(door: string): Promise<void> {
+  await enterRemote(await knock(door));
+}
+
+/** Enters the namespace that is offered at `path`; resolves when this whole process, or thread, is inside. */
 export async function enterRemote(path: string): Promise<void> {
   const [calls, events] = await runOutside(() =>
     Promise.all([open(path, true), open(path, false)]),
   );
   const channel = new CallChannel(calls);
   events.write(encodeCall(['events']));
-  const { name, hosts } = channel.call('hello', process.pid)[0] as RemoteHello;
+  const pid = isMainThread ? process.pid : 0;
+  const { name, hosts, nameServers } = channel.call('hello', pid)[0] as RemoteHello;
   const sockets = new RemoteSockets(channel);
   listen(events, sockets);
   // What the patches take for a namespace; its own stack never sees a packet.
   const ns = new Kernel({ env: new RealTimeEnv() }).netns.add(name);
+  ns.link.set('lo', { up: true });
+  setNameServers(ns.net, nameServers);
   setHosts(ns.net, new Map(Object.entries(hosts).map(([host, list]) => [host, [...list]])));
   setRemote(ns.net, sockets);
   enterProcess(ns.net);
+  // The channel to the program that started this one.
+  if (isMainThread) passToParent(ns.net);
+}
+
+/** Asks at a door for a place: its path. */
+function knock(door: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let path = '';
+    const visitor = runOutside(() => connect({ path: door }));
+    visitor.setEncoding('utf8').on('data', (text) => {
+      path += text;
+    });
+    visitor.once('error', reject);
+    visitor.once('end', () => {
+      if (path === '') reject(new Error('the namespace is gone'));
+      else resolve(path);
+    });
+  });
 }
 
 function open(path: string, blocking: boolean): Promise<Socket> {
@@ -95,6 +125,8 @@ function listen(events: Socket, sockets: RemoteSockets): void {
     queue.settle();
   });
   events.on('close', () => {
+    // A thread does not outlive the one that holds its namespace.
+    if (!isMainThread) return;
     process.stderr.write('warren: the node has gone down, and this program with it\n');
     process.kill(process.pid, 'SIGTERM');
     setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER_MS).unref();
@@ -178,6 +210,19 @@ class RemoteSockets implements RemoteCalls {
     return socket;
   }
 
+  door(): string {
+    return String(this.channel.call('door')[0]);
+  }
+
+  pass(socket: ProgramSocket): string {
+    return String(this.channel.call('pass', (socket as RemoteSocket).id)[0]);
+  }
+
+  receive(token: string): ProgramSocket | undefined {
+    const socket = this.adopt(Number(this.channel.call('receive', token)[0]));
+    return typeof socket === 'number' ? undefined : socket;
+  }
+
   forget(id: number): void {
     this.open.delete(id);
   }
@@ -195,7 +240,7 @@ class RemoteSocket implements ProgramSocket {
   onEvent: ((events: number) => void) | null = null;
   private readonly all: RemoteSockets;
   private readonly channel: CallChannel;
-  private readonly id: number;
+  readonly id: number;
   /** The last reply said so, and no event came since: a read would find nothing. */
   private drained = false;
 

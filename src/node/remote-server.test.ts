@@ -25,7 +25,7 @@ async function place(): Promise<{ ns: Namespace; path: string; calls: Socket; ev
   const ns = new Kernel({ env: new RealTimeEnv(), seed: 1 }).netns.add('box');
   ns.link.set('lo', { up: true });
   const path = join(dir, `${++count}.sock`);
-  await offerPlace(ns.net, path);
+  await offerPlace(ns.net, path, () => '');
   const events = connect(path);
   const calls = connect(path);
   events.write(encodeCall(['events']));

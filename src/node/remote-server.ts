@@ -11,12 +11,16 @@ import { Socket } from '../core/socket/socket.ts';
 import type { OptionValue, Received } from '../core/transport/sock.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type CallMessage, encodeCall, MAX_DATA, takeCall } from './call-message.ts';
+import { withNet } from './current.ts';
 import { hostsOf } from './hosts.ts';
 import { interfacesOf } from './interfaces.ts';
+import { nameServersOf } from './name-servers.ts';
 import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
+import { passSocket, receiveSocket } from './passed-sockets.ts';
 import { reviveOption, reviveSockAddr } from './remote-address.ts';
 import type { RemoteHello } from './remote-client.ts';
-import { runOutside } from './run.ts';
+import { split } from './shared-socket.ts';
+import type { ProgramSocket } from './system-calls.ts';
 import { touchClock } from './touch-clock.ts';
 
 const { setTimeout } = globalThis;
@@ -34,10 +38,13 @@ export interface Offer {
   close(): void;
 }
 
+/** Where the programs that a program in a namespace starts find it. */
+export type DoorOf = (net: NetNs) => string;
+
 /** Lets one program into `net`, which connects to the unix domain socket `path`. The file goes when it has. */
-export async function offerPlace(net: NetNs, path: string): Promise<Offer> {
-  const place = new Place(net);
-  const server = runOutside(() => createServer((connection) => place.accept(connection)));
+export async function offerPlace(net: NetNs, path: string, doorOf: DoorOf): Promise<Offer> {
+  const place = new Place(net, doorOf);
+  const server = withNet(null, () => createServer((connection) => place.accept(connection)));
   place.onFull = () => endListening(server, path);
   rmSync(path, { force: true });
   await new Promise<void>((resolve, reject) => {
@@ -61,9 +68,10 @@ function endListening(server: Server, path: string): void {
 
 class Place {
   readonly net: NetNs;
+  private readonly doorOf: DoorOf;
   /** Both connections are there. */
   onFull: (() => void) | undefined = undefined;
-  private readonly sockets: Map<number, Socket> = new Map();
+  private readonly sockets: Map<number, ProgramSocket> = new Map();
   private lastId = 0;
   private readonly connections: Set<Connection> = new Set();
   private calls: Connection | undefined = undefined;
@@ -72,8 +80,9 @@ class Place {
   private pid = 0;
   private closed = false;
 
-  constructor(net: NetNs) {
+  constructor(net: NetNs, doorOf: DoorOf) {
     this.net = net;
+    this.doorOf = doorOf;
     addOpenHandle(this);
   }
 
@@ -151,9 +160,12 @@ class Place {
   private answer(name: string, id: unknown, args: readonly unknown[], data: Buffer): unknown {
     if (name === 'hello') return this.hello(Number(id));
     if (name === 'interfaces') return interfacesOf(this.net);
+    if (name === 'door') return this.doorOf(this.net);
+    if (name === 'receive') return this.receive(String(id));
     if (name === 'socket') return this.create(Number(id), Number(args[0]));
     const socket = this.sockets.get(Number(id));
     if (socket === undefined) return -EBADF;
+    if (name === 'pass') return this.pass(Number(id), socket);
     if (name === 'close') this.sockets.delete(Number(id));
     if (name === 'accept') {
       if (this.sockets.size >= MAX_SOCKETS) return -ENFILE;
@@ -168,7 +180,20 @@ class Place {
   private hello(pid: number): RemoteHello {
     this.pid = pid;
     const hosts = Object.fromEntries(hostsOf(this.net));
-    return { name: this.net.hostname, hosts };
+    return { name: this.net.hostname, hosts, nameServers: nameServersOf(this.net) };
+  }
+
+  /** Gives another program a descriptor of a socket. */
+  private pass(id: number, socket: ProgramSocket): string {
+    const [mine, other] = split(socket);
+    this.sockets.set(id, mine);
+    this.watch(id, mine);
+    return passSocket(other);
+  }
+
+  private receive(token: string): number {
+    const socket = receiveSocket(token);
+    return socket === undefined ? -EBADF : this.adopt(socket);
   }
 
   private create(family: number, type: number): number {
@@ -177,15 +202,19 @@ class Place {
     return typeof socket === 'number' ? socket : this.adopt(socket);
   }
 
-  private adopt(socket: Socket): number {
+  private adopt(socket: ProgramSocket): number {
     const id = ++this.lastId;
     this.sockets.set(id, socket);
+    this.watch(id, socket);
+    return id;
+  }
+
+  private watch(id: number, socket: ProgramSocket): void {
     // Inside the stack: only noted, and told when it has come to rest.
     socket.onEvent = (events) => {
       if (this.ready.size === 0) queueMicrotask(() => this.tellEvents());
       this.ready.set(id, (this.ready.get(id) ?? 0) | events);
     };
-    return id;
   }
 
   private tellEvents(): void {
@@ -202,7 +231,7 @@ class Place {
   }
 }
 
-type Call = (socket: Socket, args: readonly unknown[], data: Buffer) => unknown;
+type Call = (socket: ProgramSocket, args: readonly unknown[], data: Buffer) => unknown;
 
 /** The calls on a socket. What comes from outside is brought into shape first. */
 const CALLS: Readonly<Record<string, Call>> = {

@@ -11,6 +11,7 @@ import { AF_INET, AF_INET6, SOCK_STREAM } from '../core/transport/sock.ts';
 import { SO_LINGER, SOL_SOCKET } from '../core/transport/sockopt-names.ts';
 import type { AddressInfo } from './address.ts';
 import { deliverEof, deliverError, receive } from './deliver.ts';
+import { descriptorOf, forgetDescriptor, handleOf } from './descriptors.ts';
 import { internals } from './internals.ts';
 import { JsStreamBase } from './js-stream.ts';
 import { type Closing, makeCallback, markClosing, markReady, type Ready } from './loop.ts';
@@ -19,6 +20,7 @@ import { NativeWrites } from './native-write.ts';
 import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { SendQueue, type WriteDone } from './send-queue.ts';
+import { split } from './shared-socket.ts';
 import { createSocket, type ProgramSocket } from './system-calls.ts';
 import { bind, getpeername, getsockname } from './tcp-address.ts';
 import {
@@ -103,11 +105,25 @@ export class TcpHandle extends JsStreamBase implements Ready, Closing {
     return (this.sendQueue?.length ?? 0) > 0;
   }
 
+  /** A number that stands for the socket where Node wants a descriptor; negative: there is no socket. */
+  get fd(): number {
+    return this.socket === undefined || this.closed ? uv('EBADF') : descriptorOf(this);
+  }
+
   private adopt(socket: ProgramSocket): void {
     this.socket = socket;
     this.sendQueue = new SendQueue(socket);
     socket.onEvent = () => markReady(this);
     addOpenHandle(this);
+  }
+
+  /** Another descriptor of the socket, as dup(2) makes one; undefined: there is no socket yet. */
+  dup(): ProgramSocket | undefined {
+    if (this.socket === undefined || this.closed) return undefined;
+    const [mine, other] = split(this.socket);
+    this.socket = mine;
+    mine.onEvent = () => markReady(this);
+    return other;
   }
 
   /** Makes the socket if there is none yet: 0 or a negated Linux number. */
@@ -119,9 +135,13 @@ export class TcpHandle extends JsStreamBase implements Ready, Closing {
     return 0;
   }
 
-  /** There are no file descriptors in here. */
-  open(): number {
-    return uv('ENOTSUP');
+  /** A descriptor of ours. */
+  open(fd: number): number {
+    const from = handleOf(fd);
+    const socket = from instanceof TcpHandle ? from.dup() : undefined;
+    if (socket === undefined) return uv('EBADF');
+    this.adopt(socket);
+    return 0;
   }
 
   // ---- addresses
@@ -201,6 +221,8 @@ export class TcpHandle extends JsStreamBase implements Ready, Closing {
   setListening(): void {
     this.listening = true;
     this.hold.setActive(true);
+    // A socket that was listening before: somebody may wait already.
+    markReady(this);
   }
 
   /** Makes the coming `listen` fail, where Node's own step below would have. */
@@ -371,6 +393,7 @@ export class TcpHandle extends JsStreamBase implements Ready, Closing {
     this.closeCallback = callback;
     if (this.socket !== undefined) {
       removeOpenHandle(this);
+      forgetDescriptor(this);
       touchClock(this.net);
       this.socket.onEvent = null;
       this.socket.close();

@@ -16,6 +16,8 @@ import * as so from '../core/transport/sockopt-names.ts';
 import { parseIpv4 } from '../core/util/address.ts';
 import { parseIpv6 } from '../core/util/ip6-addr.ts';
 import { type AddressInfo, addressText, fillAddress, toSockAddr } from './address.ts';
+import { withNet } from './current.ts';
+import { descriptorOf, forgetDescriptor, handleOf } from './descriptors.ts';
 import {
   type Closing,
   hold,
@@ -26,6 +28,7 @@ import {
   release,
 } from './loop.ts';
 import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
+import { split } from './shared-socket.ts';
 import { createSocket, type ProgramSocket } from './system-calls.ts';
 import { touchClock } from './touch-clock.ts';
 import { uv, uvErrno } from './uv.ts';
@@ -78,8 +81,6 @@ class PendingSend {
 
 export class UdpHandle implements Ready, Closing {
   queued = false;
-  /** Resolves names for `node:dgram`. */
-  lookup: Lookup;
   /** Written by `node:dgram`. */
   onmessage:
     | ((nread: number, handle: UdpHandle, data: Buffer | undefined, from?: RemoteInfo) => void)
@@ -87,8 +88,9 @@ export class UdpHandle implements Ready, Closing {
   onerror: unknown = undefined;
   readonly net: NetNs;
   readonly resource: AsyncResource;
-  private readonly family: number;
-  private socket: ProgramSocket | undefined = undefined;
+  private family: number;
+  private resolve: Lookup | undefined = undefined;
+  socket: ProgramSocket | undefined = undefined;
   private receiving = false;
   private closed = false;
   private referenced = true;
@@ -97,15 +99,25 @@ export class UdpHandle implements Ready, Closing {
   private closeCallback: (() => void) | undefined = undefined;
   private closing = false;
 
-  constructor(net: NetNs, family: number, lookup: Lookup) {
+  constructor(net: NetNs, family: number, socket?: ProgramSocket) {
     this.net = net;
     this.family = family;
-    this.lookup = lookup;
+    if (socket !== undefined) this.adopt(socket);
     this.resource = new AsyncResource('UDPWRAP', { requireManualDestroy: true });
   }
 
   get fd(): number {
-    return uv('EBADF');
+    return this.socket === undefined || this.closed ? uv('EBADF') : descriptorOf(this);
+  }
+
+  /** Resolves names for `node:dgram`; names are the namespace's, wherever the socket is used. */
+  get lookup(): Lookup | undefined {
+    return this.resolve;
+  }
+
+  set lookup(lookup: Lookup | undefined) {
+    this.resolve =
+      lookup === undefined ? undefined : (...args) => withNet(this.net, () => lookup(...args));
   }
 
   get netns(): NetNs {
@@ -116,20 +128,45 @@ export class UdpHandle implements Ready, Closing {
     return this.family === AF_INET6;
   }
 
-  private open(): number {
+  private openSocket(): number {
     if (this.socket !== undefined) return 0;
     const socket = createSocket(this.net, this.family, SOCK_DGRAM);
     if (typeof socket === 'number') return socket;
-    socket.onEvent = () => markReady(this);
-    addOpenHandle(this);
+    this.adopt(socket);
+    return 0;
+  }
+
+  private adopt(socket: ProgramSocket): void {
+    if (this.socket === undefined) addOpenHandle(this);
     this.socket = socket;
+    socket.onEvent = () => markReady(this);
+  }
+
+  /** Another descriptor of the socket, as dup(2) makes one; undefined: there is no socket yet. */
+  dup(): ProgramSocket | undefined {
+    if (this.socket === undefined || this.closed) return undefined;
+    const [mine, other] = split(this.socket);
+    this.adopt(mine);
+    return other;
+  }
+
+  /** A descriptor of ours. */
+  open(fd: number): number {
+    const from = handleOf(fd);
+    const socket = from instanceof UdpHandle ? from.dup() : undefined;
+    if (socket === undefined) return uv('EBADF');
+    this.adopt(socket);
     return 0;
   }
 
   // ---- addresses
 
   bind(address: string, port: number, flags = 0): number {
-    const opened = this.open();
+    return this.bindTo(address, port, flags);
+  }
+
+  private bindTo(address: string, port: number, flags: number): number {
+    const opened = this.openSocket();
     if (opened < 0) return uv(opened === -EAFNOSUPPORT ? 'EINVAL' : 'ENOMEM');
     const to = toSockAddr(this.net, address, port | 0, this.family);
     if (typeof to === 'number') return uvErrno(to);
@@ -142,10 +179,20 @@ export class UdpHandle implements Ready, Closing {
   }
 
   bind6(address: string, port: number, flags = 0): number {
-    return this.bind(address, port, flags);
+    this.useIpv6();
+    return this.bindTo(address, port, flags);
+  }
+
+  /** Native handles learn their family from the first call that needs it. */
+  private useIpv6(): void {
+    if (this.socket === undefined) this.family = AF_INET6;
   }
 
   connect(address: string, port: number): number {
+    return this.connectTo(address, port);
+  }
+
+  private connectTo(address: string, port: number): number {
     const bound = this.autoBind();
     if (bound !== 0) return bound;
     const to = toSockAddr(this.net, address, port, this.family);
@@ -155,7 +202,8 @@ export class UdpHandle implements Ready, Closing {
   }
 
   connect6(address: string, port: number): number {
-    return this.connect(address, port);
+    this.useIpv6();
+    return this.connectTo(address, port);
   }
 
   disconnect(): number {
@@ -166,7 +214,7 @@ export class UdpHandle implements Ready, Closing {
   /** A socket that sends without having been bound gets any address and a free port. */
   private autoBind(): number {
     if (this.socket !== undefined) return 0;
-    return this.bind(this.family === AF_INET6 ? '::' : '0.0.0.0', 0);
+    return this.bindTo(this.family === AF_INET6 ? '::' : '0.0.0.0', 0, 0);
   }
 
   getsockname(out: AddressInfo): number {
@@ -190,6 +238,10 @@ export class UdpHandle implements Ready, Closing {
    * connected. Bytes sent plus one, 0 when it waits, negative when refused.
    */
   send(req: SendRequest, list: readonly Uint8Array[], _count: number, ...to: unknown[]): number {
+    return this.sendList(req, list, to);
+  }
+
+  private sendList(req: SendRequest, list: readonly Uint8Array[], to: readonly unknown[]): number {
     const bound = this.autoBind();
     if (bound !== 0) return bound;
     let target: SockAddrIn | null = null;
@@ -211,8 +263,9 @@ export class UdpHandle implements Ready, Closing {
     return 0;
   }
 
-  send6(req: SendRequest, list: readonly Uint8Array[], count: number, ...to: unknown[]): number {
-    return this.send(req, list, count, ...to);
+  send6(req: SendRequest, list: readonly Uint8Array[], _count: number, ...to: unknown[]): number {
+    this.useIpv6();
+    return this.sendList(req, list, to);
   }
 
   getSendQueueSize(): number {
@@ -329,7 +382,7 @@ export class UdpHandle implements Ready, Closing {
     const from = source === undefined ? 0 : parseIpv4(source);
     if (multicast === undefined || local === undefined || from === undefined) return uv('EINVAL');
     if (this.socket === undefined) {
-      const bound = this.bind('0.0.0.0', 0, FLAG_REUSEADDR);
+      const bound = this.bindTo('0.0.0.0', 0, FLAG_REUSEADDR);
       if (bound !== 0) return bound;
     }
     const request = { multiaddr: multicast, address: local, ifindex: 0 };
@@ -348,7 +401,7 @@ export class UdpHandle implements Ready, Closing {
     const at = address ? toSockAddr(this.net, address, 0, AF_INET6) : null;
     if (typeof at === 'number') return uv('EINVAL');
     if (this.socket === undefined) {
-      const bound = this.bind('::', 0, FLAG_REUSEADDR);
+      const bound = this.bindTo('::', 0, FLAG_REUSEADDR);
       if (bound !== 0) return bound;
     }
     const ifindex = at === null ? 0 : ((at as SockAddrIn).scopeId ?? 0);
@@ -428,6 +481,7 @@ export class UdpHandle implements Ready, Closing {
     this.closeCallback = callback;
     if (this.socket !== undefined) {
       removeOpenHandle(this);
+      forgetDescriptor(this);
       touchClock(this.net);
       this.socket.onEvent = null;
       this.socket.close();

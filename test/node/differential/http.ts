@@ -94,7 +94,8 @@ const hangUps: Scenario = async (log) => {
     agent: false,
     signal: controller.signal,
   });
-  await sleep(20);
+  await once(server, 'request');
+  await sleep(10);
   controller.abort();
   await aborted;
   server.close();
@@ -189,6 +190,7 @@ const overTls: Scenario = async (log) => {
   const distrusting = tls.connect({ port, host: HOST });
   log.watch('distrusting', distrusting, 'connect', 'secureConnect', 'error', 'close');
   await once(distrusting, 'close').catch(() => {});
+  await sleep(30);
   const plain = net.connect(port, HOST);
   plain.write('this is no client hello, and it is long enough to be read as one by anybody');
   plain.resume();
