@@ -79,6 +79,8 @@ export class Packet {
   flags = 0;
   /** Payload bytes per segment when this stands for several (GSO); 0 when it is one segment. */
   gsoSize = 0;
+  /** `skb->truesize` of what came in through a tun device; 0: this kernel made it. */
+  truesize = 0;
   /** `skb->mark` */
   mark = 0;
   /** `skb->priority` */
@@ -125,6 +127,7 @@ export class Packet {
     copy.icmp = this.icmp;
     copy.flags = this.flags;
     copy.gsoSize = this.gsoSize;
+    copy.truesize = this.truesize;
     copy.mark = this.mark;
     copy.priority = this.priority;
     copy.route = this.route;

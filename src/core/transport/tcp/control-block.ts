@@ -302,6 +302,8 @@ export abstract class TcpControlBlock extends Sock {
   rcvRttTime = 0;
   rcvRttLastTsecr = 0;
   scalingRatio = 128;
+  /** Header prediction may be tried (`pred_flags`). */
+  fastPath = false;
 
   readonly writeQueue: SegmentQueue = new SegmentQueue();
   readonly rtxQueue: SegmentQueue = new SegmentQueue();
