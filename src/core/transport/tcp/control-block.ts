@@ -23,6 +23,7 @@ import type { Ends6, TcpFamily, TcpRoute } from './family.ts';
 import { FAMILY4 } from './family4.ts';
 import { FAMILY6 } from './family6.ts';
 import type { FastOpenRequest } from './fast-open-option.ts';
+import type { Md5Key } from './md5sig.ts';
 import { MinFilter } from './min-filter.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import type { RequestSock } from './request.ts';
@@ -269,6 +270,8 @@ export abstract class TcpControlBlock extends Sock {
   /** TCP_FASTOPEN, TCP_FASTOPEN_KEY, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE */
   fastOpenQueue = 0;
   fastOpenKeys: readonly SipKey[] | null = null;
+  /** TCP_MD5SIG; null: there never was a key (`md5sig_info`). */
+  md5Keys: Md5Key[] | null = null;
   fastOpenConnect = 0;
   fastOpenNoCookie = 0;
   /** Active side: the SYN's option; the SYN waits for the first write (`defer_connect`). */

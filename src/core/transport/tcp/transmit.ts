@@ -31,6 +31,7 @@ import { count, countBy } from './count.ts';
 import { enterCwr } from './cwr.ts';
 import { addFastOpenOption } from './fast-open-option.ts';
 import { tcpPacketsInFlight, tcpUrgMode, tcpWndEnd } from './flight.ts';
+import { md5KeyFor, signSegment } from './md5sig.ts';
 import { tcpAdvertiseMss } from './mss.ts';
 import { tcpEstablishedOptions, tcpSynOptions } from './options.ts';
 import { pacingSent } from './pacing.ts';
@@ -72,6 +73,10 @@ function queueXmit(
   if (err < 0) return -EHOSTUNREACH;
   const { af } = sk;
   const pkt: Packet = net.kernel.newPacket(af.etherType);
+  if (sk.md5Keys !== null) {
+    const key = md5KeyFor(sk, sk);
+    if (key !== null) signSegment(key, sk.saddr, sk.daddr, hdr, { slices: data, len });
+  }
   pkt.tcp = hdr;
   pkt.data = data;
   pkt.len = len;
