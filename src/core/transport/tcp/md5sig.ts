@@ -227,11 +227,11 @@ export function isSignedRight(sk: TcpSock, pkt: Packet, hdr: TcpHeader): boolean
   if (signature === null && sk.md5Keys === null) return true;
   if (signature === undefined) return refuse(sk, pkt, 'TCP_AUTH_HDR', -1);
   const { ip } = pkt;
-  if (ip === null) return true;
-  const key = md5KeyOf(sk, ip.src);
+  const key = ip === null ? null : md5KeyOf(sk, ip.src);
   if (signature === null)
     return key === null || refuse(sk, pkt, 'TCP_MD5NOTFOUND', MIB.TcpExtTCPMD5NotFound);
-  if (key === null) return refuse(sk, pkt, 'TCP_MD5UNEXPECTED', MIB.TcpExtTCPMD5Unexpected);
+  if (key === null || ip === null)
+    return refuse(sk, pkt, 'TCP_MD5UNEXPECTED', MIB.TcpExtTCPMD5Unexpected);
   const want = new Uint8Array(MD5_SIZE);
   hashSegment(want, key, ip, hdr, { slices: pkt.data, len: pkt.len });
   if (equal(want, signature)) return true;
