@@ -91,4 +91,8 @@ export function drop(net: NetNs, pkt: Packet, reason: DropReason, by = ''): void
   drops.set(reason, (drops.get(reason) ?? 0) + 1);
   const tracer = net.kernel.tracer;
   if (tracer !== null) tracer.drop(net, pkt, reason, by);
+  const { owner } = pkt;
+  if (owner === null) return;
+  pkt.owner = null;
+  owner.released();
 }

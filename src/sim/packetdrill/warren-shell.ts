@@ -14,14 +14,7 @@ import { copyFile, type Files } from './warren-files.ts';
 import { procFile } from './warren-proc.ts';
 
 /** Queueing disciplines that do not change what a script sees: no rate, no delay, enough room. */
-const PLAIN_QDISCS: readonly string[] = [
-  'pfifo',
-  'bfifo',
-  'pfifo_fast',
-  'fq',
-  'fq_codel',
-  'noqueue',
-];
+const PLAIN_QDISCS: readonly string[] = ['pfifo', 'bfifo', 'pfifo_fast', 'fq_codel', 'noqueue'];
 /** What a shell that a test runner starts finds in its environment. */
 const VARIABLES: ReadonlyMap<string, string> = new Map([
   ['PPID', '1'],
@@ -234,7 +227,12 @@ export class WarrenShell implements ShellHost {
     const at = args.indexOf('root');
     const kind = args[at + 1] ?? '';
     const isChange = object === 'qdisc' && ['add', 'replace', 'change'].includes(verb ?? '');
-    if (isChange && at > 0 && PLAIN_QDISCS.includes(kind)) return ok('');
+    const dev = args[args.indexOf('dev') + 1] ?? '';
+    if (isChange && at > 0 && PLAIN_QDISCS.includes(kind)) {
+      if (this.ns.qdisc.list().some((q) => q.dev === dev && q.kind === 'fq'))
+        this.ns.qdisc.del(dev);
+      return ok('');
+    }
     return fromTool(tcTool(this.context, args));
   }
 

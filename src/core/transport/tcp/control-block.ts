@@ -199,6 +199,11 @@ export abstract class TcpControlBlock extends Sock {
   pacingRate: number = Number.POSITIVE_INFINITY;
   /** Packets leave at `pacingRate`, by a timer of the connection's own (`SK_PACING_NEEDED`). */
   pacingNeeded = false;
+  /** The device's queue paces (`SK_PACING_FQ`): the connection itself does not wait. */
+  pacingFq = false;
+  /** Bytes that wait in such a queue, and whether the connection waits for them to leave (`sk_wmem_alloc`, TSQ). */
+  wmemInQueue = 0;
+  tsqThrottled = false;
   /** A burst is what the pacing rate gives in 2^-shift seconds (`sk_pacing_shift`). */
   pacingShift = 10;
   /** When the last packet left or may leave (`tcp_wstamp_ns`), microseconds with a fraction. */

@@ -36,6 +36,8 @@ export class TxSegment {
   timePrev: TxSegment | null = null;
   timeNext: TxSegment | null = null;
   inTimeList = false;
+  /** Copies that wait in a queue of the device. */
+  inQueue = 0;
   /** Charged to the send buffer. */
   truesize: number = TX_OVERHEAD;
 

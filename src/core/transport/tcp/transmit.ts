@@ -40,6 +40,7 @@ import { rebuildRoute } from './route-cache.ts';
 import type { TxSegment } from './segment.ts';
 import { stampOf } from './send-notes.ts';
 import { timeMoveToTail } from './send-queue.ts';
+import { QueuedSegment } from './small-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { clearDelack } from './timer-arm.ts';
 import { tcpSelectWindow } from './window.ts';
@@ -58,6 +59,8 @@ interface SegmentExtra {
   readonly ecn: number;
   /** Who wants to know when it leaves. */
   readonly stamp: TxStamp | null;
+  /** Null: it is not kept. */
+  readonly seg: TxSegment | null;
 }
 
 /** Builds the packet of a header and hands it to IP. 0, `-errno`, or `LOCAL_CONGESTION`. */
@@ -85,6 +88,7 @@ function queueXmit(
   pkt.priority = sk.priority;
   pkt.timeUs = net.kernel.nowUs;
   pkt.txStamp = extra.stamp;
+  if (sk.route?.dev.qdisc?.paces === true) leaveLater(sk, pkt, extra.seg);
   const sent = af.transmit(sk, pkt, extra.ecn, extra.pcount);
   if (sent !== -ENOBUFS) return sent;
   // The device's queue was full: that is congestion, too.
@@ -92,8 +96,15 @@ function queueXmit(
   return LOCAL_CONGESTION;
 }
 
+/** The queue of the device paces: it is told when the packet may leave, and whose it is. */
+function leaveLater(sk: TcpSock, pkt: Packet, seg: TxSegment | null): void {
+  pkt.departUs = pkt.timeUs + Math.max(0, sk.wstampUs - sk.mstamp);
+  pkt.owner = new QueuedSegment(sk, seg);
+  sk.pacingFq = true;
+}
+
 /** What every segment is made with; one object per call site keeps V8 from making closures. */
-const NO_GSO: SegmentExtra = { gsoSize: 0, pcount: 1, ecn: 0, stamp: null };
+const NO_GSO: SegmentExtra = { gsoSize: 0, pcount: 1, ecn: 0, stamp: null, seg: null };
 
 /**
  * Sends a segment of the send queue; `seg` keeps the time. 0, `-errno`, or `LOCAL_CONGESTION`.
@@ -132,6 +143,7 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
     pcount: seg.pcount,
     ecn: ect && !isSyn ? INET_ECN_ECT_0 : 0,
     stamp: sk.rareMaybe === null ? null : stampOf(sk, seg),
+    seg,
   });
   if (err !== 0) return err;
   pacingSent(sk, seg.len, priorWstamp);
