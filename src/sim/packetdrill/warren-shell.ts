@@ -211,13 +211,6 @@ export class WarrenShell implements ShellHost {
   private ip(args: readonly string[]): ProgramResult {
     const words = args.filter((a) => a !== '-4');
     if (words.includes('-6')) throw new Error('Warren has no IPv6 yet');
-    if (/^tcp_?m/.test(words[0] ?? '')) {
-      if (words[1] === 'flush') {
-        this.ns.net.tcp.metricsMaybe?.flush();
-        return ok('');
-      }
-      throw new Error('Warren knows "ip tcp_metrics flush" only');
-    }
     return ok(this.ns.ip(words));
   }
 
