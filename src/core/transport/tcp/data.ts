@@ -7,6 +7,7 @@ import { MIB } from '../../mib.ts';
 import { seqGe, seqGt, seqLe, seqLt } from '../../util/seq.ts';
 import { TCP_FIN } from '../../wire/tcp.ts';
 import { tryCoalesce } from './coalesce.ts';
+import { CA_EVENT_ECN_IS_CE, CA_EVENT_ECN_NO_CE } from './congestion.ts';
 import {
   ICSK_ACK_NOMEM,
   ICSK_ACK_NOW,
@@ -54,6 +55,7 @@ function ecnCheckCe(sk: TcpSock, seg: RxSegment): void {
       if ((sk.ecnFlags & TCP_ECN_SEEN) !== 0) enterQuickackMode(sk, 2);
       break;
     case INET_ECN_CE:
+      if (sk.ca.needsEcn) sk.ca.cwndEvent(sk, CA_EVENT_ECN_IS_CE);
       if ((sk.ecnFlags & TCP_ECN_DEMAND_CWR) === 0) {
         enterQuickackMode(sk, 2);
         sk.ecnFlags |= TCP_ECN_DEMAND_CWR;
@@ -61,6 +63,7 @@ function ecnCheckCe(sk: TcpSock, seg: RxSegment): void {
       sk.ecnFlags |= TCP_ECN_SEEN;
       break;
     default:
+      if (sk.ca.needsEcn) sk.ca.cwndEvent(sk, CA_EVENT_ECN_NO_CE);
       sk.ecnFlags |= TCP_ECN_SEEN;
   }
 }

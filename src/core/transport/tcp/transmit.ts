@@ -105,6 +105,7 @@ function leaveLater(sk: TcpSock, pkt: Packet, seg: TxSegment | null): void {
 
 /** What every segment is made with; one object per call site keeps V8 from making closures. */
 const NO_GSO: SegmentExtra = { gsoSize: 0, pcount: 1, ecn: 0, stamp: null, seg: null };
+const ECT_NO_GSO: SegmentExtra = { ...NO_GSO, ecn: INET_ECN_ECT_0 };
 
 /**
  * Sends a segment of the send queue; `seg` keeps the time. 0, `-errno`, or `LOCAL_CONGESTION`.
@@ -141,7 +142,7 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
   const err = queueXmit(sk, hdr, seg.data, seg.len, {
     gsoSize: seg.pcount > 1 ? seg.gsoSize : 0,
     pcount: seg.pcount,
-    ecn: ect && !isSyn ? INET_ECN_ECT_0 : 0,
+    ecn: (ect && !isSyn) || marksAll(sk) ? INET_ECN_ECT_0 : 0,
     stamp: sk.rareMaybe === null ? null : stampOf(sk, seg),
     seg,
   });
@@ -150,6 +151,11 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
   timeMoveToTail(sk, seg);
   rateSegmentSent(sk, seg);
   return 0;
+}
+
+/** All segments are ECN-capable, SYNs and ACKs too (RFC 8257 §3.1). */
+function marksAll(sk: TcpSock): boolean {
+  return sk.ca.needsEcn && (sk.ecnFlags & TCP_ECN_OK) !== 0;
 }
 
 /** ECE while CE was seen and CWR was not; CWR once after a reduction (`tcp_ecn_send`). */
@@ -194,7 +200,12 @@ function urgentPointer(sk: TcpSock, seq: number, flags: number): number {
 }
 
 /** A segment without data that is not kept: ACK, RST, probe. */
-export function tcpTransmitBare(sk: TcpSock, seq: number, flags: number): number {
+export function tcpTransmitBare(
+  sk: TcpSock,
+  seq: number,
+  flags: number,
+  rcvNxt: number = sk.rcvNxt,
+): number {
   mstampRefresh(sk);
   if (sk.wstampUs < sk.mstamp) sk.wstampUs = sk.mstamp;
   let out = flags;
@@ -204,11 +215,12 @@ export function tcpTransmitBare(sk: TcpSock, seq: number, flags: number): number
   const window = tcpSelectWindow(sk);
   const urg = urgentPointer(sk, seq, flags);
   if (urg > 0) out |= TCP_URG;
-  const hdr = headerOf(sk, seq, (flags & TCP_ACK) !== 0 ? sk.rcvNxt : 0, out, window, urg, options);
-  if ((flags & TCP_ACK) !== 0) eventAckSent(sk);
+  const hdr = headerOf(sk, seq, (flags & TCP_ACK) !== 0 ? rcvNxt : 0, out, window, urg, options);
+  // An ACK of before, which DCTCP sends, does not count as the one that is owed.
+  if ((flags & TCP_ACK) !== 0 && rcvNxt === sk.rcvNxt) eventAckSent(sk);
   count(sk.net, MIB.TcpOutSegs);
   sk.segsOut++;
-  return queueXmit(sk, hdr, NO_PAYLOAD, 0, NO_GSO);
+  return queueXmit(sk, hdr, NO_PAYLOAD, 0, marksAll(sk) ? ECT_NO_GSO : NO_GSO);
 }
 
 /** An ACK went out: what was delayed is done (`tcp_event_ack_sent`). */
