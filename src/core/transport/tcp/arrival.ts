@@ -83,7 +83,7 @@ function isPredicted(sk: TcpSock, seg: RxSegment): boolean {
   if ((h.flags & ~TCP_PSH) !== TCP_ACK || seg.seq !== sk.rcvNxt) return false;
   if (seqGt(seg.ack, sk.sndNxt) || seqLt(seg.ack, sk.sndUna)) return false;
   if (h.headerLen() !== sk.tcpHeaderLen || h.window << sk.sndWscale !== sk.sndWnd) return false;
-  if (seg.len > 0 && seg.truesize > forwardAlloc(sk)) return false;
+  if (seg.len > 0 && !fitsUnasked(sk, seg)) return false;
   if (seg.len > 0 && seqGt(seg.endSeq, (sk.rcvNxt + tcpReceiveWindow(sk)) | 0)) return false;
   if (!sk.tstampOk) return true;
   const o = h.options;
@@ -93,10 +93,11 @@ function isPredicted(sk: TcpSock, seg: RxSegment): boolean {
 
 /**
  * Memory is taken in pages; what is left of the last one needs no asking, and is no question of the limits
- * (`sk_forward_alloc`).
+ * (`sk_forward_alloc`). What this kernel sent itself is not charged by pages, and may stay on the fast path.
  */
-function forwardAlloc(sk: TcpSock): number {
-  return -(sk.rmemAlloc + sk.wmemQueued) & 4095;
+function fitsUnasked(sk: TcpSock, seg: RxSegment): boolean {
+  if (seg.pkt.truesize === 0) return sk.rmemAlloc + seg.truesize <= sk.rcvbuf;
+  return seg.truesize <= (-(sk.rmemAlloc + sk.wmemQueued) & 4095);
 }
 
 function receiveEstablished(sk: TcpSock, seg: RxSegment): void {
