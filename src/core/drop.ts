@@ -38,6 +38,10 @@ export type DropReason =
   | 'IPV6_NDISC_BAD_OPTIONS'
   | 'UNICAST_IN_L2_MULTICAST'
   | 'INVALID_PROTO'
+  | 'TCP_MD5NOTFOUND'
+  | 'TCP_MD5UNEXPECTED'
+  | 'TCP_MD5FAILURE'
+  | 'TCP_AUTH_HDR'
   | 'TCP_FLAGS'
   | 'TCP_ZEROWINDOW'
   | 'TCP_OLD_DATA'
@@ -87,4 +91,8 @@ export function drop(net: NetNs, pkt: Packet, reason: DropReason, by = ''): void
   drops.set(reason, (drops.get(reason) ?? 0) + 1);
   const tracer = net.kernel.tracer;
   if (tracer !== null) tracer.drop(net, pkt, reason, by);
+  const { owner } = pkt;
+  if (owner === null) return;
+  pkt.owner = null;
+  owner.released();
 }

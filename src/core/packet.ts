@@ -49,6 +49,12 @@ export interface TxStamp {
   left(pkt: Packet): void;
 }
 
+/** Who is told when a packet has left the queues of its host (`skb->destructor`); packets of one `flow` belong together. */
+export interface PacketOwner {
+  readonly flow: number;
+  released(): void;
+}
+
 export class Packet {
   /** Follows the packet through NAT, bridges and fragmentation; a clone has its original's. */
   id: number;
@@ -79,6 +85,8 @@ export class Packet {
   flags = 0;
   /** Payload bytes per segment when this stands for several (GSO); 0 when it is one segment. */
   gsoSize = 0;
+  /** `skb->truesize` of what came in through a tun device; 0: this kernel made it. */
+  truesize = 0;
   /** `skb->mark` */
   mark = 0;
   /** `skb->priority` */
@@ -99,6 +107,10 @@ export class Packet {
   timeUs = 0;
   /** Its sender wants to know when it is queued and when it leaves; null: nobody asked. */
   txStamp: TxStamp | null = null;
+  /** Set on the way to a queue that paces only; a clone has none. */
+  owner: PacketOwner | null = null;
+  /** When it is to leave (`skb->tstamp`: earliest departure time); a queue that paces minds it. */
+  departUs = 0;
 
   constructor(id: number, proto: number, data: Payload, len: number) {
     this.id = id;
@@ -125,6 +137,7 @@ export class Packet {
     copy.icmp = this.icmp;
     copy.flags = this.flags;
     copy.gsoSize = this.gsoSize;
+    copy.truesize = this.truesize;
     copy.mark = this.mark;
     copy.priority = this.priority;
     copy.route = this.route;
@@ -160,4 +173,6 @@ export function scrubPacket(pkt: Packet): void {
   pkt.noLoop = false;
   pkt.timeUs = 0;
   pkt.txStamp = null;
+  pkt.owner = null;
+  pkt.departUs = 0;
 }

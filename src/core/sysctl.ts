@@ -115,6 +115,8 @@ export class Sysctl {
   tcpMtuProbeFloor = 48;
   /** net.ipv4.tcp_mtu_probing */
   tcpMtuProbing = 0;
+  /** net.ipv4.tcp_no_ssthresh_metrics_save */
+  tcpNoSsthreshMetricsSave = 1;
   /** net.ipv4.tcp_no_metrics_save */
   tcpNoMetricsSave = 0;
   /** net.ipv4.tcp_notsent_lowat */
@@ -326,6 +328,12 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.tcp_moderate_rcvbuf', field: 'tcpModerateRcvbuf', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_mtu_probe_floor', field: 'tcpMtuProbeFloor', min: 48, max: 65535 },
   { name: 'net.ipv4.tcp_mtu_probing', field: 'tcpMtuProbing', min: 0, max: 255 },
+  {
+    name: 'net.ipv4.tcp_no_ssthresh_metrics_save',
+    field: 'tcpNoSsthreshMetricsSave',
+    min: 0,
+    max: 1,
+  },
   { name: 'net.ipv4.tcp_no_metrics_save', field: 'tcpNoMetricsSave', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_notsent_lowat', field: 'tcpNotsentLowat', min: 0, max: 4294967295 },
   { name: 'net.ipv4.tcp_orphan_retries', field: 'tcpOrphanRetries', min: 0, max: 255 },

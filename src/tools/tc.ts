@@ -1,4 +1,4 @@
-/** `tc qdisc` (iproute2): the netem of devices. */
+/** `tc qdisc` (iproute2): the queues of devices, netem or fq. */
 
 import { formatJson, type Json } from '../core/control/ip/entry.ts';
 import { failure, type ToolContext, type ToolResult } from '../core/control/ip/ip.ts';
@@ -12,7 +12,7 @@ import {
   notImplemented,
   Words,
 } from '../core/control/ip/words.ts';
-import type { QdiscInfo } from '../core/control/qdisc.ts';
+import type { FqFlows, QdiscInfo } from '../core/control/qdisc.ts';
 import { NetError, type NetemOptions } from '../core/index.ts';
 
 const OBJECTS: readonly string[] = ['class', 'filter', 'chain', 'action', 'monitor', 'exec'];
@@ -23,7 +23,6 @@ const KINDS: readonly string[] = [
   'cbq',
   'codel',
   'ets',
-  'fq',
   'fq_codel',
   'hfsc',
   'htb',
@@ -152,8 +151,12 @@ function modify(
   }
   if (!root) throw new NetError(2, 'rtnetlink', 'Handle cannot be zero.');
   if (kind === undefined) throw new NetError(2, 'rtnetlink', 'Qdisc kind must be specified.');
+  if (kind === 'fq') {
+    ctx.ns.qdisc[verb](dev, netem.join(' '), 'fq');
+    return '';
+  }
   if (kind !== 'netem') {
-    if (KINDS.includes(kind)) throw notImplemented(`qdisc ${kind}`, 'the nearest is "netem"');
+    if (KINDS.includes(kind)) throw notImplemented(`qdisc ${kind}`, 'there are "netem" and "fq"');
     throw new NetError(2, 'rtnetlink', 'Specified qdisc kind is unknown.');
   }
   ctx.ns.qdisc[verb](dev, netem.join(' '));
@@ -236,5 +239,15 @@ function line(q: QdiscInfo, withDev: boolean, stats: boolean): string {
   const text = `qdisc ${q.kind} ${handleOf(q)} ${dev}root refcnt 2 ${q.words}\n`;
   if (!stats) return text;
   const s = q.stats;
-  return `${text} Sent ${s?.sentBytes ?? 0} bytes ${s?.sentPackets ?? 0} pkt (dropped ${s?.dropped ?? 0}, overlimits ${s?.overlimits ?? 0} requeues ${s?.requeues ?? 0}) \n backlog ${s?.backlogBytes ?? 0}b ${s?.backlogPackets ?? 0}p requeues ${s?.requeues ?? 0}\n`;
+  return `${text} Sent ${s?.sentBytes ?? 0} bytes ${s?.sentPackets ?? 0} pkt (dropped ${s?.dropped ?? 0}, overlimits ${s?.overlimits ?? 0} requeues ${s?.requeues ?? 0}) \n backlog ${s?.backlogBytes ?? 0}b ${s?.backlogPackets ?? 0}p requeues ${s?.requeues ?? 0}\n${q.flows === null ? '' : fqStats(q.flows)}`;
+}
+
+/** What `tc -s` tells of fq. */
+function fqStats(f: FqFlows): string {
+  const over = f.overLimit === 0 ? '' : ` flows_plimit ${f.overLimit}`;
+  const horizon = f.horizonDrops === 0 ? '' : ` horizon_drops ${f.horizonDrops}`;
+  return (
+    `  flows ${f.count} (inactive ${f.inactive} throttled ${f.throttled})\n` +
+    `  gc 0 highprio 0 throttled ${f.throttledTimes}${over}${horizon}\n`
+  );
 }

@@ -1,15 +1,31 @@
 /** Ways to die in TCP; the peer is 10.7.0.2:1000, the listener 10.7.0.1:2000. */
 import assert from 'node:assert/strict';
 import type { DropReason } from '../../src/core/drop.ts';
+import { SOL_TCP, TCP_MD5SIG } from '../../src/core/transport/sockopt-names.ts';
 import { segmentArrives } from '../../src/core/transport/tcp/arrival.ts';
 import { RxSegment } from '../../src/core/transport/tcp/segment.ts';
 import { TcpSock } from '../../src/core/transport/tcp/sock.ts';
+import { ipv4 } from '../../src/core/util/address.ts';
 import { ETH_P_IP } from '../../src/core/wire/ethernet.ts';
 import { parseIpv4Packet } from '../../src/core/wire/frame.ts';
-import { type TcpOptions, tcp } from '../wire/build.ts';
+import { PEER, type TcpOptions, tcp } from '../wire/build.ts';
 import { addRoute, deleteRoute } from '../world.ts';
 import type { Way } from './link-ways.ts';
 import { type PeerSide, type Scene, timestamps } from './scene.ts';
+
+/** Some signature (RFC 2385 §3.0) behind two nops. */
+const SIGNATURE: number[] = [1, 1, 19, 18, ...Array<number>(16).fill(7)];
+
+/** `struct tcp_md5sig` with the key "k" for an address. */
+function keyFor(addr: string): Uint8Array {
+  const bytes = new Uint8Array(216);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, 2, true);
+  view.setInt32(4, ipv4(addr));
+  view.setUint16(130, 1, true);
+  bytes[136] = 107;
+  return bytes;
+}
 
 const THOUSAND = 'x'.repeat(1000);
 
@@ -30,6 +46,23 @@ export const TCP_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
   TCP_FLAGS: (s) => {
     s.listen();
     s.segment('A');
+  },
+  TCP_AUTH_HDR: (s) => {
+    s.listen();
+    // A signature that is too short, in options long enough for one.
+    s.segment('S', { tcpOpts: [19, 4, 0, 0, ...Array<number>(16).fill(1)] });
+  },
+  TCP_MD5UNEXPECTED: (s) => {
+    s.listen();
+    s.segment('S', { tcpOpts: SIGNATURE });
+  },
+  TCP_MD5NOTFOUND: (s) => {
+    s.listen().setsockopt(SOL_TCP, TCP_MD5SIG, keyFor(PEER));
+    s.segment('S');
+  },
+  TCP_MD5FAILURE: (s) => {
+    s.listen().setsockopt(SOL_TCP, TCP_MD5SIG, keyFor(PEER));
+    s.segment('S', { tcpOpts: SIGNATURE });
   },
   TCP_RESET: (s) => next(s, s.connection(), 'R'),
   TCP_CLOSE: (s) => {

@@ -215,7 +215,7 @@ function parseDistribution(word: string): NetemDistribution {
   return found ?? fail(`"${word}" is no distribution${suggestion(word, DISTRIBUTIONS)}`);
 }
 
-function parseRates(line: Words, o: Mutable<NetemOptions>): void {
+export function parseRates(line: Words, o: Mutable<NetemOptions>): void {
   o.rate = parseRate(line.value('rate', 'a rate such as 10mbit'));
   const overhead = line.number(true);
   o.packetOverhead = overhead === undefined ? 0 : parseInteger('rate', overhead);
@@ -265,7 +265,7 @@ function parseOptionalPercent(word: string, line: Words, otherwise: number): num
 }
 
 /** Bytes per second. tc(8), "RATE": bits by default and with "bit", bytes with "bps". */
-function parseRate(text: string): number {
+export function parseRate(text: string): number {
   const [value, unit] = splitUnit(text) ?? fail(`"${text}" is not a rate`);
   const m = /^([kmgt]i?)?(bit|bps)?$/.exec(unit);
   const factor = PREFIXES[m?.[1] ?? ''];

@@ -18,6 +18,7 @@ import {
 } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import { ipLength, type Packet } from '../packet.ts';
+import { tunTruesize } from '../truesize.ts';
 import { MAC_BROADCAST } from '../util/address.ts';
 import { ARPHRD_ETHER, ARPHRD_NONE } from '../wire/arp.ts';
 import { ETH_HLEN, ETH_P_IP, ETH_P_IPV6 } from '../wire/ethernet.ts';
@@ -192,7 +193,10 @@ export class TunPort implements Port {
     // The host may use its buffer again; payload of a packet never changes.
     const bytes = new Uint8Array(frame);
     if (tap) parseFrame(bytes, pkt);
-    else parseNetwork(bytes, proto, pkt);
+    else {
+      parseNetwork(bytes, proto, pkt);
+      pkt.truesize = tunTruesize(bytes.length);
+    }
     if (gsoSize > 0 && pkt.len > gsoSize) pkt.gsoSize = gsoSize;
     dev.stats.rxPackets++;
     dev.stats.rxBytes += bytes.length;

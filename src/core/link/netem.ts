@@ -15,21 +15,11 @@ import { Chance, CorrelatedRandom, jitterAt, LossModel } from './netem-chance.ts
 import type { NetemOptions } from './netem-options.ts';
 import { devHardStartXmit } from './output.ts';
 import type { Qdisc } from './qdisc.ts';
-
-/** What `tc -s qdisc show` counts. */
-export class QdiscStats {
-  sentPackets = 0;
-  sentBytes = 0;
-  dropped = 0;
-  overlimits = 0;
-  /** Packets that overtook the queue. */
-  requeues = 0;
-  backlogPackets = 0;
-  backlogBytes = 0;
-}
+import { QdiscStats } from './qdisc-stats.ts';
 
 export class Netem implements Qdisc {
   readonly kind = 'netem';
+  readonly paces = false;
   readonly options: NetemOptions;
   readonly stats: QdiscStats = new QdiscStats();
   private readonly dev: NetDevice;

@@ -25,7 +25,12 @@ export function devQueueXmit(pkt: Packet): number {
   }
   if (pkt.txStamp !== null) pkt.txStamp.queued(pkt);
   if (dev.qdisc !== null) dev.qdisc.enqueue(pkt);
-  else devHardStartXmit(pkt, dev);
+  else {
+    // It was made for a queue that is gone.
+    if (pkt.owner !== null) pkt.owner.released();
+    pkt.owner = null;
+    devHardStartXmit(pkt, dev);
+  }
   return 0;
 }
 

@@ -5,6 +5,8 @@ import type { Packet } from '../packet.ts';
 export interface Qdisc {
   /** `'netem'`, `'pfifo'` … */
   readonly kind: string;
+  /** Packets leave at their `departUs`: senders need no timer of their own. */
+  readonly paces: boolean;
   /** Takes ownership. `pkt.dev` is the device; `pkt.eth` is set. */
   enqueue(pkt: Packet): void;
   /** Drops what is queued and disarms timers. */

@@ -19,6 +19,8 @@ export interface Membership {
 export class RareOptions {
   /** SO_ZEROCOPY */
   zeroCopy = false;
+  /** Where the pieces of the next write with MSG_ZEROCOPY end (`struct iovec`); null: it is of one piece. */
+  pieceEnds: readonly number[] | null = null;
   /** The number of the next send without copying (`sk_zckey`). */
   zeroCopyKey = 0;
   /** SO_TIMESTAMPING: `SOF_*` of `tx-stamp.ts`; what OPT_ID counts from (`sk_tskey`). */

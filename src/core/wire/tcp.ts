@@ -27,6 +27,8 @@ const TCPOPT_WINDOW = 3;
 const TCPOPT_SACK_PERM = 4;
 const TCPOPT_SACK = 5;
 const TCPOPT_TIMESTAMP = 8;
+/** RFC 2385 §3.0 */
+const TCPOPT_MD5SIG = 19;
 /** RFC 7413 §4.1.1 */
 const TCPOPT_FASTOPEN = 34;
 /** RFC 6994 §3 */
@@ -65,6 +67,8 @@ export class TcpOptions {
   fastOpenCookie: Uint8Array | null = null;
   /** The experimental form of the fast-open option was used (RFC 6994 §3; magic 0xF989). */
   fastOpenExp = false;
+  /** Signature of the segment (RFC 2385), 16 bytes; null: absent. Those that came are read from `raw`. */
+  md5: Uint8Array | null = null;
   /** Exactly these option bytes, a multiple of 4; null: write the fields above. */
   raw: Uint8Array | null = null;
 }
@@ -243,6 +247,7 @@ function parseFastOpen(
 export function tcpOptionsLen(o: TcpOptions): number {
   if (o.raw !== null) return o.raw.length;
   let len = 0;
+  if (o.md5 !== null) len += 20;
   if (o.mss !== 0) len += 4;
   if (o.timestamps) len += 12;
   else if (o.sackPermitted) len += 4;
@@ -257,8 +262,8 @@ function fastOpenLen(o: TcpOptions, cookie: Uint8Array): number {
 }
 
 /**
- * Writes options in the order and with the padding of Linux's `tcp_options_write`: MSS; SACK permitted
- * and timestamps in one block; window scale; SACK blocks; fast open. Returns where they end.
+ * Writes options in the order and with the padding of Linux's `tcp_options_write`: signature; MSS; SACK
+ * permitted and timestamps in one block; window scale; SACK blocks; fast open. Returns where they end.
  */
 export function putTcpOptions(
   bytes: Uint8Array,
@@ -270,6 +275,11 @@ export function putTcpOptions(
   if (o.raw !== null) {
     bytes.set(o.raw, at);
     return at + o.raw.length;
+  }
+  if (o.md5 !== null) {
+    view.setInt32(at, (TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_MD5SIG << 8) | 18);
+    bytes.set(o.md5, at + 4);
+    at += 20;
   }
   if (o.mss !== 0) {
     view.setUint16(at, (TCPOPT_MSS << 8) | 4);

@@ -16,7 +16,7 @@ import {
 import * as so from '../../core/transport/sockopt-names.ts';
 import type { TcpInfo } from '../../core/transport/tcp/info.ts';
 import { getIp6, type Ip6Addr, mappedAddr, putIp6 } from '../../core/util/ip6-addr.ts';
-import type { Address, ControlMessage } from './target.ts';
+import { type Address, type CallBuffer, type ControlMessage, isBad } from './target.ts';
 import { writeTcpInfo } from './tcp-info.ts';
 
 const TIMEVAL_LEN = 16;
@@ -256,4 +256,13 @@ export function toControl(m: ControlMessage): CoreControl {
     };
   if (data.length >= 4) return { level, type, value: v.getInt32(0, true) };
   return { level, type, value: data[0] ?? 0 };
+}
+
+/** Where each piece of a write ends. */
+export function pieceEnds(parts: readonly CallBuffer[]): number[] {
+  let at = 0;
+  return parts.map((part) => {
+    at += isBad(part) ? 0 : part.length;
+    return at;
+  });
 }

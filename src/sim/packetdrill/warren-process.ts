@@ -20,10 +20,18 @@ import {
   MSG_DONTWAIT,
   MSG_TRUNC,
   MSG_WAITALL,
+  MSG_ZEROCOPY,
 } from '../../core/transport/sock.ts';
 import { TcpSock } from '../../core/transport/tcp/sock.ts';
 import { type Call, type CallResult, isBad, type PendingCall } from './target.ts';
-import { fromControl, fromSockAddr, toControl, toOption, toSockAddr } from './warren-abi.ts';
+import {
+  fromControl,
+  fromSockAddr,
+  pieceEnds,
+  toControl,
+  toOption,
+  toSockAddr,
+} from './warren-abi.ts';
 import { Epoll } from './warren-epoll.ts';
 import { type DiskFile, Files } from './warren-files.ts';
 import {
@@ -311,6 +319,7 @@ export class WarrenProcess {
     const control = 'control' in call ? call.control.map(toControl) : [];
     const isBlocking = (file.flags & O_NONBLOCK) === 0 && (flags & MSG_DONTWAIT) === 0;
     let sent = 0;
+    const ends = (flags & MSG_ZEROCOPY) === 0 ? [] : pieceEnds(parts);
     const attempt: Attempt = () => {
       if (end >= 0 && data.length === 0) {
         const value = unwritable(socket, flags, to);
@@ -318,6 +327,7 @@ export class WarrenProcess {
       }
       for (;;) {
         const part = sent === 0 ? data : data.subarray(sent);
+        if (ends.length > 1) socket.sk.ownRare().pieceEnds = ends.map((e) => e - sent);
         const n = socket.sendto(part, flags, to, control.length === 0 ? undefined : control);
         if (n === -EAGAIN && isBlocking) return null;
         if (n < 0) return { value: sent > 0 ? sent : n };

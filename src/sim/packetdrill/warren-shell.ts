@@ -14,14 +14,7 @@ import { copyFile, type Files } from './warren-files.ts';
 import { procFile } from './warren-proc.ts';
 
 /** Queueing disciplines that do not change what a script sees: no rate, no delay, enough room. */
-const PLAIN_QDISCS: readonly string[] = [
-  'pfifo',
-  'bfifo',
-  'pfifo_fast',
-  'fq',
-  'fq_codel',
-  'noqueue',
-];
+const PLAIN_QDISCS: readonly string[] = ['pfifo', 'bfifo', 'pfifo_fast', 'fq_codel', 'noqueue'];
 /** What a shell that a test runner starts finds in its environment. */
 const VARIABLES: ReadonlyMap<string, string> = new Map([
   ['PPID', '1'],
@@ -218,13 +211,6 @@ export class WarrenShell implements ShellHost {
   private ip(args: readonly string[]): ProgramResult {
     const words = args.filter((a) => a !== '-4');
     if (words.includes('-6')) throw new Error('Warren has no IPv6 yet');
-    if (/^tcp_?m/.test(words[0] ?? '')) {
-      if (words[1] === 'flush') {
-        this.ns.net.tcp.metricsMaybe?.flush();
-        return ok('');
-      }
-      throw new Error('Warren knows "ip tcp_metrics flush" only');
-    }
     return ok(this.ns.ip(words));
   }
 
@@ -234,7 +220,12 @@ export class WarrenShell implements ShellHost {
     const at = args.indexOf('root');
     const kind = args[at + 1] ?? '';
     const isChange = object === 'qdisc' && ['add', 'replace', 'change'].includes(verb ?? '');
-    if (isChange && at > 0 && PLAIN_QDISCS.includes(kind)) return ok('');
+    const dev = args[args.indexOf('dev') + 1] ?? '';
+    if (isChange && at > 0 && PLAIN_QDISCS.includes(kind)) {
+      if (this.ns.qdisc.list().some((q) => q.dev === dev && q.kind === 'fq'))
+        this.ns.qdisc.del(dev);
+      return ok('');
+    }
     return fromTool(tcTool(this.context, args));
   }
 

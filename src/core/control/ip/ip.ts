@@ -12,6 +12,7 @@ import { nearestOf } from './nearest.ts';
 import { ipNeigh } from './neigh-words.ts';
 import { ipNetns } from './netns-words.ts';
 import { ipRoute } from './route-words.ts';
+import { ipTcpMetrics } from './tcp-metrics.ts';
 import {
   abbreviates,
   CommandError,
@@ -75,8 +76,8 @@ const OBJECTS: readonly (readonly [string, Run | null])[] = [
   ['tunnel', null],
   ['tuntap', null],
   ['token', null],
-  ['tcpmetrics', null],
-  ['tcp_metrics', null],
+  ['tcpmetrics', ipTcpMetrics],
+  ['tcp_metrics', ipTcpMetrics],
   ['monitor', null],
   ['xfrm', null],
   ['mroute', null],

@@ -68,6 +68,7 @@ import {
   tcpRearmRto,
   tcpScheduleLossProbe,
 } from './timer-arm.ts';
+import { fastPathCheck } from './window.ts';
 
 /** Results of `tcpAck`. */
 export const ACK_OK = 1;
@@ -212,6 +213,8 @@ function ackUpdateWindow(sk: TcpSock, seg: RxSegment, st: AckState): void {
     sk.sndWl1 = seg.seq;
     if (sk.sndWnd !== win) {
       sk.sndWnd = win;
+      sk.fastPath = false;
+      fastPathCheck(sk);
       if (!sk.writeQueue.empty) slowStartAfterIdleCheck(sk, tcpClockUs(sk.net));
       if (win > sk.maxWindow) {
         sk.maxWindow = win;

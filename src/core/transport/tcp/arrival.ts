@@ -79,16 +79,25 @@ function dataSndCheck(sk: TcpSock): void {
  */
 function isPredicted(sk: TcpSock, seg: RxSegment): boolean {
   const h = seg.hdr;
+  if (!sk.fastPath) return false;
   if ((h.flags & ~TCP_PSH) !== TCP_ACK || seg.seq !== sk.rcvNxt) return false;
   if (seqGt(seg.ack, sk.sndNxt) || seqLt(seg.ack, sk.sndUna)) return false;
   if (h.headerLen() !== sk.tcpHeaderLen || h.window << sk.sndWscale !== sk.sndWnd) return false;
-  if (sk.receiveQueue.ofo.length > 0 || sk.urgData !== 0) return false;
-  if (sk.rmemAlloc + seg.truesize > sk.rcvbuf) return false;
+  if (seg.len > 0 && !fitsUnasked(sk, seg)) return false;
   if (seg.len > 0 && seqGt(seg.endSeq, (sk.rcvNxt + tcpReceiveWindow(sk)) | 0)) return false;
   if (!sk.tstampOk) return true;
   const o = h.options;
   if (o === null || !o.timestamps || o.sack !== null) return false;
   return ((o.tsVal - sk.tsRecent) | 0) >= 0;
+}
+
+/**
+ * Memory is taken in pages; what is left of the last one needs no asking, and is no question of the limits
+ * (`sk_forward_alloc`). What this kernel sent itself is not charged by pages, and may stay on the fast path.
+ */
+function fitsUnasked(sk: TcpSock, seg: RxSegment): boolean {
+  if (seg.pkt.truesize === 0) return sk.rmemAlloc + seg.truesize <= sk.rcvbuf;
+  return seg.truesize <= (-(sk.rmemAlloc + sk.wmemQueued) & 4095);
 }
 
 function receiveEstablished(sk: TcpSock, seg: RxSegment): void {
@@ -253,6 +262,7 @@ function synRecvAcked(sk: TcpSock, seg: RxSegment): void {
   sk.sndUna = seg.ack;
   sk.sndWnd = seg.hdr.window << sk.sndWscale;
   sk.sndWl1 = seg.seq;
+  sk.fastPath = true;
   updatePacingRate(sk);
   sk.lsndtime = sk.mstamp;
   initializeRcvMss(sk);

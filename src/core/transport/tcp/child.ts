@@ -5,6 +5,7 @@ import { acceptQueueFull } from './accept-queue.ts';
 import { tcpClockSec, tcpClockUs } from './clock.ts';
 import { TCP_ECN_OK, TCP_MSS_DEFAULT, TCP_SYN_RECV } from './constants.ts';
 import { count } from './count.ts';
+import { inheritMd5Key } from './md5sig.ts';
 import { tcpSyncMss } from './mss.ts';
 import { sackAgreed, TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
 import type { RequestSock } from './request.ts';
@@ -41,6 +42,7 @@ export function makeChild(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSoc
   child.ipId = net.tcp.secrets.random.below(65535) + 1;
   takeSequences(child, seg, req);
   takeOptions(child, seg, req);
+  if (sk.md5Keys !== null) inheritMd5Key(sk, child);
   child.advmss = synackMss(sk, req);
   tcpSyncMss(child, req.route === null ? 1500 : req.route.mtu(net.kernel.nowUs));
   const bucket = sk.bindBucket;

@@ -4,10 +4,16 @@ import { bbr } from './bbr.ts';
 import type { CongestionControl } from './congestion.ts';
 import { TCP_CLOSE, TCP_LISTEN } from './constants.ts';
 import { cubic } from './cubic.ts';
+import { dctcp } from './dctcp.ts';
 import { reno } from './newreno.ts';
 import type { TcpSock } from './sock.ts';
 
-export const CONGESTION_CONTROLS: readonly Readonly<CongestionControl>[] = [reno, cubic, bbr];
+export const CONGESTION_CONTROLS: readonly Readonly<CongestionControl>[] = [
+  reno,
+  cubic,
+  bbr,
+  dctcp,
+];
 
 /** Algorithms that anybody may choose (`net.ipv4.tcp_allowed_congestion_control`). */
 export function isNonRestricted(name: string, defaultName: string): boolean {

@@ -11,6 +11,9 @@ export const CA_EVENT_TX_START = 0;
 export const CA_EVENT_CWND_RESTART = 1;
 export const CA_EVENT_COMPLETE_CWR = 2;
 export const CA_EVENT_LOSS = 3;
+/** A segment arrived that was marked, that was not (to those that need ECN). */
+export const CA_EVENT_ECN_NO_CE = 4;
+export const CA_EVENT_ECN_IS_CE = 5;
 
 /** Names as in Linux; what an algorithm does not need is null, and costs nothing. */
 export interface CongestionControl {
@@ -18,6 +21,8 @@ export interface CongestionControl {
   readonly name: string;
   /** Everybody may choose it (`TCP_CONG_NON_RESTRICTED`). */
   readonly nonRestricted: boolean;
+  /** ECN is asked for, and every segment is capable of it (`TCP_CONG_NEEDS_ECN`). */
+  readonly needsEcn: boolean;
   init(sk: TcpSock): void;
   release(sk: TcpSock): void;
   /** Slow start threshold after a loss, segments. */
@@ -50,6 +55,7 @@ export function renoUndoCwnd(sk: TcpSock): number {
 /** What most algorithms do not do. */
 export const CONGESTION_DEFAULTS: Omit<CongestionControl, 'name' | 'ssthresh' | 'congAvoid'> = {
   nonRestricted: false,
+  needsEcn: false,
   init(): void {},
   release(): void {},
   congControl: null,

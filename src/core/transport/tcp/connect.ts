@@ -15,6 +15,7 @@ import type { TcpRoute } from './family.ts';
 import { FAMILY4 } from './family4.ts';
 import { deferConnect, sendSynData } from './fast-open-client.ts';
 import { initialSeq, timestampOffset } from './isn.ts';
+import { md5KeyFor, TCPOLEN_MD5SIG_ALIGNED } from './md5sig.ts';
 import { tcpAdvertiseMss, tcpSyncMss } from './mss.ts';
 import { TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
 import { TxSegment } from './segment.ts';
@@ -86,6 +87,7 @@ function connectInit(sk: TcpSock): void {
   const s = net.sysctl;
   const route = sk.route;
   sk.tcpHeaderLen = 20 + (s.tcpTimestamps !== 0 ? TCPOLEN_TSTAMP_ALIGNED : 0);
+  if (md5KeyFor(sk, sk) !== null) sk.tcpHeaderLen += TCPOLEN_MD5SIG_ALIGNED;
   if (sk.userMss !== 0) sk.mssClamp = sk.userMss;
   sk.maxWindow = 0;
   // Before the peer's answer its MSS is unknown: the clamp would only mislead.

@@ -116,23 +116,3 @@ export const TCP_DSACK_SEEN = 4;
  * (`truesize`: `struct sk_buff`, shared info and headroom). The windows that a peer sees follow from it.
  */
 export const TX_OVERHEAD = 1280;
-
-/** `struct sk_buff`, `struct skb_shared_info` and the room before a packet (`NET_SKB_PAD`). */
-const SKB_SIZE = 256;
-const SHARED_INFO = 320;
-const HEAD_ROOM = 64;
-/** The smallest buffer, and the first size beyond which a packet is in pages (`SKB_SMALL_HEAD_SIZE`). */
-const SMALL_HEAD = 576;
-const LARGEST_HEAD = 8192;
-
-/**
- * Bytes charged to the receive buffer for an IP packet of `ipLen` bytes: what the kernel's allocator gives
- * for it, a power of two. A packet that does not fit into one is in pages, which cost little more than
- * they hold.
- */
-export function rxTruesize(ipLen: number): number {
-  const need = ((ipLen + HEAD_ROOM + 63) & ~63) + SHARED_INFO;
-  if (need <= SMALL_HEAD) return SMALL_HEAD + SKB_SIZE;
-  if (need > LARGEST_HEAD) return ipLen + SMALL_HEAD + SKB_SIZE;
-  return (1 << (32 - Math.clz32(need - 1))) + SKB_SIZE;
-}

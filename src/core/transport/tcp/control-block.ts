@@ -23,6 +23,7 @@ import type { Ends6, TcpFamily, TcpRoute } from './family.ts';
 import { FAMILY4 } from './family4.ts';
 import { FAMILY6 } from './family6.ts';
 import type { FastOpenRequest } from './fast-open-option.ts';
+import type { Md5Key } from './md5sig.ts';
 import { MinFilter } from './min-filter.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import type { RequestSock } from './request.ts';
@@ -198,6 +199,11 @@ export abstract class TcpControlBlock extends Sock {
   pacingRate: number = Number.POSITIVE_INFINITY;
   /** Packets leave at `pacingRate`, by a timer of the connection's own (`SK_PACING_NEEDED`). */
   pacingNeeded = false;
+  /** The device's queue paces (`SK_PACING_FQ`): the connection itself does not wait. */
+  pacingFq = false;
+  /** Bytes that wait in such a queue, and whether the connection waits for them to leave (`sk_wmem_alloc`, TSQ). */
+  wmemInQueue = 0;
+  tsqThrottled = false;
   /** A burst is what the pacing rate gives in 2^-shift seconds (`sk_pacing_shift`). */
   pacingShift = 10;
   /** When the last packet left or may leave (`tcp_wstamp_ns`), microseconds with a fraction. */
@@ -269,6 +275,8 @@ export abstract class TcpControlBlock extends Sock {
   /** TCP_FASTOPEN, TCP_FASTOPEN_KEY, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE */
   fastOpenQueue = 0;
   fastOpenKeys: readonly SipKey[] | null = null;
+  /** TCP_MD5SIG; null: there never was a key (`md5sig_info`). */
+  md5Keys: Md5Key[] | null = null;
   fastOpenConnect = 0;
   fastOpenNoCookie = 0;
   /** Active side: the SYN's option; the SYN waits for the first write (`defer_connect`). */
@@ -302,6 +310,8 @@ export abstract class TcpControlBlock extends Sock {
   rcvRttTime = 0;
   rcvRttLastTsecr = 0;
   scalingRatio = 128;
+  /** Header prediction may be tried (`pred_flags`). */
+  fastPath = false;
 
   readonly writeQueue: SegmentQueue = new SegmentQueue();
   readonly rtxQueue: SegmentQueue = new SegmentQueue();

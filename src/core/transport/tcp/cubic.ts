@@ -147,7 +147,7 @@ function hystartUpdate(sk: TcpSock, ca: Cubic, delayUs: number): void {
     ca.lastAckUs = now;
     let threshold = ca.delayMinUs + hystartAckDelay(sk);
     // Half a round-trip; pacing itself may spread a train over as much.
-    if (!sk.pacingNeeded) threshold >>= 1;
+    if (!sk.pacingNeeded && !sk.pacingFq) threshold >>= 1;
     if (now - ca.roundStartUs > threshold) {
       ca.found = true;
       count(sk.net, MIB.TcpExtTCPHystartTrainDetect);

@@ -6,6 +6,8 @@ import { drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
 import { seqGe, seqGt, seqLe, seqLt } from '../../util/seq.ts';
 import { TCP_FIN } from '../../wire/tcp.ts';
+import { tryCoalesce } from './coalesce.ts';
+import { CA_EVENT_ECN_IS_CE, CA_EVENT_ECN_NO_CE } from './congestion.ts';
 import {
   ICSK_ACK_NOMEM,
   ICSK_ACK_NOW,
@@ -25,7 +27,7 @@ import { rmemSchedule } from './receive-prune.ts';
 import { dsackExtend, dsackSet, sackNewOfo, sackRemove } from './sack-out.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
-import { tcpReceiveWindow } from './window.ts';
+import { fastPathCheck, tcpReceiveWindow } from './window.ts';
 
 /** ECN bits of the IP header (RFC 3168 §5). */
 const INET_ECN_NOT_ECT = 0;
@@ -53,6 +55,7 @@ function ecnCheckCe(sk: TcpSock, seg: RxSegment): void {
       if ((sk.ecnFlags & TCP_ECN_SEEN) !== 0) enterQuickackMode(sk, 2);
       break;
     case INET_ECN_CE:
+      if (sk.ca.needsEcn) sk.ca.cwndEvent(sk, CA_EVENT_ECN_IS_CE);
       if ((sk.ecnFlags & TCP_ECN_DEMAND_CWR) === 0) {
         enterQuickackMode(sk, 2);
         sk.ecnFlags |= TCP_ECN_DEMAND_CWR;
@@ -60,6 +63,7 @@ function ecnCheckCe(sk: TcpSock, seg: RxSegment): void {
       sk.ecnFlags |= TCP_ECN_SEEN;
       break;
     default:
+      if (sk.ca.needsEcn) sk.ca.cwndEvent(sk, CA_EVENT_ECN_NO_CE);
       sk.ecnFlags |= TCP_ECN_SEEN;
   }
 }
@@ -92,8 +96,11 @@ function rcvNxtUpdate(sk: TcpSock, seq: number): void {
 
 /** Appends to the receive queue and charges the buffer (`tcp_queue_rcv`). */
 export function queueRcv(sk: TcpSock, seg: RxSegment): void {
-  sk.receiveQueue.push(seg);
-  sk.rmemAlloc += seg.truesize;
+  if (tryCoalesce(sk, sk.receiveQueue.last(), seg)) seg.queued = true;
+  else {
+    sk.receiveQueue.push(seg);
+    sk.rmemAlloc += seg.truesize;
+  }
   rcvNxtUpdate(sk, seg.endSeq);
 }
 
@@ -167,6 +174,7 @@ function queueInOrder(sk: TcpSock, seg: RxSegment): void {
     if (sk.receiveQueue.ofo.length === 0) sk.ackPending |= ICSK_ACK_NOW;
   }
   if (sk.sackBlocks.length > 0) sackRemove(sk);
+  fastPathCheck(sk);
   dataReady(sk);
 }
 
@@ -187,7 +195,8 @@ function ofoQueue(sk: TcpSock): void {
       drop(sk.net, seg.pkt, 'TCP_OFO_DROP');
       continue;
     }
-    sk.receiveQueue.push(seg);
+    if (tryCoalesce(sk, sk.receiveQueue.last(), seg)) sk.rmemAlloc -= seg.truesize;
+    else sk.receiveQueue.push(seg);
     rcvNxtUpdate(sk, seg.endSeq);
     fin = (seg.flags & TCP_FIN) !== 0;
   }
@@ -206,37 +215,44 @@ function dataQueueOfo(sk: TcpSock, seg: RxSegment): void {
     return;
   }
   measureRcvMss(sk, seg);
+  sk.fastPath = false;
   scheduleAck(sk);
   sk.rcvOooPack += seg.segs;
   count(net, MIB.TcpExtTCPOFOQueue);
-  const kept = ofoInsert(sk, seg);
+  const fate = ofoInsert(sk, seg);
   if (sk.sackOk !== 0) sackNewOfo(sk, seg.seq, seg.endSeq);
-  if (kept) {
+  if (fate !== KNOWN) {
+    // Without SACK the window must not move: duplicate ACKs are to be seen as such.
     if (sk.sackOk !== 0) growWindow(sk, seg);
     seg.queued = true;
-    sk.rmemAlloc += seg.truesize;
+    if (fate === INSERTED) sk.rmemAlloc += seg.truesize;
   }
   // Nobody grows for a socket that was not accepted, or was closed.
   if (!sk.orphan && sk.listener === null) rcvbufGrow(sk, sk.rcvqSpace);
 }
 
-/** Puts `seg` in its place; false: all of it was there. */
-function ofoInsert(sk: TcpSock, seg: RxSegment): boolean {
+/** What became of a segment out of order: its bytes were there, it was copied to another, it is in the queue. */
+const KNOWN = 0;
+const COALESCED = 1;
+const INSERTED = 2;
+
+/** Puts `seg` in its place. */
+function ofoInsert(sk: TcpSock, seg: RxSegment): number {
   const list = sk.receiveQueue.ofo;
   let i = sk.receiveQueue.findOfo(seg.seq);
-  const at = list[i];
-  if (at !== undefined && !seqLt(seg.seq, at.seq)) {
-    // `at` holds our first byte.
-    if (!seqGt(seg.endSeq, at.endSeq)) {
-      count(sk.net, MIB.TcpExtTCPOFOMerge);
-      drop(sk.net, seg.pkt, 'TCP_OFOMERGE');
-      dsackSet(sk, seg.seq, seg.endSeq);
-      return false;
-    }
-    if (seqGt(seg.seq, at.seq)) {
-      dsackSet(sk, seg.seq, at.endSeq);
-      i++;
-    }
+  const before = list[i - 1];
+  if (before !== undefined) {
+    if (seqLt(seg.seq, before.endSeq)) {
+      // `before` holds our first byte.
+      if (!seqGt(seg.endSeq, before.endSeq)) {
+        count(sk.net, MIB.TcpExtTCPOFOMerge);
+        drop(sk.net, seg.pkt, 'TCP_OFOMERGE');
+        dsackSet(sk, seg.seq, seg.endSeq);
+        return KNOWN;
+      }
+      if (seqGt(seg.seq, before.seq)) dsackSet(sk, seg.seq, before.endSeq);
+      else i--;
+    } else if (tryCoalesce(sk, before, seg)) return COALESCED;
   }
   // Whatever lies wholly within the new segment goes.
   let covered = i;
@@ -254,5 +270,5 @@ function ofoInsert(sk: TcpSock, seg: RxSegment): boolean {
   }
   if (i === list.length) list.push(seg);
   else list.splice(i, covered - i, seg);
-  return true;
+  return INSERTED;
 }

@@ -13,7 +13,7 @@ const BOTH: number = TCP_ECE | TCP_CWR;
 export function ecnSendSyn(sk: TcpSock, seg: TxSegment): void {
   const mode = sk.net.sysctl.tcpEcn;
   sk.ecnFlags = 0;
-  if (mode !== 1) return;
+  if (mode !== 1 && !sk.ca.needsEcn) return;
   seg.flags |= BOTH;
   sk.ecnFlags = TCP_ECN_OK;
 }
@@ -39,5 +39,6 @@ export function ecnCreateRequest(req: RequestSock, seg: RxSegment): void {
   if ((seg.flags & BOTH) !== BOTH) return;
   // RFC 3168 §6.1.1: a SYN must not be ECN-capable itself; but who knows newer bits may (RFC 8311 §4.3).
   const newer = (seg.flags & NEWER_BITS) !== 0;
-  req.ecnOk = req.listener.net.sysctl.tcpEcn !== 0 && (seg.ecn === 0 || newer);
+  const asks = req.listener.net.sysctl.tcpEcn !== 0 && (seg.ecn === 0 || newer);
+  req.ecnOk = asks || req.listener.ca.needsEcn;
 }

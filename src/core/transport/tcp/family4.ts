@@ -19,6 +19,9 @@ import type { TcpSock } from './sock.ts';
 /** `IP_PMTUDISC_WANT`, `_DO`, `_PROBE`: values of `Sock.pmtudisc` that set DF. */
 const DF_OF_PMTUDISC: readonly boolean[] = [false, true, true, true, false, false];
 
+/** ECT(0) of the IP header (RFC 3168 §5). */
+const INET_ECN_ECT_0 = 2;
+
 export const FAMILY4: TcpFamily = {
   headerLen: IPV4_HLEN,
   etherType: ETH_P_IP,
@@ -56,7 +59,9 @@ export const FAMILY4: TcpFamily = {
     const { net } = sk;
     const ttl = sk.ttl >= 0 ? sk.ttl : net.sysctl.ipDefaultTtl;
     const tos = net.sysctl.tcpReflectTos === 0 ? sk.tos & 0xfc : req.synTos;
-    pkt.ip = new Ipv4Header(req.saddr, req.daddr, IPPROTO_TCP, ttl, tos);
+    // DCTCP wants marks on all segments.
+    const ect = sk.ca.needsEcn && req.ecnOk ? INET_ECN_ECT_0 : 0;
+    pkt.ip = new Ipv4Header(req.saddr, req.daddr, IPPROTO_TCP, ttl, tos | ect);
     if (sk.pmtudisc !== 0) pkt.ip.frag = IP_DF;
     pkt.route = req.route as Route;
     return ipLocalOut(net, pkt);

@@ -21,6 +21,9 @@ import type { TcpSock } from './sock.ts';
 
 const ECN_MASK = 3;
 
+/** ECT(0) of the IP header (RFC 3168 §5). */
+const INET_ECN_ECT_0 = 2;
+
 export const FAMILY6: TcpFamily = {
   headerLen: IPV6_HLEN,
   etherType: ETH_P_IPV6,
@@ -60,7 +63,8 @@ export const FAMILY6: TcpFamily = {
     const route = req.route as Route6;
     const hops = v6.hops >= 0 ? v6.hops : route.defaultHopLimit();
     const tclass = net.sysctl.tcpReflectTos === 0 ? v6.tclass & ~ECN_MASK : req.synTos;
-    const ip = headerOf(req.ends as Ends6, hops, tclass);
+    const ect = sk.ca.needsEcn && req.ecnOk ? INET_ECN_ECT_0 : 0;
+    const ip = headerOf(req.ends as Ends6, hops, tclass | ect);
     ip.flowLabel = labelOf(net, v6, req.txHash);
     return send(net, pkt, ip, route);
   },

@@ -19,6 +19,7 @@ import { checkCookie, checkRequest, REQ_DONE, REQ_LISTENER } from './handshake.t
 import { connRequest } from './listen.ts';
 import { dropRequest } from './listen-stop.ts';
 import { lookupListener } from './listener-lookup.ts';
+import { isSignedRight } from './md5sig.ts';
 import { sendReset } from './reply.ts';
 import type { RequestSock } from './request.ts';
 import { RxSegment } from './segment.ts';
@@ -59,7 +60,7 @@ export function tcpInput(pkt: Packet): void {
   if (c === null) {
     const sk = lookupListener(net, pkt, tcp);
     if (sk === null) noSocket(net, seg);
-    else listenerInput(sk, seg, 0);
+    else if (isSignedRight(sk, pkt, tcp)) listenerInput(sk, seg, 0);
   } else if (c.state === TCP_TIME_WAIT) timeWait(net, c as TimeWaitSock, seg);
   else if (c.state === TCP_NEW_SYN_RECV) requestInput(net, c as RequestSock, seg);
   else segmentForSocket(c as TcpSock, seg);
@@ -91,7 +92,7 @@ function isFromTooFar(options: RareOptions, pkt: Packet): boolean {
 /** Who may speak, then the connection's own rules. */
 function segmentForSocket(sk: TcpSock, seg: RxSegment): void {
   if (sk.rareMaybe === null || !isFromTooFar(sk.rareMaybe, seg.pkt)) {
-    segmentArrives(sk, seg);
+    if (isSignedRight(sk, seg.pkt, seg.hdr)) segmentArrives(sk, seg);
     return;
   }
   count(sk.net, MIB.TcpExtTCPMinTTLDrop);
@@ -132,6 +133,7 @@ function requestInput(net: NetNs, req: RequestSock, seg: RxSegment): void {
     noSocket(net, seg);
     return;
   }
+  if (!isSignedRight(sk, seg.pkt, seg.hdr)) return;
   const result = checkRequest(sk, seg, req);
   if (typeof result !== 'number') {
     childProcess(sk, result, seg);
@@ -159,5 +161,5 @@ function timeWait(net: NetNs, tw: TimeWaitSock, seg: RxSegment): void {
   }
   const isn = timeWaitIsn(tw);
   killTimeWait(net, tw);
-  listenerInput(listener, seg, isn);
+  if (isSignedRight(listener, seg.pkt, seg.hdr)) listenerInput(listener, seg, isn);
 }

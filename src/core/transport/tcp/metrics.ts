@@ -1,14 +1,19 @@
 /**
  * What is remembered of destinations from one connection to the next (Linux `tcp_metrics.c`): whether they
- * are alive, and their fast-open cookie with the MSS that goes with it (RFC 7413 §4.1.3). Bounded.
+ * are alive, round-trip time and windows, and their fast-open cookie with the MSS that goes with it (RFC 7413 §4.1.3). Bounded.
  */
 import type { NetNs } from '../../net.ts';
 import { tcpClockUs } from './clock.ts';
+import { TCP_CA_OPEN, TCP_INFINITE_SSTHRESH } from './constants.ts';
 import type { Ends6, Tuple } from './family.ts';
+import { tcpInInitialSlowstart, tcpInSlowStart } from './flight.ts';
+import { tcpRtoMin } from './rto.ts';
 import type { TcpSock } from './sock.ts';
 
 /** Destinations that a namespace remembers; the one unused for longest makes room. */
 const MAX_DESTINATIONS = 4096;
+/** RFC 6298 §5.7 */
+const TCP_TIMEOUT_FALLBACK = 3_000_000;
 /** Entries older than this start anew (`TCP_METRICS_TIMEOUT`). */
 const TIMEOUT_US = 3_600_000_000;
 
@@ -17,8 +22,13 @@ export class TcpMetrics {
   readonly daddr: number;
   /** Last change, TCP clock. */
   stampUs = 0;
-  /** 8 × SRTT in µs; 0: none. */
+  /** 8 × SRTT and 4 × its deviation in µs; 0: none. */
   rtt = 0;
+  rttvar = 0;
+  /** Segments; 0: none. */
+  ssthresh = 0;
+  cwnd = 0;
+  reordering = 0;
   /** MSS of the peer for data in a SYN; 0: unknown. */
   mss = 0;
   /** Length 0: none. */
@@ -38,6 +48,15 @@ export class TcpMetrics {
     this.saddr = who.saddr;
     this.daddr = who.daddr;
     this.ends = who.ends;
+  }
+
+  /** What was measured of the path is too old. */
+  forgetPath(): void {
+    this.rtt = 0;
+    this.rttvar = 0;
+    this.ssthresh = 0;
+    this.cwnd = 0;
+    this.reordering = 0;
   }
 
   isOf(who: Pair): boolean {
@@ -108,7 +127,7 @@ export class MetricsTable {
 /** What is known of the peer of `sk`; null: nothing that is young enough. */
 export function metricsOf(sk: TcpSock): TcpMetrics | null {
   const m = sk.net.tcp.metricsMaybe?.get(sk) ?? null;
-  if (m !== null && tcpClockUs(sk.net) - m.stampUs > TIMEOUT_US) m.rtt = 0;
+  if (m !== null && tcpClockUs(sk.net) - m.stampUs > TIMEOUT_US) m.forgetPath();
   return m;
 }
 
@@ -125,7 +144,7 @@ export function peerIsProven(net: NetNs, who: Pair): boolean {
   return m !== null && m.rtt !== 0 && tcpClockUs(net) - m.stampUs <= TIMEOUT_US;
 }
 
-/** A connection ends: its round-trip time is worth remembering (`tcp_update_metrics`). */
+/** A connection ends: what it found out of the path is worth remembering (`tcp_update_metrics`). */
 export function updateMetrics(sk: TcpSock): void {
   if (sk.net.sysctl.tcpNoMetricsSave !== 0) return;
   if (sk.backoff > 0 || sk.srttUs === 0) {
@@ -134,8 +153,57 @@ export function updateMetrics(sk: TcpSock): void {
     if (old !== null) old.rtt = 0;
     return;
   }
+  metricsOf(sk);
   const m = ownMetrics(sk);
-  // An average that falls slowly and rises at once (`tcp_update_metrics`).
   const less = m.rtt - sk.srttUs;
-  m.rtt = less <= 0 || m.rtt === 0 ? sk.srttUs : m.rtt - (less >> 3);
+  // An average that falls slowly and rises at once: too long does less harm than too short.
+  m.rtt = less <= 0 ? sk.srttUs : m.rtt - (less >> 3);
+  const deviation = Math.max(Math.abs(less) >> 1, sk.mdevUs);
+  m.rttvar = deviation >= m.rttvar ? deviation : m.rttvar - ((m.rttvar - deviation) >> 2);
+  updateWindows(sk, m);
+}
+
+/** Congestion window and slow start threshold, as far as the connection's state makes them reliable. */
+function updateWindows(sk: TcpSock, m: TcpMetrics): void {
+  const s = sk.net.sysctl;
+  const keepsSsthresh = s.tcpNoSsthreshMetricsSave === 0;
+  const half = sk.sndCwnd >> 1;
+  if (tcpInInitialSlowstart(sk)) {
+    if (keepsSsthresh && m.ssthresh !== 0 && half > m.ssthresh) m.ssthresh = half;
+    if (sk.sndCwnd > m.cwnd) m.cwnd = sk.sndCwnd;
+    return;
+  }
+  if (!tcpInSlowStart(sk) && sk.caState === TCP_CA_OPEN) {
+    if (keepsSsthresh) m.ssthresh = Math.max(half, sk.sndSsthresh);
+    m.cwnd = (m.cwnd + sk.sndCwnd) >> 1;
+    return;
+  }
+  m.cwnd = (m.cwnd + sk.sndSsthresh) >> 1;
+  if (keepsSsthresh && m.ssthresh !== 0 && sk.sndSsthresh > m.ssthresh) m.ssthresh = sk.sndSsthresh;
+  if (m.reordering < sk.reordering && sk.reordering !== s.tcpReordering)
+    m.reordering = sk.reordering;
+}
+
+/** A connection begins with what is remembered of its peer (`tcp_init_metrics`). */
+export function initMetrics(sk: TcpSock): void {
+  // The handshake's losses say nothing about the path's capacity.
+  sk.sndSsthresh = TCP_INFINITE_SSTHRESH;
+  const m = sk.route === null ? null : metricsOf(sk);
+  if (m !== null) {
+    if (m.ssthresh !== 0 && sk.net.sysctl.tcpNoSsthreshMetricsSave === 0)
+      sk.sndSsthresh = Math.min(m.ssthresh, sk.sndCwndClamp);
+    if (m.reordering !== 0) sk.reordering = m.reordering;
+  }
+  const rtt = m === null ? 0 : m.rtt;
+  if (rtt > sk.srttUs) {
+    // The first timeout only: a SYN is small, and its round-trip says little of larger segments'.
+    const ms = Math.floor(rtt / 8000) * 1000;
+    sk.rtoUs = ms + Math.max(2 * ms, tcpRtoMin(sk));
+  } else if (sk.srttUs === 0) {
+    // The handshake gave no sample: be careful.
+    sk.rttvarUs = TCP_TIMEOUT_FALLBACK;
+    sk.mdevUs = TCP_TIMEOUT_FALLBACK;
+    sk.mdevMaxUs = TCP_TIMEOUT_FALLBACK;
+    sk.rtoUs = TCP_TIMEOUT_FALLBACK;
+  }
 }

@@ -76,6 +76,8 @@ export function routeAdvmss(net: NetNs, af: TcpFamily, route: TcpRoute): number 
 
 /** Largest GSO payload that the route's device takes; 0: none (`sk_gso_max_size`). */
 function gsoMaxSize(sk: TcpSock): number {
+  // Each segment is signed by itself (`sk_gso_disable`).
+  if (sk.md5Keys !== null) return 0;
   const route = sk.route;
   const max = route === null ? 0 : Math.min(route.dev.gsoMaxSize, 65536);
   return max === 0 ? 0 : max - GSO_HEADER_ROOM;

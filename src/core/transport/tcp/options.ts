@@ -5,6 +5,7 @@
 import { TCP_ACK, TCP_SYN, type TcpHeader, TcpOptions } from '../../wire/tcp.ts';
 import { tcpClockMs, tcpClockSec } from './clock.ts';
 import { TCP_SACK_SEEN } from './constants.ts';
+import { md5KeyFor, TCPOLEN_MD5SIG_ALIGNED, withSignature } from './md5sig.ts';
 import type { RequestSock } from './request.ts';
 import type { TcpSock } from './sock.ts';
 
@@ -21,7 +22,10 @@ export function tcpSynOptions(sk: TcpSock, advmss: number): TcpOptions {
   const s = sk.net.sysctl;
   const o = new TcpOptions();
   o.mss = advmss;
-  if (s.tcpTimestamps !== 0) {
+  // LINUX: a signature, timestamps and SACK would not leave room for more.
+  const signed = md5KeyFor(sk, sk) !== null;
+  if (signed) withSignature(o);
+  if (s.tcpTimestamps !== 0 && !signed) {
     o.timestamps = true;
     o.tsVal = (tcpClockMs(sk.net) + sk.tsOffset) | 0;
     o.tsEcr = sk.tsRecent;
@@ -37,9 +41,14 @@ export function tcpSynAckOptionsOf(sk: TcpSock, advmss: number): TcpOptions {
 }
 
 /** Options of the answer to a SYN: only what it offered. */
-export function tcpSynackOptions(req: RequestSock, mss: number): TcpOptions {
+export function tcpSynackOptions(req: RequestSock, mss: number, cookie: boolean): TcpOptions {
   const o = new TcpOptions();
   o.mss = mss;
+  if (md5KeyFor(req.listener, req) !== null) {
+    withSignature(o);
+    // No SACK block fits beside both, so timestamps go (`tcp_synack_options`).
+    if (!cookie) req.tstampOk = req.tstampOk && !req.sackOk;
+  }
   if (req.wscaleOk) o.wscale = req.rcvWscale;
   if (req.tstampOk) {
     o.timestamps = true;
@@ -55,9 +64,16 @@ function effectiveSacks(sk: TcpSock): number {
   return (sk.sackBlocks.length >> 1) + (sk.dsackPending ? 1 : 0);
 }
 
+/** Bytes of the options that every segment has. */
+function fixedOptionsLen(sk: TcpSock): number {
+  const size = sk.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0;
+  if (sk.md5Keys === null || md5KeyFor(sk, sk) === null) return size;
+  return size + TCPOLEN_MD5SIG_ALIGNED;
+}
+
 /** Bytes of options of an ordinary segment now. */
 export function tcpEstablishedOptionsLen(sk: TcpSock): number {
-  let size = sk.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0;
+  let size = fixedOptionsLen(sk);
   const sacks = effectiveSacks(sk);
   if (sacks > 0) size += sackLen(sacks, MAX_OPTION_SPACE - size);
   return size;
@@ -75,27 +91,31 @@ function sackLen(sacks: number, room: number): number {
 /** Options of an ordinary segment; null: none. Uses the D-SACK up. */
 export function tcpEstablishedOptions(sk: TcpSock): TcpOptions | null {
   const sacks = effectiveSacks(sk);
-  if (!sk.tstampOk && sacks === 0) return null;
+  const signed = sk.md5Keys !== null && md5KeyFor(sk, sk) !== null;
+  if (!sk.tstampOk && sacks === 0 && !signed) return null;
   const o = new TcpOptions();
+  if (signed) withSignature(o);
   if (sk.tstampOk) {
     o.timestamps = true;
     o.tsVal = (Math.floor(sk.mstamp / 1000) + sk.tsOffset) | 0;
     o.tsEcr = sk.tsRecent;
   }
   if (sacks > 0) {
-    const n = sackBlocksThatFit(
-      sacks,
-      MAX_OPTION_SPACE - (sk.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0),
-    );
-    const blocks: number[] = [];
-    if (sk.dsackPending) {
-      blocks.push(sk.dsackStart, sk.dsackEnd);
-      sk.dsackPending = false;
-    }
-    for (let i = 0; blocks.length < 2 * n; i++) blocks.push(sk.sackBlocks[i] as number);
-    o.sack = blocks;
+    const n = sackBlocksThatFit(sacks, MAX_OPTION_SPACE - fixedOptionsLen(sk));
+    if (n > 0) o.sack = sackBlocks(sk, n);
   }
   return o;
+}
+
+/** The first `n` blocks, the D-SACK before all others. */
+function sackBlocks(sk: TcpSock, n: number): number[] {
+  const blocks: number[] = [];
+  if (sk.dsackPending) {
+    blocks.push(sk.dsackStart, sk.dsackEnd);
+    sk.dsackPending = false;
+  }
+  for (let i = 0; blocks.length < 2 * n; i++) blocks.push(sk.sackBlocks[i] as number);
+  return blocks;
 }
 
 /** The timestamps of an ordinary segment (`tcp_fast_parse_options`); false: it carries none. */

@@ -35,6 +35,7 @@ import {
   setTsoSegs,
   timeMoveToTail,
 } from './send-queue.ts';
+import { smallQueueCheck } from './small-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { checkProbeTimer, tcpScheduleLossProbe } from './timer-arm.ts';
 import { tcpTransmitSegment } from './transmit.ts';
@@ -179,7 +180,7 @@ export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, one: num
     if (push.quota === 0) break;
     verdict = mayTransmit(sk, seg, push);
     // A local failure leaves the segment unsent; a probe will try again.
-    if (verdict !== SEND || !transmit(sk, seg)) break;
+    if (verdict !== SEND || smallQueueCheck(sk, seg, 0) || !transmit(sk, seg)) break;
     newDataSent(sk, seg);
     if (seg.len < seg.pcount * mss) sk.sndSml = seg.endSeq;
     sent += seg.pcount;

@@ -112,11 +112,12 @@ test('BBR: a window of four for 200 ms when the minimum is ten seconds old', () 
 test('algorithms: reno and bbr are for everybody, and the default', () => {
   assert.deepEqual(
     CONGESTION_CONTROLS.map((c) => c.name),
-    ['reno', 'cubic', 'bbr'],
+    ['reno', 'cubic', 'bbr', 'dctcp'],
   );
   assert.equal(isNonRestricted('cubic', 'cubic'), true);
   assert.equal(isNonRestricted('cubic', 'reno'), false);
   assert.equal(isNonRestricted('bbr', 'reno'), true);
+  assert.equal(isNonRestricted('dctcp', 'reno'), false);
   assert.equal(isNonRestricted('vegas', 'reno'), false);
 });
 

@@ -9,7 +9,7 @@ const UNPACED_SEGMENTS = 10;
 
 /** True: it is too early for the next packet; the timer will see to it. */
 export function pacingCheck(sk: TcpSock): boolean {
-  if (!sk.pacingNeeded || sk.wstampUs <= sk.mstamp) return false;
+  if (!sk.pacingNeeded || sk.pacingFq || sk.wstampUs <= sk.mstamp) return false;
   if (!sk.pacingTimer.pending)
     sk.pacingTimer.set(sk.net.kernel.nowUs + Math.ceil(sk.wstampUs - sk.mstamp));
   return true;
@@ -17,7 +17,7 @@ export function pacingCheck(sk: TcpSock): boolean {
 
 /** A packet of `len` bytes left: when may the next (`tcp_update_skb_after_send`)? */
 export function pacingSent(sk: TcpSock, len: number, priorWstampUs: number): void {
-  if (!sk.pacingNeeded) return;
+  if (!sk.pacingNeeded && !sk.pacingFq) return;
   const rate = sk.pacingRate;
   if (rate === Number.POSITIVE_INFINITY || rate === 0) return;
   if (sk.dataSegsOut < UNPACED_SEGMENTS) return;

@@ -17,6 +17,7 @@ import { newDataSent } from './new-data.ts';
 import { PUSH_PROBE, tcpWriteXmit } from './output.ts';
 import { retransmitOnly } from './retransmit.ts';
 import { fragmentSent, fragmentUnsent, setTsoSegs } from './send-queue.ts';
+import { stillInQueue } from './small-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { probe0When, resetXmitTimerPaced, tcpRearmRto } from './timer-arm.ts';
 import { tcpTransmitBare, tcpTransmitSegment } from './transmit.ts';
@@ -99,6 +100,7 @@ function probeTail(sk: TcpSock): boolean {
     sk.pending = ICSK_TIME_NONE;
     return false;
   }
+  if (stillInQueue(sk, seg)) return false;
   const pieces = seg.pcount;
   if (pieces > 1 && seg.len > (pieces - 1) * mss)
     seg = fragmentSent(sk, seg, (pieces - 1) * mss, mss);

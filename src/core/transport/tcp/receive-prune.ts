@@ -5,6 +5,7 @@
  */
 import { drop } from '../../drop.ts';
 import { MIB } from '../../mib.ts';
+import { headSize, SHARED_INFO, SKB_SIZE } from '../../truesize.ts';
 import { seqGt, seqLt } from '../../util/seq.ts';
 import { TCP_FIN, TCP_SYN } from '../../wire/tcp.ts';
 import { count } from './count.ts';
@@ -15,9 +16,6 @@ import { tcpWinFromSpace } from './window.ts';
 
 /** Payload of a collapsed segment: a page without `struct skb_shared_info` (`SKB_MAX_ORDER(0, 0)`). */
 const COLLAPSED_MAX = 3776;
-const SHARED_INFO = 320;
-/** `struct sk_buff` */
-const SKB_SIZE = 256;
 
 /** One segment may go beyond the limit (`tcp_can_ingest`). */
 function canIngest(sk: TcpSock): boolean {
@@ -46,6 +44,7 @@ function pruneQueue(sk: TcpSock, seg: RxSegment): boolean {
   pruneOfoQueue(sk, seg);
   if (canIngest(sk)) return true;
   count(net, MIB.TcpExtRcvPruned);
+  sk.fastPath = false;
   return false;
 }
 
@@ -126,6 +125,7 @@ function copyTogether(sk: TcpSock, r: Range, out: RxSegment[]): number {
       i++;
       if (i < to && ((list[i] as RxSegment).flags & NO_COLLAPSE) === 0) continue;
       made.data = [bytes.subarray(0, made.len)];
+      made.tailroom += room;
       return i;
     }
   }
@@ -152,7 +152,8 @@ function madeFrom(sk: TcpSock, seg: RxSegment, start: number, bytes: Uint8Array)
   made.len = 0;
   made.flags = seg.flags;
   made.queued = true;
-  made.truesize = 2 ** Math.ceil(Math.log2(bytes.length + SHARED_INFO)) + SKB_SIZE;
+  made.truesize = headSize(bytes.length) + SKB_SIZE;
+  made.tailroom = headSize(bytes.length) - SHARED_INFO - bytes.length;
   sk.rmemAlloc += made.truesize;
   return made;
 }

@@ -1,8 +1,8 @@
 /**
  * Received segments in order that were not read yet (`sk_receive_queue`), and those out of order
- * (`out_of_order_queue`), sorted by sequence number and without overlaps.
+ * (`out_of_order_queue`), sorted by sequence number. They may overlap.
  */
-import { seqGt } from '../../util/seq.ts';
+import { seqGe, seqGt } from '../../util/seq.ts';
 import type { RxSegment } from './segment.ts';
 
 export class ReceiveQueue {
@@ -55,17 +55,17 @@ export class ReceiveQueue {
     }
   }
 
-  /** Index of the first out-of-order segment that ends after `seq`. */
+  /** Where a segment that begins at `seq` comes out of order: behind those that begin there or before. */
   findOfo(seq: number): number {
     const list = this.ofo;
     let low = 0;
     let high = list.length;
     // In-order arrival behind a hole appends: look at the end first.
     const last = list[high - 1];
-    if (last !== undefined && !seqGt(last.endSeq, seq)) return high;
+    if (last !== undefined && seqGe(seq, last.seq)) return high;
     while (low < high) {
       const mid = (low + high) >> 1;
-      if (seqGt((list[mid] as RxSegment).endSeq, seq)) high = mid;
+      if (seqGt((list[mid] as RxSegment).seq, seq)) high = mid;
       else low = mid + 1;
     }
     return low;

@@ -20,6 +20,7 @@ import { repairRead } from './repair.ts';
 import { type RxSegment, sliceInto } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 import { recvUrg } from './urgent.ts';
+import { fastPathCheck } from './window.ts';
 
 const NO_CONTROL: readonly ControlMessage[] = [];
 
@@ -146,7 +147,9 @@ function readBytes(r: Reader, seg: RxSegment, first: number, urg: number): void 
 /** COPIED moved; the urgent byte may have been passed. */
 function afterBytes(sk: TcpSock, seq: number): void {
   sk.copiedSeq = seq;
-  if (sk.urgData !== 0 && ((seq - sk.urgSeq) | 0) > 0) sk.urgData = 0;
+  if (sk.urgData === 0 || ((seq - sk.urgSeq) | 0) <= 0) return;
+  sk.urgData = 0;
+  fastPathCheck(sk);
 }
 
 function eat(sk: TcpSock, seg: RxSegment): void {

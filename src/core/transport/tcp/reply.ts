@@ -5,7 +5,7 @@
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { RTN_LOCAL } from '../../network/route/route.ts';
-import type { Packet } from '../../packet.ts';
+import { NO_PAYLOAD, type Packet } from '../../packet.ts';
 import {
   TCP_ACK,
   TCP_FIN,
@@ -15,8 +15,12 @@ import {
   TcpOptions,
   tcpOptionsLen,
 } from '../../wire/tcp.ts';
+import { TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from './constants.ts';
 import { count } from './count.ts';
 import { familyOfPacket } from './families.ts';
+import { md5KeyOf, signatureOf, signSegment, withSignature } from './md5sig.ts';
+import type { TcpSock } from './sock.ts';
+import type { TimeWaitSock } from './time-wait-sock.ts';
 
 /** What a reply says; addresses and ports are those of the segment answered, turned round. */
 export interface Reply {
@@ -41,6 +45,8 @@ export function sendReply(net: NetNs, pkt: Packet, reply: Reply, oif = 0): void 
     options.tsVal = reply.ts[0];
     options.tsEcr = reply.ts[1];
   }
+  const key = net.tcp.md5Needed ? replyKey(net, pkt) : null;
+  if (key !== null) options = withSignature(options);
   const hdr = new TcpHeader(
     tcp.dport,
     tcp.sport,
@@ -52,6 +58,9 @@ export function sendReply(net: NetNs, pkt: Packet, reply: Reply, oif = 0): void 
     options,
     options === null ? 0 : tcpOptionsLen(options),
   );
+  const { ip } = pkt;
+  if (key !== null && ip !== null)
+    signSegment(key, ip.dst, ip.src, hdr, { slices: NO_PAYLOAD, len: 0 });
   const af = familyOfPacket(pkt);
   const out = net.kernel.newPacket(af.etherType);
   out.tcp = hdr;
@@ -59,11 +68,28 @@ export function sendReply(net: NetNs, pkt: Packet, reply: Reply, oif = 0): void 
   if (af.reply(net, pkt, out, { tos: reply.tos, ttl: reply.ttl, oif })) count(net, MIB.TcpOutSegs);
 }
 
+/** The key with which whoever `pkt` is for signs what goes to its sender. */
+function replyKey(net: NetNs, pkt: Packet): Uint8Array | null {
+  const { ip, tcp, dev } = pkt;
+  if (ip === null || tcp === null || dev === null) return null;
+  const peer = ip.src;
+  const c = net.tcp.connections.lookup(ip.dst, tcp.dport, peer, tcp.sport, dev.ifindex, null);
+  if (c !== null && c.state === TCP_TIME_WAIT) return (c as TimeWaitSock).md5Key;
+  if (c !== null && c.state !== TCP_NEW_SYN_RECV) return md5KeyOf(c as TcpSock, peer);
+  for (const sk of net.tcp.listeners.get(tcp.dport) ?? []) {
+    const key = md5KeyOf(sk, peer);
+    if (key !== null) return key;
+  }
+  return null;
+}
+
 /** Answers a segment that belongs to nothing (RFC 9293 §3.10.7.1). Never answers a RST. */
 export function sendReset(net: NetNs, pkt: Packet, forSocket: boolean): void {
   const { tcp, ip6 } = pkt;
   if (tcp === null || (tcp.flags & TCP_RST) !== 0) return;
   if (!forSocket && !isForUs(pkt)) return;
+  // A signed segment for nobody: whoever signed it would not believe us.
+  if (!forSocket && signatureOf(tcp) !== null) return;
   const hasAck = (tcp.flags & TCP_ACK) !== 0;
   const syn = (tcp.flags & TCP_SYN) !== 0 ? 1 : 0;
   const fin = (tcp.flags & TCP_FIN) !== 0 ? 1 : 0;

@@ -1,5 +1,5 @@
 /** Sending again (RFC 6298, RFC 6675; Linux `tcp_retransmit_skb`, `tcp_xmit_retransmit_queue`). */
-import { EAGAIN, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
+import { EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ENOMEM } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import { seqLt } from '../../util/seq.ts';
 import { TCP_CWR, TCP_ECE, TCP_SYN } from '../../wire/tcp.ts';
@@ -27,6 +27,7 @@ import {
   trimHead,
   tryCollapse,
 } from './send-queue.ts';
+import { smallQueueCheck, stillInQueue } from './small-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { resetXmitTimerPaced } from './timer-arm.ts';
 import { tcpTransmitSegment } from './transmit.ts';
@@ -85,6 +86,7 @@ export function retransmitOnly(sk: TcpSock, seg: TxSegment, segs: number): numbe
   const net = sk.net;
   // A probe of the path MTU proves nothing when something else was lost.
   sk.mtupProbeSize = 0;
+  if (stillInQueue(sk, seg)) return -EBUSY;
   const stale = dropAcked(sk, seg);
   if (stale < 0) return stale;
   if (rebuildRoute(sk) < 0) return -EHOSTUNREACH;
@@ -157,6 +159,7 @@ export function xmitRetransmitQueue(sk: TcpSock): void {
     const kind = classify(seg.sacked);
     if (kind === HOLE) hole = true;
     if (kind !== LOST) continue;
+    if (smallQueueCheck(sk, seg, 1)) break;
     if (!retransmitLost(sk, seg, Math.min(segs, maxSegs))) break;
     if (seg === head && sk.pending !== ICSK_TIME_REO_TIMEOUT) rearm = true;
   }

@@ -3,8 +3,9 @@
  * `TCP_SKB_CB` on the write and retransmission queues), and one received.
  */
 import type { Packet, Payload } from '../../packet.ts';
+import { headSize, SKB_SIZE, tunTailroom } from '../../truesize.ts';
 import { TCP_FIN, TCP_SYN, type TcpHeader } from '../../wire/tcp.ts';
-import { rxTruesize, TX_OVERHEAD } from './constants.ts';
+import { TX_OVERHEAD } from './constants.ts';
 
 /** A segment of the send queue. May stand for several on the wire (`pcount`). */
 export class TxSegment {
@@ -35,6 +36,8 @@ export class TxSegment {
   timePrev: TxSegment | null = null;
   timeNext: TxSegment | null = null;
   inTimeList = false;
+  /** Copies that wait in a queue of the device. */
+  inQueue = 0;
   /** Charged to the send buffer. */
   truesize: number = TX_OVERHEAD;
 
@@ -60,6 +63,10 @@ export class RxSegment {
   readonly ecn: number;
   /** Charged to the receive buffer. */
   truesize: number;
+  /** Bytes that fit behind these in the same buffer (`skb_tailroom`); -1: it is shared with its sender. */
+  tailroom: number;
+  /** That room, once something is in it: the last slice of `data` is a part of it. */
+  private tail: Uint8Array | null = null;
   /** Segments on the wire that this one stands for. */
   readonly segs: number;
   /** A queue holds it: whoever handled it may not drop it. */
@@ -79,7 +86,33 @@ export class RxSegment {
     this.len = pkt.len;
     this.ecn = ecn;
     this.segs = pkt.gsoSize > 0 && pkt.len > pkt.gsoSize ? Math.ceil(pkt.len / pkt.gsoSize) : 1;
-    this.truesize = rxTruesize(pkt.len + hdr.headerLen() + ipHeaderLen);
+    const ipLen = pkt.len + hdr.headerLen() + ipHeaderLen;
+    this.truesize = pkt.truesize === 0 ? localTruesize(ipLen) : pkt.truesize;
+    this.tailroom = pkt.truesize === 0 ? -1 : tunTailroom(ipLen);
+  }
+
+  /** Copies the bytes of `from` behind these; there must be room for them. */
+  append(from: RxSegment): void {
+    this.endSeq = from.endSeq;
+    this.flags |= from.flags;
+    if (from.len === 0) return;
+    let used = 0;
+    let tail = this.tail;
+    if (tail === null) {
+      tail = new Uint8Array(this.tailroom);
+      this.tail = tail;
+      this.data = [...this.data, tail.subarray(0, 0)];
+    } else used = tail.length - this.tailroom;
+    const slices = this.data as Uint8Array[];
+    const last = slices[slices.length - 1] as Uint8Array;
+    for (let i = 0; i < from.data.length; i++) {
+      const slice = from.data[i] as Uint8Array;
+      tail.set(slice, used);
+      used += slice.length;
+    }
+    slices[slices.length - 1] = tail.subarray(last.byteOffset, used);
+    this.tailroom -= from.len;
+    this.len += from.len;
   }
 
   /** Removes `n` bytes, at most all, from the front. */
@@ -89,6 +122,21 @@ export class RxSegment {
     this.len -= n;
     this.seq = (this.seq + n) | 0;
   }
+}
+
+/** First size beyond which a packet of our own is in pages. */
+const LARGEST_HEAD = 8192;
+/** Room before an IP packet (`NET_SKB_PAD`). */
+const HEAD_ROOM = 64;
+
+/**
+ * What a packet of this kernel's own is charged: as if it were in a buffer of its own, or in pages, which cost
+ * little more than they hold.
+ */
+function localTruesize(ipLen: number): number {
+  const size = headSize(ipLen + HEAD_ROOM);
+  if (size > LARGEST_HEAD) return ipLen + headSize(0) + SKB_SIZE;
+  return size + SKB_SIZE;
 }
 
 /** The payload without its first `n` bytes. */

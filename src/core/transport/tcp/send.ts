@@ -108,6 +108,8 @@ class Writer {
   readonly data: Uint8Array;
   readonly flags: number;
   readonly owned: boolean;
+  /** Ends of pieces that stay where they are (MSG_ZEROCOPY): each is a fragment. */
+  pieceEnds: readonly number[] | null = null;
   mss = 0;
   goal = 0;
   copied = 0;
@@ -116,6 +118,13 @@ class Writer {
     this.data = data;
     this.flags = flags;
     this.owned = owned;
+  }
+
+  /** Bytes that the next fragment may take of the `room` in a segment. */
+  pieceLen(room: number): number {
+    const len = Math.min(room, this.data.length - this.copied);
+    const end = this.pieceEnds?.find((e) => e > this.copied);
+    return end === undefined ? len : Math.min(len, end - this.copied);
   }
 
   /** Sizes follow the path and the options of the moment (`tcp_send_mss`). */
@@ -135,10 +144,13 @@ function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean)
   const zc = (flags & MSG_ZEROCOPY) !== 0 && data.length > 0 && sk.rare.zeroCopy;
   const tail = zc ? (sk.writeQueue.last()?.seq ?? null) : null;
   const w = new Writer(data, flags, owned);
+  if (zc) takePieces(sk, w);
   w.measure(sk);
   while (w.copied < data.length) {
     let seg = sk.writeQueue.last();
-    if (seg === null || seg.len >= w.goal || seg.eor || seg.data.length >= MAX_FRAGS) {
+    const full = seg !== null && seg.data.length >= MAX_FRAGS;
+    if (full && seg !== null && seg.len < w.goal && !seg.eor) tcpMarkPush(sk, seg);
+    if (seg === null || full || seg.len >= w.goal || seg.eor) {
       if (!streamMemoryFree(sk)) {
         const stop = noRoom(sk, w);
         if (stop > 0) noteSent(sk, zc, start, tail);
@@ -158,6 +170,13 @@ function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean)
   return w.copied;
 }
 
+/** The pieces of this write, which only it knows. */
+function takePieces(sk: TcpSock, w: Writer): void {
+  const rare = sk.ownRare();
+  w.pieceEnds = rare.pieceEnds;
+  rare.pieceEnds = null;
+}
+
 /** The send buffer is full: what the write gives, or 0 when sending made room at once. */
 function noRoom(sk: TcpSock, w: Writer): number {
   sk.noSpace = true;
@@ -174,8 +193,9 @@ function noRoom(sk: TcpSock, w: Writer): number {
 /** Puts bytes into the last segment of the queue. */
 function fill(sk: TcpSock, w: Writer, seg: TxSegment): void {
   const { data, copied } = w;
-  const len = Math.min(w.goal - seg.len, data.length - copied);
-  if (w.owned) seg.data.push(data.subarray(copied, copied + len));
+  const len = w.pieceLen(w.goal - seg.len);
+  if (w.pieceEnds !== null) seg.data.push(data.slice(copied, copied + len));
+  else if (w.owned) seg.data.push(data.subarray(copied, copied + len));
   else sk.net.tcp.frag.append(seg.data, data, copied, len);
   if (copied === 0) seg.flags &= ~TCP_PSH;
   append(sk, seg, len);

@@ -241,6 +241,7 @@ export class TcpSock extends TcpControlBlock {
     this.totalRtoTimeUs = 0;
     this.timeoutRehash = 0;
     this.wstampUs = 0;
+    this.tsqThrottled = false;
     this.mtupProbeSize = 0;
     this.tlpHighSeq = 0;
     this.lastOowAckUs = 0;

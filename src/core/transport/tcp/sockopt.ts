@@ -21,6 +21,7 @@ import {
 import { cleanupRbuf } from './delack.ts';
 import { EVENTS_WRITE } from './done.ts';
 import { tcpInfo } from './info.ts';
+import { setMd5Key } from './md5sig.ts';
 import { tcpPushPending } from './output.ts';
 import { inPingpongMode, pingpongEnter, pingpongExit } from './pingpong.ts';
 import { tcpSetWindowClamp } from './receive-buffer.ts';
@@ -53,6 +54,7 @@ export function setTcpOption(sk: TcpSock, name: number, value: OptionValue): num
   if (name === opt.TCP_FASTOPEN_KEY) return setFastOpenKey(sk, value);
   const val = toInt(value);
   if (val === undefined) return -EINVAL;
+  if (name === opt.TCP_MD5SIG || name === opt.TCP_MD5SIG_EXT) return setMd5Key(sk, name, value);
   if (name === opt.TCP_REPAIR_OPTIONS) return setRepairOptions(sk, value);
   if (name === opt.TCP_REPAIR_WINDOW) return setRepairWindow(sk, value);
   switch (name) {

@@ -35,6 +35,8 @@ export class TcpState {
   /** When fast open failed suspiciously last, TCP clock, and how often (`tfo_active_disable_*`). */
   fastOpenDisabledUs = 0;
   fastOpenDisabledTimes = 0;
+  /** Some socket has, or had, a key for signatures (`tcp_md5_needed`). */
+  md5Needed = false;
   metricsMaybe: MetricsTable | null = null;
   private tableMade: ConnectionTable | null = null;
   private secretsMade: Secrets | null = null;

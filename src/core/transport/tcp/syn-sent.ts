@@ -114,6 +114,7 @@ function established(sk: TcpSock, seg: RxSegment, o: SynOptions): boolean {
   tcpAck(sk, seg, FLAG_SLOWPATH);
   // RFC 7323 §2.2: the window of a SYN is never scaled.
   sk.sndWnd = seg.hdr.window;
+  sk.fastPath = sk.sndWscale === 0;
   if (!sk.wscaleOk) {
     sk.sndWscale = 0;
     sk.rcvWscale = 0;

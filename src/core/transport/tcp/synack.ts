@@ -1,5 +1,6 @@
 /** The answer to a SYN, first and again (RFC 9293 §3.10.7.2; Linux `tcp_make_synack`, `reqsk_timer_handler`). */
 import { MIB } from '../../mib.ts';
+import { NO_PAYLOAD } from '../../packet.ts';
 import {
   TCP_ACK,
   TCP_ECE,
@@ -13,6 +14,7 @@ import { TCP_LISTEN } from './constants.ts';
 import { count } from './count.ts';
 import type { FastOpenCookie } from './fast-open.ts';
 import { dropRequest } from './listen-stop.ts';
+import { md5KeyFor, signSegment } from './md5sig.ts';
 import { routeAdvmss } from './mss.ts';
 import { MAX_OPTION_SPACE, tcpSynackOptions } from './options.ts';
 import type { RequestSock } from './request.ts';
@@ -49,7 +51,7 @@ export function sendSynack(
   const net = sk.net;
   if (!routeRequest(sk, req)) return false;
   if (req.sntSynack === 0) req.sntSynack = tcpClockUs(net);
-  const options = tcpSynackOptions(req, synackMss(sk, req));
+  const options = tcpSynackOptions(req, synackMss(sk, req), cookieTs !== null);
   if (foc !== null) addCookie(options, foc);
   if (req.tstampOk && cookieTs !== null) options.tsVal = (cookieTs + req.tsOffset) | 0;
   if (req.tstampOk) {
@@ -70,11 +72,17 @@ export function sendSynack(
     options,
     tcpOptionsLen(options),
   );
+  if (net.tcp.md5Needed) signSynack(req, pkt.tcp);
   pkt.mark = sk.mark;
   pkt.priority = sk.priority;
   pkt.timeUs = net.kernel.nowUs;
   count(net, MIB.TcpOutSegs);
   return req.af.transmitSynack(sk, req, pkt) >= 0;
+}
+
+function signSynack(req: RequestSock, hdr: TcpHeader): void {
+  const key = md5KeyFor(req.listener, req);
+  if (key !== null) signSegment(key, req.saddr, req.daddr, hdr, { slices: NO_PAYLOAD, len: 0 });
 }
 
 /** Puts a fast-open cookie in, if there is room for it. */

@@ -38,6 +38,8 @@ export class TimeWaitSock {
   tos = 0;
   mark = 0;
   ttl = -1;
+  /** Its peer's key for signatures. */
+  md5Key: Uint8Array | null = null;
   bindBucket: BindBucket | null = null;
   timer: Timer | null = null;
   readonly cookie: number;

@@ -20,6 +20,7 @@ import {
 } from './constants.ts';
 import { count } from './count.ts';
 import { tcpDone } from './done.ts';
+import { md5KeyFor } from './md5sig.ts';
 import { updateMetrics } from './metrics.ts';
 import { sendReply, sendReset } from './reply.ts';
 import type { RxSegment } from './segment.ts';
@@ -63,6 +64,7 @@ export function enterTimeWait(sk: TcpSock, state: number, timeoUs: number): void
   tw.tos = sk.ends === null || sk.inet6 === null ? sk.tos : sk.inet6.tclass;
   tw.mark = sk.mark;
   tw.ttl = sk.ttl;
+  tw.md5Key = md5KeyFor(sk, sk);
   tw.entryUs = tcpClockUs(net);
   const bucket = sk.bindBucket;
   if (bucket !== null) tcp.binds.add(bucket, tw);

@@ -29,7 +29,7 @@ export function resetXmitTimer(sk: TcpSock, what: number, whenUs: number): void 
 
 /** The same, counted from when the next packet may leave (`tcp_reset_xmit_timer` with `pace_delay`). */
 export function resetXmitTimerPaced(sk: TcpSock, what: number, whenUs: number): void {
-  const delay = sk.pacingNeeded ? sk.wstampUs - sk.mstamp : 0;
+  const delay = sk.pacingNeeded || sk.pacingFq ? sk.wstampUs - sk.mstamp : 0;
   resetXmitTimer(sk, what, delay > 0 ? whenUs + Math.floor(delay) : whenUs);
 }
 

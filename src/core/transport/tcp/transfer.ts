@@ -1,23 +1,16 @@
 /** The moment a connection is established (Linux `tcp_init_transfer`, `tcp_finish_connect`). */
 import { tcpClockUs } from './clock.ts';
-import {
-  TCP_ESTABLISHED,
-  TCP_INFINITE_SSTHRESH,
-  TCP_MIN_MSS,
-  TCP_MSS_DEFAULT,
-} from './constants.ts';
+import { TCP_ESTABLISHED, TCP_MIN_MSS, TCP_MSS_DEFAULT } from './constants.ts';
 import { updatePacingRate } from './cwnd.ts';
 import { setState } from './done.ts';
 import { tcpInitCwnd } from './flight.ts';
+import { initMetrics } from './metrics.ts';
 import { mtupInit } from './mtu-probe.ts';
 import { initBufferSpace } from './receive-buffer.ts';
 import { rebuildRoute } from './route-cache.ts';
 import type { TcpSock } from './sock.ts';
 import { resetKeepaliveTimer } from './timer-arm.ts';
 import { keepaliveTime } from './timers.ts';
-
-/** RFC 6298 §5.7 */
-const TCP_TIMEOUT_FALLBACK = 3_000_000;
 
 /** First guess of the peer's segment size (`tcp_initialize_rcv_mss`). */
 export function initializeRcvMss(sk: TcpSock): void {
@@ -30,15 +23,7 @@ export function initializeRcvMss(sk: TcpSock): void {
 export function initTransfer(sk: TcpSock): void {
   rebuildRoute(sk);
   mtupInit(sk);
-  if (sk.srttUs === 0) {
-    // The handshake gave no sample: be careful.
-    sk.rttvarUs = TCP_TIMEOUT_FALLBACK;
-    sk.mdevUs = TCP_TIMEOUT_FALLBACK;
-    sk.mdevMaxUs = TCP_TIMEOUT_FALLBACK;
-    sk.rtoUs = TCP_TIMEOUT_FALLBACK;
-  }
-  // The handshake's losses say nothing about the path's capacity.
-  sk.sndSsthresh = TCP_INFINITE_SSTHRESH;
+  initMetrics(sk);
   sk.sndCwnd = sk.totalRetrans > 1 && sk.undoMarker !== 0 ? 1 : tcpInitCwnd(sk);
   sk.sndCwndStamp = sk.mstamp;
   sk.ca.init(sk);

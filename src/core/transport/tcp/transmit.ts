@@ -31,6 +31,7 @@ import { count, countBy } from './count.ts';
 import { enterCwr } from './cwr.ts';
 import { addFastOpenOption } from './fast-open-option.ts';
 import { tcpPacketsInFlight, tcpUrgMode, tcpWndEnd } from './flight.ts';
+import { md5KeyFor, signSegment } from './md5sig.ts';
 import { tcpAdvertiseMss } from './mss.ts';
 import { tcpEstablishedOptions, tcpSynOptions } from './options.ts';
 import { pacingSent } from './pacing.ts';
@@ -39,6 +40,7 @@ import { rebuildRoute } from './route-cache.ts';
 import type { TxSegment } from './segment.ts';
 import { stampOf } from './send-notes.ts';
 import { timeMoveToTail } from './send-queue.ts';
+import { QueuedSegment } from './small-queue.ts';
 import type { TcpSock } from './sock.ts';
 import { clearDelack } from './timer-arm.ts';
 import { tcpSelectWindow } from './window.ts';
@@ -57,6 +59,8 @@ interface SegmentExtra {
   readonly ecn: number;
   /** Who wants to know when it leaves. */
   readonly stamp: TxStamp | null;
+  /** Null: it is not kept. */
+  readonly seg: TxSegment | null;
 }
 
 /** Builds the packet of a header and hands it to IP. 0, `-errno`, or `LOCAL_CONGESTION`. */
@@ -72,6 +76,10 @@ function queueXmit(
   if (err < 0) return -EHOSTUNREACH;
   const { af } = sk;
   const pkt: Packet = net.kernel.newPacket(af.etherType);
+  if (sk.md5Keys !== null) {
+    const key = md5KeyFor(sk, sk);
+    if (key !== null) signSegment(key, sk.saddr, sk.daddr, hdr, { slices: data, len });
+  }
   pkt.tcp = hdr;
   pkt.data = data;
   pkt.len = len;
@@ -80,6 +88,7 @@ function queueXmit(
   pkt.priority = sk.priority;
   pkt.timeUs = net.kernel.nowUs;
   pkt.txStamp = extra.stamp;
+  if (sk.route?.dev.qdisc?.paces === true) leaveLater(sk, pkt, extra.seg);
   const sent = af.transmit(sk, pkt, extra.ecn, extra.pcount);
   if (sent !== -ENOBUFS) return sent;
   // The device's queue was full: that is congestion, too.
@@ -87,8 +96,16 @@ function queueXmit(
   return LOCAL_CONGESTION;
 }
 
+/** The queue of the device paces: it is told when the packet may leave, and whose it is. */
+function leaveLater(sk: TcpSock, pkt: Packet, seg: TxSegment | null): void {
+  pkt.departUs = pkt.timeUs + Math.max(0, sk.wstampUs - sk.mstamp);
+  pkt.owner = new QueuedSegment(sk, seg);
+  sk.pacingFq = true;
+}
+
 /** What every segment is made with; one object per call site keeps V8 from making closures. */
-const NO_GSO: SegmentExtra = { gsoSize: 0, pcount: 1, ecn: 0, stamp: null };
+const NO_GSO: SegmentExtra = { gsoSize: 0, pcount: 1, ecn: 0, stamp: null, seg: null };
+const ECT_NO_GSO: SegmentExtra = { ...NO_GSO, ecn: INET_ECN_ECT_0 };
 
 /**
  * Sends a segment of the send queue; `seg` keeps the time. 0, `-errno`, or `LOCAL_CONGESTION`.
@@ -125,14 +142,20 @@ export function tcpTransmitSegment(sk: TcpSock, seg: TxSegment): number {
   const err = queueXmit(sk, hdr, seg.data, seg.len, {
     gsoSize: seg.pcount > 1 ? seg.gsoSize : 0,
     pcount: seg.pcount,
-    ecn: ect && !isSyn ? INET_ECN_ECT_0 : 0,
+    ecn: (ect && !isSyn) || marksAll(sk) ? INET_ECN_ECT_0 : 0,
     stamp: sk.rareMaybe === null ? null : stampOf(sk, seg),
+    seg,
   });
   if (err !== 0) return err;
   pacingSent(sk, seg.len, priorWstamp);
   timeMoveToTail(sk, seg);
   rateSegmentSent(sk, seg);
   return 0;
+}
+
+/** All segments are ECN-capable, SYNs and ACKs too (RFC 8257 §3.1). */
+function marksAll(sk: TcpSock): boolean {
+  return sk.ca.needsEcn && (sk.ecnFlags & TCP_ECN_OK) !== 0;
 }
 
 /** ECE while CE was seen and CWR was not; CWR once after a reduction (`tcp_ecn_send`). */
@@ -177,7 +200,12 @@ function urgentPointer(sk: TcpSock, seq: number, flags: number): number {
 }
 
 /** A segment without data that is not kept: ACK, RST, probe. */
-export function tcpTransmitBare(sk: TcpSock, seq: number, flags: number): number {
+export function tcpTransmitBare(
+  sk: TcpSock,
+  seq: number,
+  flags: number,
+  rcvNxt: number = sk.rcvNxt,
+): number {
   mstampRefresh(sk);
   if (sk.wstampUs < sk.mstamp) sk.wstampUs = sk.mstamp;
   let out = flags;
@@ -187,11 +215,12 @@ export function tcpTransmitBare(sk: TcpSock, seq: number, flags: number): number
   const window = tcpSelectWindow(sk);
   const urg = urgentPointer(sk, seq, flags);
   if (urg > 0) out |= TCP_URG;
-  const hdr = headerOf(sk, seq, (flags & TCP_ACK) !== 0 ? sk.rcvNxt : 0, out, window, urg, options);
-  if ((flags & TCP_ACK) !== 0) eventAckSent(sk);
+  const hdr = headerOf(sk, seq, (flags & TCP_ACK) !== 0 ? rcvNxt : 0, out, window, urg, options);
+  // An ACK of before, which DCTCP sends, does not count as the one that is owed.
+  if ((flags & TCP_ACK) !== 0 && rcvNxt === sk.rcvNxt) eventAckSent(sk);
   count(sk.net, MIB.TcpOutSegs);
   sk.segsOut++;
-  return queueXmit(sk, hdr, NO_PAYLOAD, 0, NO_GSO);
+  return queueXmit(sk, hdr, NO_PAYLOAD, 0, marksAll(sk) ? ECT_NO_GSO : NO_GSO);
 }
 
 /** An ACK went out: what was delayed is done (`tcp_event_ack_sent`). */

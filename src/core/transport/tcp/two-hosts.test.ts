@@ -28,6 +28,7 @@ export type Wire = (pkt: Packet) => readonly number[];
 /** A queue that cuts bursts into segments and gives each to `wire`. */
 class TestQdisc implements Qdisc {
   readonly kind = 'test';
+  readonly paces = false;
   wire: Wire;
   private readonly dev: NetDevice;
 

@@ -36,6 +36,7 @@ function checkUrg(sk: TcpSock, seg: RxSegment): void {
     }
   }
   sk.urgData = TCP_URG_NOTYET;
+  sk.fastPath = false;
   sk.urgSeq = at;
 }
 

@@ -28,6 +28,17 @@ export function tcpFullSpace(sk: TcpSock): number {
   return tcpWinFromSpace(sk, sk.rcvbuf);
 }
 
+/** Header prediction is worth a try again (`tcp_fast_path_check`). */
+export function fastPathCheck(sk: TcpSock): void {
+  if (
+    sk.receiveQueue.ofo.length === 0 &&
+    sk.rcvWnd !== 0 &&
+    sk.rmemAlloc < sk.rcvbuf &&
+    sk.urgData === 0
+  )
+    sk.fastPath = true;
+}
+
 /** What is left of the window that the peer knows (`tcp_receive_window`). */
 export function tcpReceiveWindow(sk: TcpSock): number {
   const win = (sk.rcvWup + sk.rcvWnd - sk.rcvNxt) | 0;
@@ -132,6 +143,7 @@ export function tcpSelectWindow(sk: TcpSock): number {
     // Data could not be queued: say so, whatever was offered.
     sk.rcvWnd = 0;
     sk.rcvWup = sk.rcvNxt;
+    sk.fastPath = false;
     return 0;
   }
   const curWin = tcpReceiveWindow(sk);
@@ -150,6 +162,7 @@ export function tcpSelectWindow(sk: TcpSock): number {
   else newWin = Math.min(newWin, 65535 * (1 << sk.rcvWscale));
   newWin = Math.floor(newWin / (1 << sk.rcvWscale));
   if (newWin === 0) {
+    sk.fastPath = false;
     if (oldWin !== 0) count(net, MIB.TcpExtTCPToZeroWindowAdv);
   } else if (oldWin === 0) {
     count(net, MIB.TcpExtTCPFromZeroWindowAdv);
