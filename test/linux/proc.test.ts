@@ -122,7 +122,7 @@ const sockets: Normal = (text) =>
       if (i === 0 || line === '') return line;
       const fields = line.trim().split(/\s+/);
       fields[0] = 'sl';
-      fields[5] = (fields[5] as string).replace(/^(0[1-9]):.*/, '$1:T');
+      fields[5] = (fields[5] as string).replace(/^(0[1-4]):[0-9A-F]{8}$/, '$1:T');
       // Time passes otherwise for who sends SYNs.
       if (fields[3] === '02') fields[6] = 'N';
       fields[9] = fields[9] === '0' ? '0' : 'inode';

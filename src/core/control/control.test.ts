@@ -131,7 +131,7 @@ test('a sysctl that rules nothing here is told back, bounded, or refused with th
   a.sysctl.set('net.ipv4.tcp_comp_sack_slack_ns', '0');
   assert.equal(a.sysctl.get('net.ipv4.tcp_comp_sack_slack_ns'), '0');
   assert.throws(() => a.sysctl.set('net.ipv4.tcp_autocorking', '2'), refusal('EINVAL'));
-  assert.throws(() => a.sysctl.set('net.ipv4.tcp_plb_enabled', '1'), /no IPv6/);
+  assert.throws(() => a.sysctl.set('net.ipv4.tcp_plb_enabled', '1'), /no flow labels/);
   assert.throws(() => a.sysctl.set('net.ipv4.tcp_ehash_entries', '1'), refusal('EPERM'));
 });
 

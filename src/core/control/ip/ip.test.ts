@@ -79,6 +79,31 @@ test('counters stand in columns that grow with their figures', () => {
   );
 });
 
+test('S12: -s -s tells every counter, in JSON under the names of the kernel', () => {
+  const kernel = new Kernel({ env: new VirtualClock(), seed: 1 });
+  const ns = kernel.netns.add('a');
+  ns.ip('link add v0 type veth peer name v1');
+  ns.ip('link set v0 up');
+  ns.ip('link set v1 up');
+  const [link] = JSON.parse(ns.ip('-s -s -j link show v0')) as {
+    stats64: { rx: object; tx: object };
+  }[];
+  assert.deepEqual(Object.keys(link?.stats64.rx ?? {}).slice(6), [
+    'length_errors',
+    'crc_errors',
+    'frame_errors',
+    'fifo_errors',
+    'missed_errors',
+  ]);
+  assert.deepEqual(Object.entries(link?.stats64.tx ?? {}).slice(6), [
+    ['aborted_errors', 0],
+    ['fifo_errors', 0],
+    ['window_errors', 0],
+    ['heartbeat_errors', 0],
+    ['carrier_changes', 2],
+  ]);
+});
+
 test('JSON is laid out as iproute2 does', () => {
   assert.equal(
     formatJson([{ a: 1, b: [], c: [{ d: 'x' }], e: ['y', 'z'] }], true),

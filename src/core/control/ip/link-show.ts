@@ -131,18 +131,29 @@ function kindData(link: LinkInfo): { json: Json; text: string } {
   };
 }
 
-type Column = readonly [key: string, head: string, value: number];
+/** A counter; `shown`: the figure in text where it is another than in JSON. */
+type Column = readonly [key: string, head: string, value: number, shown?: number];
 
 /** `ip -s link`: columns as wide as their widest figure (iproute2 `print_stats64`). */
 function putCounters(out: Entry, link: LinkInfo, level: number): void {
   const c = link.counters;
   const rx = rxColumns(c);
   const tx = txColumns(c);
-  const rxErrors = errorColumns(['length', 'crc', 'frame', 'fifo', 'overrun'], c.rxOverErrors);
-  const txErrors = errorColumns(
-    ['aborted', 'fifo', 'window', 'heartbt', 'transns'],
-    link.carrierChanges,
-  );
+  const rxErrors: readonly Column[] = [
+    ['length_errors', 'length', 0],
+    ['crc_errors', 'crc', 0],
+    ['frame_errors', 'frame', 0],
+    ['fifo_errors', 'fifo', 0],
+    // iproute2 tells one thing in text and the other in JSON, here and below.
+    ['missed_errors', 'overrun', 0, c.rxOverErrors],
+  ];
+  const txErrors: readonly Column[] = [
+    ['aborted_errors', 'aborted', 0],
+    ['fifo_errors', 'fifo', 0],
+    ['window_errors', 'window', 0],
+    ['heartbeat_errors', 'heartbt', 0],
+    ['carrier_changes', 'transns', link.carrierChanges],
+  ];
   const widths = [10, 7, 6, 7, 7, 7];
   for (const row of [rx, tx]) widen(widths, row, 0);
   if (level > 1) for (const row of [rxErrors, txErrors]) widen(widths, row, 1);
@@ -173,7 +184,7 @@ function rxColumns(c: LinkCounters): readonly Column[] {
     ['packets', 'packets', c.rxPackets],
     ['errors', 'errors', c.rxErrors],
     ['dropped', 'dropped', c.rxDropped],
-    ['over_errors', 'missed', c.rxOverErrors],
+    ['over_errors', 'missed', c.rxOverErrors, 0],
     ['multicast', 'mcast', c.multicast],
   ];
 }
@@ -189,15 +200,10 @@ function txColumns(c: LinkCounters): readonly Column[] {
   ];
 }
 
-/** Error counters that no device of this stack has, and the last one, which some have. */
-function errorColumns(names: readonly string[], last: number): readonly Column[] {
-  return names.map((name, i) => [`${name}_errors`, name, i === names.length - 1 ? last : 0]);
-}
-
 function widen(widths: number[], row: readonly Column[], from: number): void {
-  row.forEach(([, , value], i) => {
+  row.forEach(([, , value, shown = value], i) => {
     const at = i + from;
-    widths[at] = Math.max(widths[at] ?? 0, String(value).length);
+    widths[at] = Math.max(widths[at] ?? 0, String(shown).length);
   });
 }
 
@@ -213,5 +219,7 @@ function heads(
 }
 
 function figures(row: readonly Column[], widths: readonly number[], from: number): string {
-  return row.map(([, , value], i) => `${String(value).padStart(widths[i + from] ?? 0)} `).join('');
+  return row
+    .map(([, , value, shown = value], i) => `${String(shown).padStart(widths[i + from] ?? 0)} `)
+    .join('');
 }
