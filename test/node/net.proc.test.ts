@@ -127,9 +127,9 @@ test('EADDRINUSE and EADDRNOTAVAIL, in full', async () => {
   other.close();
 });
 
-test('IPv6 is what a host without IPv6 answers', async () => {
+test('IPv6 loopback is there, and nobody listens on it', async () => {
   const socket = client.run(() => net.connect(80, '::1'));
-  assert.equal((await errorOf(socket))['code'], 'EAFNOSUPPORT');
+  assert.equal((await errorOf(socket))['code'], 'ECONNREFUSED');
 });
 
 test('localhost, and happy eyeballs over several addresses', async () => {
@@ -316,7 +316,7 @@ test('server.close waits for its connections; maxConnections drops', async () =>
   const dropped = once(server, 'drop');
   const second = dial(port).resume();
   const [info] = await dropped;
-  assert.equal(info.remoteAddress, '10.0.0.2');
+  assert.equal(info.remoteAddress, '::ffff:10.0.0.2');
   await once(second, 'close');
   let closed = false;
   server.close(() => {
