@@ -49,6 +49,12 @@ export interface TxStamp {
   left(pkt: Packet): void;
 }
 
+/** From where a packet was sent to an ifb device, and whether it had come in there or was about to leave. */
+export interface Redirect {
+  readonly dev: NetDevice;
+  readonly ingress: boolean;
+}
+
 export class Packet {
   /** Follows the packet through NAT, bridges and fragmentation; a clone has its original's. */
   id: number;
@@ -99,6 +105,8 @@ export class Packet {
   timeUs = 0;
   /** Its sender wants to know when it is queued and when it leaves; null: nobody asked. */
   txStamp: TxStamp | null = null;
+  /** Where an ifb device gives it back (`skb->redirected`, `skb_iif`); null: it was not redirected. */
+  redirect: Redirect | null = null;
 
   constructor(id: number, proto: number, data: Payload, len: number) {
     this.id = id;
@@ -135,6 +143,7 @@ export class Packet {
     copy.looped = this.looped;
     copy.timeUs = this.timeUs;
     copy.txStamp = this.txStamp;
+    copy.redirect = this.redirect;
     return copy;
   }
 }
@@ -160,4 +169,5 @@ export function scrubPacket(pkt: Packet): void {
   pkt.noLoop = false;
   pkt.timeUs = 0;
   pkt.txStamp = null;
+  pkt.redirect = null;
 }

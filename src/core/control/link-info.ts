@@ -19,6 +19,7 @@ import {
 import { formatMac } from '../util/address.ts';
 import { ETH_P_8021Q } from '../wire/ethernet.ts';
 import type { LinkCounters, LinkInfo, LinkPeer, MacvlanInfo, VlanInfo } from './info.ts';
+import { kindInfo } from './kinds/index.ts';
 
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
@@ -67,6 +68,7 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     counters: counters(dev),
     vlan: vlanInfo(dev),
     macvlan: macvlanInfo(dev),
+    options: kindInfo(dev),
   };
 }
 

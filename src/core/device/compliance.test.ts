@@ -66,6 +66,13 @@ const KINDS: Readonly<Record<string, () => Case>> = {
     const remote = device(w.far, 'f5');
     return { ...w, ...ends(w), remote, cut: cutter(w.far), movable: true, deletable: true };
   },
+  ifb: () => {
+    const w = world();
+    w.ns.link.add({ kind: 'ifb', name: 'd' });
+    return { ...w, dev: device(w.ns, 'd'), movable: true, deletable: true };
+  },
+  netkit: () => netkitCase('l3'),
+  'netkit l2': () => netkitCase('l2'),
   macvlan: () => {
     const w = world();
     wire(w.kernel, w.ns, 'lower', w.far);
@@ -118,12 +125,25 @@ function portCase(mode: 'tun' | 'tap'): Case {
   return { ...w, dev, cut, movable: true, deletable: true };
 }
 
+function netkitCase(mode: 'l2' | 'l3'): Case {
+  const w = world();
+  w.ns.link.add({
+    kind: 'netkit',
+    name: 'd',
+    netkit: { mode },
+    peer: { netns: w.far, name: 'far', up: true },
+  });
+  return { ...w, ...ends(w), cut: cutter(w.far), movable: true, deletable: true };
+}
+
 function frame(c: Case, dev: NetDevice, dst: number): Packet {
   const pkt = c.kernel.core.newPacket(ETH_P_IP, dev);
   pkt.ip = new Ipv4Header(1, 2, 17, 64, 0);
   pkt.udp = new UdpHeader(1, 2);
   if (dev.hardHeaderLen > 0) pkt.eth = new EthHeader(dst, dev.mac, ETH_P_IP);
   pkt.mark = 7;
+  // Only what was redirected to an ifb passes it.
+  if (dev.ops.kind === 'ifb') pkt.redirect = { dev: c.ns.net.loopback, ingress: true };
   return pkt;
 }
 

@@ -7,6 +7,7 @@ import type { NetNs } from '../net.ts';
 import type { Ipv4Device } from '../network/ipv4/device.ts';
 import type { Ipv6Device } from '../network/ipv6/device.ts';
 import type { Packet } from '../packet.ts';
+import type { Ip6Addr } from '../util/ip6-addr.ts';
 import type { Qdisc } from './qdisc.ts';
 
 /** `include/uapi/linux/if.h` */
@@ -52,6 +53,13 @@ export interface DeviceOps {
   readonly uninit?: (dev: NetDevice) => void;
   /** What the device itself says of an MTU that its kind allows: 0, or `-errno` (`ndo_change_mtu`). */
   readonly mtuErrno?: (dev: NetDevice, mtu: number) => number;
+  /** A device joins this one, or leaves it: `ip link set DEV master M` (`ndo_add_slave`). 0 or `-errno`. */
+  readonly addSlave?: (master: NetDevice, dev: NetDevice) => number;
+  readonly delSlave?: (master: NetDevice, dev: NetDevice) => number;
+  /** What the device says of an IP address that it is to get: '', or the sentence of an EADDRINUSE. */
+  readonly addrRefusal?: (dev: NetDevice, addr: number | Ip6Addr) => string;
+  /** It got an address, or lost it (`inetaddr_chain`, `inet6addr_chain`). */
+  readonly addrChanged?: (dev: NetDevice, addr: number | Ip6Addr, added: boolean) => void;
   /** The same of a MAC address that is one (`ndo_set_mac_address`). */
   readonly macErrno?: (dev: NetDevice, mac: number) => number;
   /** Largest MTU; 65535 unless told; UNLIMITED_MTU: none. */

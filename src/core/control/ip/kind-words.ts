@@ -5,6 +5,7 @@ import type { MacvlanInfo } from '../info.ts';
 import type { LinkAdd, VlanOptions } from '../link-add.ts';
 import type { MacvlanOptions } from '../link-set.ts';
 import { nearestOf } from './nearest.ts';
+import { otherKind } from './other-kinds.ts';
 import {
   abbreviates,
   CommandError,
@@ -24,7 +25,6 @@ const OTHER_KINDS: readonly string[] = [
   'gre',
   'gretap',
   'gtp',
-  'ifb',
   'ip6gre',
   'ip6tnl',
   'ipip',
@@ -63,10 +63,13 @@ export function kindOptions(kind: string, words: Words): LinkAdd {
     }
     case 'macvlan':
       return { kind, macvlan: macvlanOptions(words, []) };
-    default:
+    default: {
+      const options = otherKind(kind, words);
+      if (options !== null) return options;
       if (OTHER_KINDS.includes(kind))
-        throw notImplemented(`type ${kind}`, 'the kinds are veth, bridge, dummy, vlan and macvlan');
+        throw notImplemented(`type ${kind}`, 'see docs/devices.md for the kinds that are there');
       throw new NetError(EOPNOTSUPP, 'rtnetlink', 'Unknown device type');
+    }
   }
 }
 

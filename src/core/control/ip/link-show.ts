@@ -1,6 +1,7 @@
 /** `ip link show` and the device part of `ip addr show` (iproute2 `ip/ipaddress.c`). */
 import type { LinkCounters, LinkInfo } from '../info.ts';
 import { Entry, type Json, type PrintOptions } from './entry.ts';
+import { kindShow, NO_DATA } from './kind-show.ts';
 
 /** Text of `name@link`. */
 export function linkName(link: LinkInfo): string {
@@ -110,7 +111,7 @@ function kindData(link: LinkInfo): { json: Json; text: string } {
       text: `protocol ${vlan.protocol} id ${vlan.id} <${flags.join(',')}> `,
     };
   }
-  if (macvlan === null) return { json: null, text: '' };
+  if (macvlan === null) return link.options === null ? NO_DATA : kindShow(link.options);
   const queue = { bcqueuelen: 1000, usedbcqueuelen: 1000 };
   const head = `mode ${macvlan.mode} bcqueuelen 1000 usedbcqueuelen 1000 `;
   if (macvlan.mode !== 'source') return { json: { mode: macvlan.mode, ...queue }, text: head };

@@ -12,6 +12,8 @@ import type { IpContext } from './ip.ts';
 import { bridgeOptions, kindOptions, macvlanOptions } from './kind-words.ts';
 import { linkEntry } from './link-show.ts';
 import { nearestOf } from './nearest.ts';
+import { netkitOptions, netkitPolicy } from './netkit-words.ts';
+import { kindChanges } from './other-kinds.ts';
 import {
   abbreviates,
   CommandError,
@@ -266,6 +268,7 @@ function kindOf(ctx: IpContext, words: Words, p: Parsed, base: Partial<LinkAdd>)
   const { kind = '' } = p;
   const lower = p.link === undefined ? {} : { link: p.link };
   if (kind === 'veth') return { ...base, kind, ...vethPeer(ctx, words) };
+  if (kind === 'netkit') return { ...base, kind, ...netkitPair(ctx, words) };
   return { ...base, ...lower, ...kindOptions(kind, words) };
 }
 
@@ -276,6 +279,10 @@ function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
     // LINUX: iplink_veth hands back a word that it does not know, and the caller calls it garbage.
     throw garbageArgument('dev', word);
   }
+  return peerWords(ctx, words);
+}
+
+function peerWords(ctx: IpContext, words: Words): Partial<LinkAdd> {
   const p = parseAttributes(ctx, words);
   const name = p.newName ?? p.device;
   const { master: _master, ...rest } = p.set;
@@ -287,6 +294,16 @@ function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
       ...(p.index === undefined ? {} : { ifindex: p.index }),
     },
   };
+}
+
+/** `type netkit [mode M] [POLICY] [peer [POLICY] [attributes]]`. */
+function netkitPair(ctx: IpContext, words: Words): Partial<LinkAdd> {
+  const netkit = netkitOptions(words);
+  if (words.empty) return { netkit };
+  words.next();
+  const peerPolicy = netkitPolicy(words);
+  const options = peerPolicy === undefined ? netkit : { ...netkit, peerPolicy };
+  return { netkit: options, ...peerWords(ctx, words) };
 }
 
 function setLink(ctx: IpContext, words: Words): string {
@@ -319,7 +336,7 @@ function setKind(ctx: IpContext, words: Words, dev: string, kind: string): void 
   } else if (kind === 'macvlan') {
     const sources = ctx.ns.link.show(dev).macvlan?.sources ?? [];
     ctx.ns.link.set(dev, { macvlan: macvlanOptions(words, sources) });
-  } else throw notImplemented(`ip link set type ${kind}`, 'bridge and macvlan have options');
+  } else ctx.ns.link.set(dev, kindChanges(ctx, kind, words));
 }
 
 function deleteLink(ctx: IpContext, words: Words): string {

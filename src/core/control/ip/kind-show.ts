@@ -1,0 +1,27 @@
+/** What `ip -d link show` prints of a kind (iproute2 `ip/iplink_*.c`: `print_opt`). */
+import type { KindInfo } from '../kinds/index.ts';
+import type { Json } from './entry.ts';
+
+/** `info_data` and its text. */
+export interface KindText {
+  readonly json: Json;
+  readonly text: string;
+}
+
+/** Of a kind without options. */
+export const NO_DATA: KindText = { json: null, text: '' };
+
+export function kindShow(info: KindInfo): KindText {
+  switch (info.kind) {
+    case 'netkit': {
+      const { mode, policy, peerPolicy } = info;
+      const type = info.primary ? 'primary' : 'peer';
+      return {
+        json: { mode, type, policy, peer_policy: peerPolicy },
+        text: `mode ${mode} type ${type} policy ${policy} peer policy ${peerPolicy} `,
+      };
+    }
+    default:
+      return NO_DATA;
+  }
+}

@@ -1,0 +1,43 @@
+/** Words of the kinds of `control/kinds`: `ip link add … type KIND` and `ip link set DEV type KIND`. */
+import type { LinkAdd } from '../link-add.ts';
+import type { LinkSet } from '../link-set.ts';
+import type { IpContext } from './ip.ts';
+import { netkitOptions, netkitPolicy } from './netkit-words.ts';
+import { CommandError, EXIT_USAGE, notImplemented, type Words } from './words.ts';
+
+/** Options of a new device; null: no such kind. */
+export function otherKind(kind: string, words: Words): LinkAdd | null {
+  switch (kind) {
+    case 'ifb':
+      return withoutOptions(kind, words);
+    default:
+      return null;
+  }
+}
+
+/** iproute2 has no parser for such a kind. */
+function withoutOptions(kind: LinkAdd['kind'], words: Words): LinkAdd {
+  if (words.empty) return { kind };
+  throw new CommandError(
+    `Garbage instead of arguments "${words.peek} ...". Try "ip link help".`,
+    EXIT_USAGE,
+  );
+}
+
+/** Changes of a device of this kind. */
+export function kindChanges(_ctx: IpContext, kind: string, words: Words): LinkSet {
+  switch (kind) {
+    case 'netkit': {
+      const netkit = netkitOptions(words);
+      if (words.empty) return { netkit };
+      words.next();
+      const peerPolicy = netkitPolicy(words);
+      return { netkit: peerPolicy === undefined ? netkit : { ...netkit, peerPolicy } };
+    }
+    default:
+      throw notImplemented(
+        `ip link set type ${kind}`,
+        'see docs/devices.md for kinds with options',
+      );
+  }
+}
