@@ -29,6 +29,12 @@ interface Case {
   readonly cut?: (on: boolean) => void;
   /** The device receives what it is sent by this one. */
   readonly remote?: NetDevice;
+  /** The IP destination of what it sends, and of what it is sent; 0.0.0.2 when absent. */
+  readonly dst?: number;
+  /** Makes it hear what is sent to `dst`. */
+  readonly listen?: () => void;
+  /** IP gives it what it receives: no rx handler sees that. */
+  readonly byIp?: boolean;
   readonly movable: boolean;
   readonly deletable: boolean;
 }
@@ -73,6 +79,9 @@ const KINDS: Readonly<Record<string, () => Case>> = {
   },
   netkit: () => netkitCase('l3'),
   'netkit l2': () => netkitCase('l2'),
+  'ipvlan l2': () => ipvlanCase('l2'),
+  'ipvlan l3': () => ipvlanCase('l3'),
+  'ipvlan l3s': () => ipvlanCase('l3s'),
   macvlan: () => {
     const w = world();
     wire(w.kernel, w.ns, 'lower', w.far);
@@ -136,11 +145,25 @@ function netkitCase(mode: 'l2' | 'l3'): Case {
   return { ...w, ...ends(w), cut: cutter(w.far), movable: true, deletable: true };
 }
 
+function ipvlanCase(mode: 'l2' | 'l3' | 'l3s'): Case {
+  const w = world();
+  wire(w.kernel, w.ns, 'lower', w.far);
+  w.ns.link.set('lower', { up: true });
+  w.ns.addr.add({ local: '10.2.0.1/24', dev: 'lower' });
+  w.ns.link.add({ kind: 'ipvlan', name: 'd', link: 'lower', ipvlan: { mode } });
+  const listen = (): void => w.ns.addr.add({ local: '10.2.0.2/32', dev: 'd' });
+  const dst = 0x0a020002;
+  const life = { cut: cutter(w.far), movable: true, deletable: true };
+  return { ...w, ...ends(w), dst, listen, byIp: mode === 'l3s', ...life };
+}
+
 function frame(c: Case, dev: NetDevice, dst: number): Packet {
   const pkt = c.kernel.core.newPacket(ETH_P_IP, dev);
-  pkt.ip = new Ipv4Header(1, 2, 17, 64, 0);
+  pkt.ip = new Ipv4Header(1, c.dst ?? 2, 17, 64, 0);
   pkt.udp = new UdpHeader(1, 2);
-  if (dev.hardHeaderLen > 0) pkt.eth = new EthHeader(dst, dev.mac, ETH_P_IP);
+  // Above layer 2 an ipvlan sends nothing to groups.
+  const to = dev.ops.kind === 'ipvlan' ? dev.mac : dst;
+  if (dev.hardHeaderLen > 0) pkt.eth = new EthHeader(to, dev.mac, ETH_P_IP);
   pkt.mark = 7;
   // Only what was redirected to an ifb passes it.
   if (dev.ops.kind === 'ifb') pkt.redirect = { dev: c.ns.net.loopback, ingress: true };
@@ -211,7 +234,8 @@ each('counts what it sends; down, it sends nothing and says so', (c) => {
 each('receives what comes, without what must not cross', (c) => {
   const { ns, dev, remote } = c;
   ns.link.set(dev.name, { up: true });
-  if (remote === undefined) return;
+  if (remote === undefined || c.byIp === true) return;
+  c.listen?.();
   let got: Packet | null = null;
   dev.rxHandler = (pkt) => {
     got = pkt.clone();
@@ -246,7 +270,8 @@ each('S6: moves or refuses, and works where it arrived', (c) => {
   const { name, ifindex, net, up } = dev;
   assert.deepEqual([name, ifindex, net, up], ['d', 42, to.net, false]);
   assert.deepEqual([dev.mac, dev.mtu, dev.stats.txPackets], [mac, mtu, sent]);
-  assert.deepEqual([to.addr.list(), to.route.list(), ns.addr.list()], [[], [], []]);
+  const left = ns.addr.list().filter((a) => a.dev === 'd');
+  assert.deepEqual([to.addr.list(), to.route.list(), left], [[], [], []]);
   to.link.set('d', { up: true });
   assert.equal(dev.carrier, true);
   devQueueXmit(frame(c, dev, MAC_BROADCAST));
@@ -273,7 +298,8 @@ each('dies with packets in flight, and leaves nothing behind', (c) => {
   assert.equal(ns.link.has('d'), false);
   clock.runFor(kernel.core, 1000);
   assert.equal(kernel.core.backlogLength, 0);
-  assert.deepEqual([ns.addr.list(), ns.route.list()], [[], []]);
+  const left = [...ns.addr.list(), ...ns.route.list().flatMap((r) => r.nexthops)];
+  assert.ok(left.every((x) => x.dev !== 'd'));
   for (const net of kernel.core.namespaces.values())
     for (const other of net.devs) {
       assert.ok(other.uppers?.includes(dev) !== true);

@@ -53,6 +53,8 @@ export interface DeviceOps {
   readonly uninit?: (dev: NetDevice) => void;
   /** What the device itself says of an MTU that its kind allows: 0, or `-errno` (`ndo_change_mtu`). */
   readonly mtuErrno?: (dev: NetDevice, mtu: number) => number;
+  /** The same of a MAC address that is one (`ndo_set_mac_address`). */
+  readonly macErrno?: (dev: NetDevice, mac: number) => number;
   /** A device joins this one, or leaves it: `ip link set DEV master M` (`ndo_add_slave`). 0 or `-errno`. */
   readonly addSlave?: (master: NetDevice, dev: NetDevice) => number;
   readonly delSlave?: (master: NetDevice, dev: NetDevice) => number;
@@ -60,8 +62,8 @@ export interface DeviceOps {
   readonly addrRefusal?: (dev: NetDevice, addr: number | Ip6Addr) => string;
   /** It got an address, or lost it (`inetaddr_chain`, `inet6addr_chain`). */
   readonly addrChanged?: (dev: NetDevice, addr: number | Ip6Addr, added: boolean) => void;
-  /** The same of a MAC address that is one (`ndo_set_mac_address`). */
-  readonly macErrno?: (dev: NetDevice, mac: number) => number;
+  /** What tells it apart from others with its MAC, in link-local addresses (`dev->dev_id`); 0: nothing. */
+  readonly devId?: (dev: NetDevice) => number;
   /** Largest MTU; 65535 unless told; UNLIMITED_MTU: none. */
   readonly maxMtu?: number;
   readonly minMtu?: number;
@@ -87,6 +89,9 @@ export class LinkStats {
 
 /** True: the handler took the packet. False: it goes on, perhaps with another `pkt.dev`. */
 export type RxHandler = (pkt: Packet) => boolean;
+
+/** Asked by IP for each packet that a device received (`l3mdev_ip_rcv`): whose it is from here on. */
+export type L3Receive = (pkt: Packet) => NetDevice;
 
 /** Accepts a copy of every frame that passes a device (AF_PACKET, captures). May keep the clone it makes. */
 export interface PacketTap {
@@ -122,6 +127,8 @@ export class NetDevice {
   master: NetDevice | null = null;
   /** Takes the frame before protocols do (bridge port, macvlan …). */
   rxHandler: RxHandler | null = null;
+  /** Decides at the IP layer whose a received packet is (vrf, ipvlan in mode l3s); null: nobody does. */
+  l3Receive: L3Receive | null = null;
   /** VLAN devices on this one, by `vlanKey`; null: none (Linux `vlan_info`). */
   vlans: Map<number, NetDevice> | null = null;
   /** Devices that stand on this one and go when it goes; null: none. */

@@ -21,6 +21,11 @@ export function kindShow(info: KindInfo): KindText {
         text: `mode ${mode} type ${type} policy ${policy} peer policy ${peerPolicy} `,
       };
     }
+    case 'ipvlan':
+      return {
+        json: { mode: info.mode, [info.flag]: true },
+        text: ` mode ${info.mode} ${info.flag} `,
+      };
     default:
       return NO_DATA;
   }

@@ -28,7 +28,6 @@ const OTHER_KINDS: readonly string[] = [
   'ip6gre',
   'ip6tnl',
   'ipip',
-  'ipvlan',
   'ipvtap',
   'macsec',
   'macvtap',

@@ -2,6 +2,7 @@
 import type { LinkAdd } from '../link-add.ts';
 import type { LinkSet } from '../link-set.ts';
 import type { IpContext } from './ip.ts';
+import { ipvlanOptions } from './ipvlan-words.ts';
 import { netkitOptions, netkitPolicy } from './netkit-words.ts';
 import { CommandError, EXIT_USAGE, notImplemented, type Words } from './words.ts';
 
@@ -10,6 +11,8 @@ export function otherKind(kind: string, words: Words): LinkAdd | null {
   switch (kind) {
     case 'ifb':
       return withoutOptions(kind, words);
+    case 'ipvlan':
+      return { kind, ipvlan: ipvlanOptions(words) };
     default:
       return null;
   }
@@ -27,6 +30,8 @@ function withoutOptions(kind: LinkAdd['kind'], words: Words): LinkAdd {
 /** Changes of a device of this kind. */
 export function kindChanges(_ctx: IpContext, kind: string, words: Words): LinkSet {
   switch (kind) {
+    case 'ipvlan':
+      return { ipvlan: ipvlanOptions(words) };
     case 'netkit': {
       const netkit = netkitOptions(words);
       if (words.empty) return { netkit };

@@ -2,7 +2,7 @@
  * The IPv4 side of a device: its addresses, and the routes that come and go with them and with the
  * device (Linux `in_device`; `net/ipv4/devinet.c`, `fib_frontend.c`).
  */
-import { EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../../errno.ts';
+import { EADDRINUSE, EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../../errno.ts';
 import { IFF_LOOPBACK, IFNAMSIZ, type NetDevice } from '../../link/net-device.ts';
 import type { NetdevEvent } from '../../protocols.ts';
 import type { Ipv4Conf, NeighConf } from '../../sysctl.ts';
@@ -105,7 +105,10 @@ export function inetAddrAdd(dev: NetDevice, spec: AddressSpec): number {
     if (other.scope !== address.scope) return refuse(dev, EINVAL, 'ipv4: Invalid scope value');
     address.secondary = true;
   }
+  const refusal = dev.ops.addrRefusal?.(dev, address.local) ?? '';
+  if (refusal !== '') return refuse(dev, EADDRINUSE, refusal);
   insertAddress(ipv4, address);
+  dev.ops.addrChanged?.(dev, address.local, true);
   armLifetimes(ipv4);
   net.events.emit('newaddr', { dev, address });
   addRoutes(dev, address);
@@ -287,6 +290,7 @@ function deleteAddress(dev: NetDevice, address: Ipv4Address): void {
 function remove(dev: NetDevice, ipv4: Ipv4Device, address: Ipv4Address, gone = false): void {
   if (!ipv4.addresses.includes(address)) return;
   ipv4.addresses = ipv4.addresses.filter((a) => a !== address);
+  dev.ops.addrChanged?.(dev, address.local, false);
   dev.net.events.emit('deladdr', { dev, address });
   if (!gone || !address.secondary) delRoutes(dev, address);
   dev.net.ipv4.changed();

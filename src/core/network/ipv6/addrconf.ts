@@ -2,7 +2,7 @@
  * Addresses come and go, and their routes with them and with the device (Linux `net/ipv6/addrconf.c`). Looking for
  * duplicates is in `dad.ts`.
  */
-import { EACCES, EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../../errno.ts';
+import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../../errno.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import type { NetdevEvent } from '../../protocols.ts';
 import {
@@ -77,6 +77,8 @@ export function inet6AddrAdd(dev: NetDevice, spec: AddressSpec6): number {
   if (errno !== 0) return errno;
   if (findAddr6(dev, spec.addr) !== null)
     return refuse(dev, EEXIST, 'ipv6: address already assigned');
+  const refusal = dev.ops.addrRefusal?.(dev, spec.addr) ?? '';
+  if (refusal !== '') return refuse(dev, EADDRINUSE, refusal);
   addMulticastRoute(dev);
   addAddress(ipv6, spec);
   return 0;
@@ -121,6 +123,7 @@ function addAddress(ipv6: Ipv6Device, spec: AddressSpec6): Ipv6Address {
     installed: false,
   };
   insertAddress(ipv6, address);
+  dev.ops.addrChanged?.(dev, address.addr, true);
   armLifetimes(ipv6);
   addPrefixRoute(address);
   dev.net.ipv6.changed();
@@ -269,6 +272,10 @@ function linkLocalAddr(ipv6: Ipv6Device): Ip6Addr | null {
   if (conf.addrGenMode !== IN6_ADDR_GEN_MODE_EUI64 || dev.type !== ARPHRD_ETHER) return null;
   const high = Math.floor(dev.mac / 2 ** 24);
   const low = dev.mac % 2 ** 24;
+  // Several devices have this MAC: their number stands in the middle, where ff:fe would.
+  const id = dev.ops.devId?.(dev) ?? 0;
+  if (id !== 0)
+    return new Ip6Addr(0xfe800000 | 0, 0, (high << 8) | (id >>> 8), ((id & 255) << 24) | low);
   return new Ip6Addr(0xfe800000 | 0, 0, ((high ^ 0x020000) << 8) | 0xff, 0xfe000000 | low);
 }
 

@@ -22,6 +22,7 @@ export function deleteAddress(address: Ipv6Address): void {
   if (!ipv6.addresses.includes(address)) return;
   dadStop(address);
   ipv6.addresses = ipv6.addresses.filter((a) => a !== address);
+  dev.ops.addrChanged?.(dev, address.addr, false);
   if (address.joined) leaveGroup6(dev, solicitedNode(address.addr));
   if (address.installed) kernelRoute6Del(dev, RT_TABLE_LOCAL, RTN_LOCAL, address.addr, 128);
   if (!ipv6.addresses.some((a) => needsSameRoute(a, address))) delPrefixRoute(address);
