@@ -3,6 +3,7 @@ import { bridgeEvent } from './device/bridge.ts';
 import { ipvlanEvent } from './device/ipvlan.ts';
 import { macvlanEvent } from './device/macvlan.ts';
 import { vlanEvent } from './device/vlan.ts';
+import { vrfEvent } from './device/vrf.ts';
 import { neighbourEvent } from './link/neighbour-table.ts';
 import type { NetDevice } from './link/net-device.ts';
 import { arpInput } from './network/ipv4/arp.ts';
@@ -55,6 +56,7 @@ export function makeProtocols(): Protocols {
       vlanEvent,
       macvlanEvent,
       ipvlanEvent,
+      vrfEvent,
     ],
   };
   p.ether.set(ETH_P_IP, ipInput);

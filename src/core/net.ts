@@ -57,6 +57,9 @@ export class NetNs {
   /** AF_PACKET sockets and captures on all devices of this namespace; null when none. */
   taps: PacketTap[] | null = null;
 
+  /** Layer-3 masters (vrf) here; 0: none, and no table but those of all. */
+  l3mdevs = 0;
+
   /** IPv4 neighbours (ARP). */
   readonly arp: NeighbourTable;
   readonly ipv4: Ipv4State;

@@ -105,6 +105,8 @@ export class Packet {
   timeUs = 0;
   /** Its sender wants to know when it is queued and when it leaves; null: nobody asked. */
   txStamp: TxStamp | null = null;
+  /** By which device it came to a layer-3 master, which is `dev` then (`IPSKB_L3SLAVE`); null: there was none. */
+  slave: NetDevice | null = null;
   /** Where an ifb device gives it back (`skb->redirected`, `skb_iif`); null: it was not redirected. */
   redirect: Redirect | null = null;
 
@@ -143,6 +145,7 @@ export class Packet {
     copy.looped = this.looped;
     copy.timeUs = this.timeUs;
     copy.txStamp = this.txStamp;
+    copy.slave = this.slave;
     copy.redirect = this.redirect;
     return copy;
   }
@@ -169,5 +172,6 @@ export function scrubPacket(pkt: Packet): void {
   pkt.noLoop = false;
   pkt.timeUs = 0;
   pkt.txStamp = null;
+  pkt.slave = null;
   pkt.redirect = null;
 }

@@ -57,6 +57,7 @@ export type NetdevEvent =
   | 'changeMtu'
   | 'changeAddr'
   | 'changeName'
+  | 'changeUpper'
   | 'unregister';
 
 /** Told of device events (Linux `netdev_chain`). */

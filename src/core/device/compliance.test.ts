@@ -82,6 +82,11 @@ const KINDS: Readonly<Record<string, () => Case>> = {
   'ipvlan l2': () => ipvlanCase('l2'),
   'ipvlan l3': () => ipvlanCase('l3'),
   'ipvlan l3s': () => ipvlanCase('l3s'),
+  vrf: () => {
+    const w = world();
+    w.ns.link.add({ kind: 'vrf', name: 'd', vrf: { table: 10 } });
+    return { ...w, dev: device(w.ns, 'd'), movable: false, deletable: true };
+  },
   macvlan: () => {
     const w = world();
     wire(w.kernel, w.ns, 'lower', w.far);

@@ -26,6 +26,8 @@ export function kindShow(info: KindInfo): KindText {
         json: { mode: info.mode, [info.flag]: true },
         text: ` mode ${info.mode} ${info.flag} `,
       };
+    case 'vrf':
+      return { json: { table: info.table }, text: `table ${info.table} ` };
     default:
       return NO_DATA;
   }

@@ -36,7 +36,6 @@ const OTHER_KINDS: readonly string[] = [
   'sit',
   'team',
   'vcan',
-  'vrf',
   'vti',
   'vxcan',
   'vxlan',

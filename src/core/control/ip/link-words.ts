@@ -362,7 +362,11 @@ function selectorWord(ctx: IpContext, word: string, words: Words, s: Selector): 
     s.master = words.next();
     if (!ctx.ns.link.has(s.master)) throw wrongArgument('Device does not exist\n', s.master);
   } else if (word === 'type') s.kind = words.next();
-  else if (word === 'nomaster' || word === 'group' || word === 'vrf')
+  else if (word === 'vrf') {
+    s.master = words.next();
+    if (!ctx.ns.link.has(s.master) || ctx.ns.link.show(s.master).kind !== 'vrf')
+      throw wrongArgument('Not a valid VRF name\n', s.master);
+  } else if (word === 'nomaster' || word === 'group')
     throw notImplemented(`ip link show ${word}`, 'the selectors are dev, up, master and type');
   else {
     const name = word === 'dev' ? words.next() : word;

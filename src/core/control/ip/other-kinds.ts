@@ -1,10 +1,20 @@
 /** Words of the kinds of `control/kinds`: `ip link add … type KIND` and `ip link set DEV type KIND`. */
+import type { VrfOptions } from '../kinds/vrf.ts';
 import type { LinkAdd } from '../link-add.ts';
 import type { LinkSet } from '../link-set.ts';
+import { tableNumber } from '../names.ts';
 import type { IpContext } from './ip.ts';
 import { ipvlanOptions } from './ipvlan-words.ts';
 import { netkitOptions, netkitPolicy } from './netkit-words.ts';
-import { CommandError, EXIT_USAGE, notImplemented, type Words } from './words.ts';
+import {
+  abbreviates,
+  CommandError,
+  EXIT_PARSE,
+  EXIT_USAGE,
+  notImplemented,
+  type Words,
+  wrongArgument,
+} from './words.ts';
 
 /** Options of a new device; null: no such kind. */
 export function otherKind(kind: string, words: Words): LinkAdd | null {
@@ -13,6 +23,8 @@ export function otherKind(kind: string, words: Words): LinkAdd | null {
       return withoutOptions(kind, words);
     case 'ipvlan':
       return { kind, ipvlan: ipvlanOptions(words) };
+    case 'vrf':
+      return vrfOptions(words);
     default:
       return null;
   }
@@ -25,6 +37,21 @@ function withoutOptions(kind: LinkAdd['kind'], words: Words): LinkAdd {
     `Garbage instead of arguments "${words.peek} ...". Try "ip link help".`,
     EXIT_USAGE,
   );
+}
+
+/** `table N` (iproute2 `ip/iplink_vrf.c`). */
+function vrfOptions(words: Words): LinkAdd {
+  const kind = 'vrf';
+  let vrf: VrfOptions | undefined;
+  while (!words.empty) {
+    const word = words.next();
+    if (!abbreviates(word, 'table'))
+      throw new CommandError(`vrf: unknown option "${word}"?`, EXIT_PARSE);
+    const table = words.next();
+    if (tableNumber(table) === undefined) throw wrongArgument('invalid table ID\n', table);
+    vrf = { table };
+  }
+  return vrf === undefined ? { kind } : { kind, vrf };
 }
 
 /** Changes of a device of this kind. */

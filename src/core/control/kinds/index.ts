@@ -1,7 +1,9 @@
 /** The kinds of devices that have options of their own, beside those of `link-add.ts`. */
 import { ifbAdd } from '../../device/ifb.ts';
+import { vrfRefusal, vrfTableOf } from '../../device/vrf.ts';
 import { EOPNOTSUPP } from '../../errno.ts';
 import type { NetDevice } from '../../link/net-device.ts';
+import type { Namespace } from '../namespace.ts';
 import {
   addIpvlan,
   changeIpvlan,
@@ -12,18 +14,21 @@ import {
 import type { KindAdd } from './kind.ts';
 import { kernelError } from './kind.ts';
 import { changeNetkit, type NetkitInfo, type NetkitOptions, netkitInfo } from './netkit.ts';
+import { addVrf, type VrfInfo, type VrfOptions, vrfInfo } from './vrf.ts';
 
 /** Kinds that `addKind` makes. */
-export type OtherKind = 'ifb' | 'ipvlan' | 'netkit';
+export type OtherKind = 'ifb' | 'ipvlan' | 'netkit' | 'vrf';
 
 /** What each kind takes, under its own name. */
 export interface KindOptions {
   readonly ipvlan?: IpvlanOptions;
   readonly netkit?: NetkitOptions;
+  /** For life. */
+  readonly vrf?: VrfOptions;
 }
 
 /** What `ip -d link show` tells of a kind. */
-export type KindInfo = IpvlanInfo | NetkitInfo;
+export type KindInfo = IpvlanInfo | NetkitInfo | VrfInfo;
 
 /** Makes a device; pairs are made by `link-add.ts`. */
 export function addKind(add: KindAdd): NetDevice | number {
@@ -32,6 +37,8 @@ export function addKind(add: KindAdd): NetDevice | number {
       return ifbAdd(add.common);
     case 'ipvlan':
       return addIpvlan(add);
+    case 'vrf':
+      return addVrf(add);
     default:
       return -EOPNOTSUPP;
   }
@@ -39,7 +46,8 @@ export function addKind(add: KindAdd): NetDevice | number {
 
 /** `ip link set DEV type KIND …`. Throws. */
 export function changeKind(dev: NetDevice, options: KindOptions): void {
-  const { ipvlan, netkit } = options;
+  const { ipvlan, netkit, vrf } = options;
+  if (vrf !== undefined) kernelError(EOPNOTSUPP);
   if (ipvlan !== undefined) changeIpvlan(ofKind(dev, 'ipvlan'), ipvlan);
   if (netkit !== undefined) changeNetkit(ofKind(dev, 'netkit'), netkit);
 }
@@ -52,16 +60,22 @@ function ofKind(dev: NetDevice, kind: string): NetDevice {
 
 /** Null of a kind without options. */
 export function kindInfo(dev: NetDevice): KindInfo | null {
-  return netkitInfo(dev) ?? ipvlanInfo(dev);
+  return netkitInfo(dev) ?? ipvlanInfo(dev) ?? vrfInfo(dev);
 }
 
 /** `options` without what belongs to single kinds: what every device has. */
 export function withoutKinds<T extends KindOptions>(options: T): Omit<T, keyof KindOptions> {
-  const { netkit: _netkit, ipvlan: _ipvlan, ...rest } = options;
+  const { netkit: _netkit, ipvlan: _ipvlan, vrf: _vrf, ...rest } = options;
   return rest;
 }
 
 /** The kernel's sentence when `dev` cannot join `master`; '' when it has none. */
-export function slaveRefusal(_master: NetDevice, _dev: NetDevice, _errno: number): string {
-  return '';
+export function slaveRefusal(master: NetDevice, dev: NetDevice, errno: number): string {
+  return errno < 0 && vrfTableOf(master) !== 0 ? vrfRefusal(dev) : '';
+}
+
+/** Number of a vrf's table; undefined: there is no vrf of that name. */
+export function vrfTable(ns: Namespace, name: string): number | undefined {
+  const dev = ns.net.devs.find(name);
+  return dev === undefined ? undefined : vrfTableOf(dev) || undefined;
 }

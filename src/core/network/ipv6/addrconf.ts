@@ -184,6 +184,9 @@ export function inet6devEvent(event: NetdevEvent, dev: NetDevice): void {
     case 'changeMtu':
       onMtu(dev);
       break;
+    case 'changeUpper':
+      if (dev.ipv6 !== null) ifdown(dev, dev.ipv6, false);
+      break;
     case 'down':
       if (dev.ipv6 !== null) ifdown(dev, dev.ipv6, false);
       break;
