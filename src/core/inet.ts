@@ -2,6 +2,7 @@
 import { bridgeEvent } from './device/bridge.ts';
 import { ipvlanEvent } from './device/ipvlan.ts';
 import { macvlanEvent } from './device/macvlan.ts';
+import { venetEvent } from './device/venet.ts';
 import { vlanEvent } from './device/vlan.ts';
 import { vrfEvent } from './device/vrf.ts';
 import { neighbourEvent } from './link/neighbour-table.ts';
@@ -57,6 +58,7 @@ export function makeProtocols(): Protocols {
       macvlanEvent,
       ipvlanEvent,
       vrfEvent,
+      venetEvent,
     ],
   };
   p.ether.set(ETH_P_IP, ipInput);

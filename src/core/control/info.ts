@@ -52,7 +52,7 @@ export interface LinkInfo {
   /** RFC 2863 operational status. */
   readonly operState: 'UP' | 'DOWN' | 'UNKNOWN' | 'LOWERLAYERDOWN';
   readonly txQueueLen: number;
-  readonly linkType: 'ether' | 'loopback' | 'none';
+  readonly linkType: 'ether' | 'loopback' | 'ipip' | 'sit' | 'gre' | 'void' | 'none';
   /** MAC address; `''` on a device without one. */
   readonly address: string;
   readonly broadcast: string;

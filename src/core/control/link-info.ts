@@ -16,13 +16,28 @@ import {
   type NetDevice,
   UNLIMITED_MTU,
 } from '../link/net-device.ts';
-import { formatMac } from '../util/address.ts';
+import { formatIpv4, formatMac } from '../util/address.ts';
+import {
+  ARPHRD_ETHER,
+  ARPHRD_IPGRE,
+  ARPHRD_LOOPBACK,
+  ARPHRD_SIT,
+  ARPHRD_TUNNEL,
+  ARPHRD_VOID,
+} from '../wire/arp.ts';
 import { ETH_P_8021Q } from '../wire/ethernet.ts';
 import type { LinkCounters, LinkInfo, LinkPeer, MacvlanInfo, VlanInfo } from './info.ts';
 import { kindInfo } from './kinds/index.ts';
 
-const ARPHRD_ETHER = 1;
-const ARPHRD_LOOPBACK = 772;
+/** Linux `ll_type_n2a` */
+const LINK_TYPES: ReadonlyMap<number, LinkInfo['linkType']> = new Map([
+  [ARPHRD_ETHER, 'ether'],
+  [ARPHRD_LOOPBACK, 'loopback'],
+  [ARPHRD_TUNNEL, 'ipip'],
+  [ARPHRD_SIT, 'sit'],
+  [ARPHRD_IPGRE, 'gre'],
+  [ARPHRD_VOID, 'void'],
+]);
 
 /** In iproute2's order (`print_link_flags`), without what is derived. */
 const FLAGS: readonly (readonly [number, string])[] = [
@@ -39,8 +54,7 @@ const FLAGS: readonly (readonly [number, string])[] = [
 
 export function linkInfo(dev: NetDevice): LinkInfo {
   const link = peerOf(dev);
-  const isLo = dev.type === ARPHRD_LOOPBACK;
-  const linkType = dev.type === ARPHRD_ETHER ? 'ether' : isLo ? 'loopback' : 'none';
+  const linkType = LINK_TYPES.get(dev.type) ?? 'none';
   return {
     ifindex: dev.ifindex,
     name: dev.name,
@@ -55,8 +69,7 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     operState: operState(dev),
     txQueueLen: dev.txQueueLen,
     linkType,
-    address: linkType === 'none' ? '' : formatMac(dev.mac),
-    broadcast: linkType === 'none' ? '' : formatMac(dev.broadcast),
+    ...addresses(dev),
     master: dev.master?.name ?? null,
     link,
     group: dev.group,
@@ -70,6 +83,15 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     macvlan: macvlanInfo(dev),
     options: kindInfo(dev),
   };
+}
+
+function addresses(dev: NetDevice): { address: string; broadcast: string } {
+  const ends = dev.ops.tunnelEnds?.(dev);
+  if (ends !== undefined && dev.type !== ARPHRD_ETHER)
+    return { address: formatIpv4(ends.local), broadcast: formatIpv4(ends.remote) };
+  if (dev.type === ARPHRD_ETHER || dev.type === ARPHRD_LOOPBACK)
+    return { address: formatMac(dev.mac), broadcast: formatMac(dev.broadcast) };
+  return { address: '', broadcast: '' };
 }
 
 function vlanInfo(dev: NetDevice): VlanInfo | null {

@@ -82,6 +82,15 @@ const KINDS: Readonly<Record<string, () => Case>> = {
   'ipvlan l2': () => ipvlanCase('l2'),
   'ipvlan l3': () => ipvlanCase('l3'),
   'ipvlan l3s': () => ipvlanCase('l3s'),
+  venet: () => {
+    const w = world();
+    w.far.link.add({ kind: 'venet', name: 'far', up: true });
+    const { far, ns } = w;
+    far.link.add({ kind: 'venet', name: 'd', link: 'far', netns: ns });
+    const listen = (): void => ns.addr.add({ local: '10.2.0.2/32', dev: 'd' });
+    const more = { dst: 0x0a020002, listen, cut: cutter(far), movable: true, deletable: true };
+    return { ...w, ...ends(w), ...more };
+  },
   vrf: () => {
     const w = world();
     w.ns.link.add({ kind: 'vrf', name: 'd', vrf: { table: 10 } });

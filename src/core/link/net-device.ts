@@ -58,6 +58,8 @@ export interface DeviceOps {
   /** A device joins this one, or leaves it: `ip link set DEV master M` (`ndo_add_slave`). 0 or `-errno`. */
   readonly addSlave?: (master: NetDevice, dev: NetDevice) => number;
   readonly delSlave?: (master: NetDevice, dev: NetDevice) => number;
+  /** The ends of a tunnel, which are its link-layer addresses. */
+  readonly tunnelEnds?: (dev: NetDevice) => { readonly local: number; readonly remote: number };
   /** It is a layer-3 master, with this routing table (`l3mdev_fib_table`). */
   readonly l3Table?: (dev: NetDevice) => number;
   /** What the device says of an IP address that it is to get: '', or the sentence of an EADDRINUSE. */

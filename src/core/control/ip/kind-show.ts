@@ -26,6 +26,11 @@ export function kindShow(info: KindInfo): KindText {
         json: { mode: info.mode, [info.flag]: true },
         text: ` mode ${info.mode} ${info.flag} `,
       };
+    case 'venet': {
+      const role = info.hub ? 'parent' : 'child';
+      const given = info.addresses.map((a) => `addr ${a} `).join('');
+      return { json: { role, addresses: info.addresses }, text: `${role} ${given}` };
+    }
     case 'vrf':
       return { json: { table: info.table }, text: `table ${info.table} ` };
     default:

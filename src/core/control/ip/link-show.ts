@@ -74,7 +74,9 @@ function putAddress(out: Entry, link: LinkInfo): void {
   out.put('link_type', link.linkType, `\n    link/${link.linkType} `);
   if (link.address === '') return;
   out.put('address', link.address, link.address);
-  out.put('broadcast', link.broadcast, ` brd ${link.broadcast}`);
+  const peer = link.flags.includes('POINTOPOINT');
+  if (peer) out.set('link_pointtopoint', true);
+  out.put('broadcast', link.broadcast, ` ${peer ? 'peer' : 'brd'} ${link.broadcast}`);
 }
 
 function briefEntry(out: Entry, link: LinkInfo, ofAddr: boolean): Entry {

@@ -1,4 +1,5 @@
 /** Words of the kinds of `control/kinds`: `ip link add … type KIND` and `ip link set DEV type KIND`. */
+import { formatIpv4 } from '../../util/address.ts';
 import type { VrfOptions } from '../kinds/vrf.ts';
 import type { LinkAdd } from '../link-add.ts';
 import type { LinkSet } from '../link-set.ts';
@@ -23,6 +24,8 @@ export function otherKind(kind: string, words: Words): LinkAdd | null {
       return withoutOptions(kind, words);
     case 'ipvlan':
       return { kind, ipvlan: ipvlanOptions(words) };
+    case 'venet':
+      return { kind, venet: { addresses: venetAddresses(words) } };
     case 'vrf':
       return vrfOptions(words);
     default:
@@ -37,6 +40,17 @@ function withoutOptions(kind: LinkAdd['kind'], words: Words): LinkAdd {
     `Garbage instead of arguments "${words.peek} ...". Try "ip link help".`,
     EXIT_USAGE,
   );
+}
+
+/** `addr A`, once for each. */
+function venetAddresses(words: Words): readonly string[] {
+  const addresses: string[] = [];
+  while (!words.empty) {
+    const word = words.next();
+    if (word !== 'addr') throw new CommandError(`venet: unknown option "${word}"?`, EXIT_PARSE);
+    addresses.push(formatIpv4(words.address()));
+  }
+  return addresses;
 }
 
 /** `table N` (iproute2 `ip/iplink_vrf.c`). */

@@ -14,21 +14,23 @@ import {
 import type { KindAdd } from './kind.ts';
 import { kernelError } from './kind.ts';
 import { changeNetkit, type NetkitInfo, type NetkitOptions, netkitInfo } from './netkit.ts';
+import { addVenet, type VenetInfo, type VenetOptions, venetInfo } from './venet.ts';
 import { addVrf, type VrfInfo, type VrfOptions, vrfInfo } from './vrf.ts';
 
 /** Kinds that `addKind` makes. */
-export type OtherKind = 'ifb' | 'ipvlan' | 'netkit' | 'vrf';
+export type OtherKind = 'ifb' | 'ipvlan' | 'netkit' | 'vrf' | 'venet';
 
 /** What each kind takes, under its own name. */
 export interface KindOptions {
   readonly ipvlan?: IpvlanOptions;
   readonly netkit?: NetkitOptions;
+  readonly venet?: VenetOptions;
   /** For life. */
   readonly vrf?: VrfOptions;
 }
 
 /** What `ip -d link show` tells of a kind. */
-export type KindInfo = IpvlanInfo | NetkitInfo | VrfInfo;
+export type KindInfo = IpvlanInfo | NetkitInfo | VrfInfo | VenetInfo;
 
 /** Makes a device; pairs are made by `link-add.ts`. */
 export function addKind(add: KindAdd): NetDevice | number {
@@ -39,6 +41,8 @@ export function addKind(add: KindAdd): NetDevice | number {
       return addIpvlan(add);
     case 'vrf':
       return addVrf(add);
+    case 'venet':
+      return addVenet(add);
     default:
       return -EOPNOTSUPP;
   }
@@ -47,6 +51,7 @@ export function addKind(add: KindAdd): NetDevice | number {
 /** `ip link set DEV type KIND …`. Throws. */
 export function changeKind(dev: NetDevice, options: KindOptions): void {
   const { ipvlan, netkit, vrf } = options;
+  if (options.venet !== undefined) kernelError(EOPNOTSUPP);
   if (vrf !== undefined) kernelError(EOPNOTSUPP);
   if (ipvlan !== undefined) changeIpvlan(ofKind(dev, 'ipvlan'), ipvlan);
   if (netkit !== undefined) changeNetkit(ofKind(dev, 'netkit'), netkit);
@@ -60,12 +65,12 @@ function ofKind(dev: NetDevice, kind: string): NetDevice {
 
 /** Null of a kind without options. */
 export function kindInfo(dev: NetDevice): KindInfo | null {
-  return netkitInfo(dev) ?? ipvlanInfo(dev) ?? vrfInfo(dev);
+  return netkitInfo(dev) ?? ipvlanInfo(dev) ?? vrfInfo(dev) ?? venetInfo(dev);
 }
 
 /** `options` without what belongs to single kinds: what every device has. */
 export function withoutKinds<T extends KindOptions>(options: T): Omit<T, keyof KindOptions> {
-  const { netkit: _netkit, ipvlan: _ipvlan, vrf: _vrf, ...rest } = options;
+  const { netkit: _netkit, ipvlan: _ipvlan, vrf: _vrf, venet: _venet, ...rest } = options;
   return rest;
 }
 
