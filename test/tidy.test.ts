@@ -25,7 +25,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'core/netfilter': BASE,
   'core/network': NETWORK,
   'core/transport': TRANSPORT,
-  'core/tunnel': [...DEVICE, 'core/network', 'core/transport'],
+  'core/tunnel': [...DEVICE, 'core/device', 'core/network', 'core/transport'],
   'core/socket': [...BASE, 'core/transport'],
   'core/control': [
     ...TRANSPORT,

@@ -32,6 +32,7 @@ import { PingState } from './transport/ping/state.ts';
 import { RawState } from './transport/raw/state.ts';
 import { TcpState } from './transport/tcp/state.ts';
 import { UdpState } from './transport/udp/state.ts';
+import type { TunnelTable } from './tunnel/table.ts';
 
 export class NetNs {
   readonly kernel: Kernel;
@@ -59,6 +60,9 @@ export class NetNs {
 
   /** Layer-3 masters (vrf) here; 0: none, and no table but those of all. */
   l3mdevs = 0;
+
+  /** Tunnels whose outer packets pass here; null: there never was one. */
+  tunnels: TunnelTable | null = null;
 
   /** IPv4 neighbours (ARP). */
   readonly arp: NeighbourTable;
@@ -172,6 +176,7 @@ export class NetNs {
     this.udpMade?.destroy();
     this.pingMade?.destroy();
     this.rawMade?.destroy();
+    this.tunnels?.destroy();
     destroyDevices(this);
     this.arp.destroy();
     this.ipv4.destroy();

@@ -130,7 +130,11 @@ const NO_PEER: LinkPeer = { ifindex: 0, name: 'NONE', netns: null, netnsId: null
 function peerOf(dev: NetDevice): LinkPeer | null {
   if (dev.ops.iflink === undefined) return null;
   const other = dev.ops.iflink(dev);
-  if (other === null) return NO_PEER;
+  if (other === null) {
+    const net = dev.ops.linkNet?.(dev) ?? dev.net;
+    if (net === dev.net) return NO_PEER;
+    return { ...NO_PEER, netns: net.name, netnsId: dev.net.nsids.alloc(net) };
+  }
   if (other === dev) return null;
   const same = other.net === dev.net;
   return {

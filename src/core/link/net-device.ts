@@ -58,6 +58,8 @@ export interface DeviceOps {
   /** A device joins this one, or leaves it: `ip link set DEV master M` (`ndo_add_slave`). 0 or `-errno`. */
   readonly addSlave?: (master: NetDevice, dev: NetDevice) => number;
   readonly delSlave?: (master: NetDevice, dev: NetDevice) => number;
+  /** The namespace of what `iflink` names, where that is not told by itself (`get_link_net`). */
+  readonly linkNet?: (dev: NetDevice) => NetNs;
   /** The ends of a tunnel, which are its link-layer addresses. */
   readonly tunnelEnds?: (dev: NetDevice) => { readonly local: number; readonly remote: number };
   /** It is a layer-3 master, with this routing table (`l3mdev_fib_table`). */

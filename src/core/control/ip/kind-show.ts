@@ -1,6 +1,7 @@
 /** What `ip -d link show` prints of a kind (iproute2 `ip/iplink_*.c`: `print_opt`). */
 import type { KindInfo } from '../kinds/index.ts';
 import type { Json } from './entry.ts';
+import { tunnelShow } from './tunnel-words.ts';
 
 /** `info_data` and its text. */
 export interface KindText {
@@ -31,6 +32,11 @@ export function kindShow(info: KindInfo): KindText {
       const given = info.addresses.map((a) => `addr ${a} `).join('');
       return { json: { role, addresses: info.addresses }, text: `${role} ${given}` };
     }
+    case 'ipip':
+    case 'sit':
+    case 'gre':
+    case 'gretap':
+      return tunnelShow(info);
     case 'vrf':
       return { json: { table: info.table }, text: `table ${info.table} ` };
     default:

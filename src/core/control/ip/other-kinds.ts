@@ -7,6 +7,7 @@ import { tableNumber } from '../names.ts';
 import type { IpContext } from './ip.ts';
 import { ipvlanOptions } from './ipvlan-words.ts';
 import { netkitOptions, netkitPolicy } from './netkit-words.ts';
+import { tunnelOptions } from './tunnel-words.ts';
 import {
   abbreviates,
   CommandError,
@@ -26,6 +27,11 @@ export function otherKind(kind: string, words: Words): LinkAdd | null {
       return { kind, ipvlan: ipvlanOptions(words) };
     case 'venet':
       return { kind, venet: { addresses: venetAddresses(words) } };
+    case 'ipip':
+    case 'sit':
+    case 'gre':
+    case 'gretap':
+      return { kind, tunnel: tunnelOptions(kind, words) };
     case 'vrf':
       return vrfOptions(words);
     default:
@@ -73,6 +79,11 @@ export function kindChanges(_ctx: IpContext, kind: string, words: Words): LinkSe
   switch (kind) {
     case 'ipvlan':
       return { ipvlan: ipvlanOptions(words) };
+    case 'ipip':
+    case 'sit':
+    case 'gre':
+    case 'gretap':
+      return { tunnel: tunnelOptions(kind, words) };
     case 'netkit': {
       const netkit = netkitOptions(words);
       if (words.empty) return { netkit };

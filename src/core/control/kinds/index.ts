@@ -3,6 +3,7 @@ import { ifbAdd } from '../../device/ifb.ts';
 import { vrfRefusal, vrfTableOf } from '../../device/vrf.ts';
 import { EOPNOTSUPP } from '../../errno.ts';
 import type { NetDevice } from '../../link/net-device.ts';
+import type { TunnelKind } from '../../tunnel/table.ts';
 import type { Namespace } from '../namespace.ts';
 import {
   addIpvlan,
@@ -14,23 +15,32 @@ import {
 import type { KindAdd } from './kind.ts';
 import { kernelError } from './kind.ts';
 import { changeNetkit, type NetkitInfo, type NetkitOptions, netkitInfo } from './netkit.ts';
+import {
+  addTunnel,
+  changeTunnel,
+  type TunnelInfo,
+  type TunnelOptions,
+  tunnelInfo,
+} from './tunnel.ts';
 import { addVenet, type VenetInfo, type VenetOptions, venetInfo } from './venet.ts';
 import { addVrf, type VrfInfo, type VrfOptions, vrfInfo } from './vrf.ts';
 
 /** Kinds that `addKind` makes. */
-export type OtherKind = 'ifb' | 'ipvlan' | 'netkit' | 'vrf' | 'venet';
+export type OtherKind = 'ifb' | 'ipvlan' | 'netkit' | 'vrf' | 'venet' | TunnelKind;
 
 /** What each kind takes, under its own name. */
 export interface KindOptions {
   readonly ipvlan?: IpvlanOptions;
   readonly netkit?: NetkitOptions;
+  /** ipip, sit, gre, gretap */
+  readonly tunnel?: TunnelOptions;
   readonly venet?: VenetOptions;
   /** For life. */
   readonly vrf?: VrfOptions;
 }
 
 /** What `ip -d link show` tells of a kind. */
-export type KindInfo = IpvlanInfo | NetkitInfo | VrfInfo | VenetInfo;
+export type KindInfo = IpvlanInfo | NetkitInfo | VrfInfo | VenetInfo | TunnelInfo;
 
 /** Makes a device; pairs are made by `link-add.ts`. */
 export function addKind(add: KindAdd): NetDevice | number {
@@ -43,6 +53,11 @@ export function addKind(add: KindAdd): NetDevice | number {
       return addVrf(add);
     case 'venet':
       return addVenet(add);
+    case 'ipip':
+    case 'sit':
+    case 'gre':
+    case 'gretap':
+      return addTunnel(add, add.spec.kind);
     default:
       return -EOPNOTSUPP;
   }
@@ -54,6 +69,7 @@ export function changeKind(dev: NetDevice, options: KindOptions): void {
   if (options.venet !== undefined) kernelError(EOPNOTSUPP);
   if (vrf !== undefined) kernelError(EOPNOTSUPP);
   if (ipvlan !== undefined) changeIpvlan(ofKind(dev, 'ipvlan'), ipvlan);
+  if (options.tunnel !== undefined) changeTunnel(dev, options.tunnel);
   if (netkit !== undefined) changeNetkit(ofKind(dev, 'netkit'), netkit);
 }
 
@@ -65,12 +81,19 @@ function ofKind(dev: NetDevice, kind: string): NetDevice {
 
 /** Null of a kind without options. */
 export function kindInfo(dev: NetDevice): KindInfo | null {
-  return netkitInfo(dev) ?? ipvlanInfo(dev) ?? vrfInfo(dev) ?? venetInfo(dev);
+  return netkitInfo(dev) ?? ipvlanInfo(dev) ?? vrfInfo(dev) ?? venetInfo(dev) ?? tunnelInfo(dev);
 }
 
 /** `options` without what belongs to single kinds: what every device has. */
 export function withoutKinds<T extends KindOptions>(options: T): Omit<T, keyof KindOptions> {
-  const { netkit: _netkit, ipvlan: _ipvlan, vrf: _vrf, venet: _venet, ...rest } = options;
+  const {
+    netkit: _netkit,
+    ipvlan: _ipvlan,
+    vrf: _vrf,
+    venet: _venet,
+    tunnel: _tunnel,
+    ...rest
+  } = options;
   return rest;
 }
 

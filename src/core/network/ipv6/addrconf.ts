@@ -13,7 +13,7 @@ import {
   isLoopback6,
   isMulticast6,
 } from '../../util/ip6-addr.ts';
-import { ARPHRD_ETHER } from '../../wire/arp.ts';
+import { ARPHRD_ETHER, ARPHRD_IPGRE, ARPHRD_SIT } from '../../wire/arp.ts';
 import { IPV6_MIN_MTU } from '../../wire/ipv6.ts';
 import { fib6SyncCarrier, fib6SyncDown } from '../route6/change.ts';
 import {
@@ -265,6 +265,27 @@ function addLinkLocal(ipv6: Ipv6Device): void {
   addAddress(ipv6, { addr, prefixLen: 64, flags: optimistic ? IFA_F_OPTIMISTIC : 0 });
 }
 
+/** From the IPv4 address of its near end (RFC 4213 §3.7; RFC 5214 §6.1 for GRE); null: it has none. */
+function tunnelLinkLocal(dev: NetDevice): Ip6Addr | null {
+  const local = dev.ops.tunnelEnds?.(dev).local ?? 0;
+  if (local === 0) return null;
+  const isatap = isPrivate(local) ? 0x5efe : 0x02005efe;
+  return new Ip6Addr(0xfe800000 | 0, 0, dev.type === ARPHRD_SIT ? 0 : isatap, local);
+}
+
+/** Addresses that are not unique (`__ipv6_isatap_ifid`). */
+function isPrivate(addr: number): boolean {
+  const [a, b] = [addr >>> 24, (addr >>> 16) & 255];
+  return (
+    a === 0 ||
+    a === 10 ||
+    a === 127 ||
+    (a === 172 && b >= 16 && b < 32) ||
+    (a === 192 && b === 168) ||
+    (a === 169 && b === 254)
+  );
+}
+
 /** fe80:: with an EUI-64 interface identifier (RFC 4291 appendix A), or a random one (RFC 7217). */
 function linkLocalAddr(ipv6: Ipv6Device): Ip6Addr | null {
   const { dev, conf } = ipv6;
@@ -272,7 +293,9 @@ function linkLocalAddr(ipv6: Ipv6Device): Ip6Addr | null {
     const random = dev.net.kernel.random(`ipv6-stable:${dev.net.id}:${dev.name}`);
     return new Ip6Addr(0xfe800000 | 0, 0, random.i32(), random.i32());
   }
-  if (conf.addrGenMode !== IN6_ADDR_GEN_MODE_EUI64 || dev.type !== ARPHRD_ETHER) return null;
+  if (conf.addrGenMode !== IN6_ADDR_GEN_MODE_EUI64) return null;
+  if (dev.type === ARPHRD_SIT || dev.type === ARPHRD_IPGRE) return tunnelLinkLocal(dev);
+  if (dev.type !== ARPHRD_ETHER) return null;
   const high = Math.floor(dev.mac / 2 ** 24);
   const low = dev.mac % 2 ** 24;
   // Several devices have this MAC: their number stands in the middle, where ff:fe would.
