@@ -33,6 +33,8 @@ import { RawState } from './transport/raw/state.ts';
 import { TcpState } from './transport/tcp/state.ts';
 import { UdpState } from './transport/udp/state.ts';
 import type { TunnelTable } from './tunnel/table.ts';
+import { vxlanDestroy } from './tunnel/vxlan.ts';
+import type { VxlanTable } from './tunnel/vxlan-state.ts';
 
 export class NetNs {
   readonly kernel: Kernel;
@@ -63,6 +65,9 @@ export class NetNs {
 
   /** Tunnels whose outer packets pass here; null: there never was one. */
   tunnels: TunnelTable | null = null;
+
+  /** VXLANs whose outer packets pass here; null: there never was one. */
+  vxlans: VxlanTable | null = null;
 
   /** IPv4 neighbours (ARP). */
   readonly arp: NeighbourTable;
@@ -177,6 +182,7 @@ export class NetNs {
     this.pingMade?.destroy();
     this.rawMade?.destroy();
     this.tunnels?.destroy();
+    vxlanDestroy(this);
     destroyDevices(this);
     this.arp.destroy();
     this.ipv4.destroy();

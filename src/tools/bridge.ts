@@ -13,6 +13,7 @@ import {
   Words,
 } from '../core/control/ip/words.ts';
 import { parseMac } from '../core/index.ts';
+import { bridgeVxlan, vxlanEntries } from './bridge-vxlan.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -176,6 +177,7 @@ function stateWord(words: Words): BridgePortInfo['state'] {
 
 function fdb(ctx: ToolContext, words: Words, options: PrintOptions): string {
   if (words.empty) return showFdb(ctx, words, options);
+  if (bridgeVxlan(ctx.ns, words)) return '';
   const word = words.next();
   if (abbreviates(word, 'add')) return modifyFdb(ctx, words, 'add');
   if (abbreviates(word, 'append')) throw notImplemented('bridge fdb append', 'use add');
@@ -256,6 +258,7 @@ function showFdb(ctx: ToolContext, words: Words, options: PrintOptions): string 
     .filter((f) => dev === undefined || f.dev === dev)
     .filter((f) => br === undefined || f.master === br || f.dev === br)
     .map((f) => fdbEntry(f, options, dev !== undefined));
+  if (br === undefined) entries.push(...vxlanEntries(ctx.ns, dev));
   return printList(entries, options);
 }
 

@@ -97,6 +97,7 @@ const KINDS: Readonly<Record<string, () => Case>> = {
   sit: () => tunnelCase('sit'),
   gre: () => tunnelCase('gre'),
   gretap: () => tunnelCase('gretap'),
+  vxlan: () => tunnelCase('vxlan'),
   vrf: () => {
     const w = world();
     w.ns.link.add({ kind: 'vrf', name: 'd', vrf: { table: 10 } });
@@ -178,7 +179,7 @@ function ipvlanCase(mode: 'l2' | 'l3' | 'l3s'): Case {
 }
 
 /** Over a wire between underlays of their own, which the devices leave behind when they move. */
-function tunnelCase(kind: 'ipip' | 'sit' | 'gre' | 'gretap'): Case {
+function tunnelCase(kind: 'ipip' | 'sit' | 'gre' | 'gretap' | 'vxlan'): Case {
   const w = world();
   const [near, away] = [w.kernel.netns.add('under1'), w.kernel.netns.add('under2')];
   const [a, b] = ['192.0.2.1', '192.0.2.2'];
@@ -186,8 +187,10 @@ function tunnelCase(kind: 'ipip' | 'sit' | 'gre' | 'gretap'): Case {
     { netns: near, name: 'u', address: `${a}/24`, up: true },
     { netns: away, name: 'u', address: `${b}/24`, up: true },
   );
-  near.link.add({ kind, name: 'd', tunnel: { local: a, remote: b } });
-  away.link.add({ kind, name: 'far', tunnel: { local: b, remote: a } });
+  const options = (local: string, remote: string): object =>
+    kind === 'vxlan' ? { vxlan: { id: 5, local, remote } } : { tunnel: { local, remote } };
+  near.link.add({ kind, name: 'd', ...options(a, b) });
+  away.link.add({ kind, name: 'far', ...options(b, a) });
   near.link.set('d', { netns: w.ns });
   away.link.set('far', { netns: w.far, up: true });
   w.ns.net.kernel.run();
@@ -264,7 +267,7 @@ each('counts what it sends; down, it sends nothing and says so', (c) => {
   let len = 28 + dev.hardHeaderLen - (dev === ns.net.loopback ? 14 : 0);
   if (dev.ops.kind === 'sit') len += 20;
   // LINUX: what it sends it counts without the Ethernet header (`iptunnel_xmit`).
-  if (dev.ops.kind === 'gretap') len -= 14;
+  if (dev.ops.kind === 'gretap' || dev.ops.kind === 'vxlan') len -= 14;
   const read = dev.stats.txPackets;
   // A tun device counts when the host reads.
   if (dev.ops.kind !== 'tun') assert.deepEqual([read, dev.stats.txBytes], [1, len]);

@@ -2,6 +2,7 @@
 import type { KindInfo } from '../kinds/index.ts';
 import type { Json } from './entry.ts';
 import { tunnelShow } from './tunnel-words.ts';
+import { vxlanShow } from './vxlan-words.ts';
 
 /** `info_data` and its text. */
 export interface KindText {
@@ -37,6 +38,8 @@ export function kindShow(info: KindInfo): KindText {
     case 'gre':
     case 'gretap':
       return tunnelShow(info);
+    case 'vxlan':
+      return vxlanShow(info);
     case 'vrf':
       return { json: { table: info.table }, text: `table ${info.table} ` };
     default:

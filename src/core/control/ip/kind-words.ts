@@ -34,7 +34,6 @@ const OTHER_KINDS: readonly string[] = [
   'vcan',
   'vti',
   'vxcan',
-  'vxlan',
   'wireguard',
   'xfrm',
 ];

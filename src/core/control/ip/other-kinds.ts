@@ -8,6 +8,7 @@ import type { IpContext } from './ip.ts';
 import { ipvlanOptions } from './ipvlan-words.ts';
 import { netkitOptions, netkitPolicy } from './netkit-words.ts';
 import { tunnelOptions } from './tunnel-words.ts';
+import { vxlanOptions } from './vxlan-words.ts';
 import {
   abbreviates,
   CommandError,
@@ -32,6 +33,10 @@ export function otherKind(kind: string, words: Words): LinkAdd | null {
     case 'gre':
     case 'gretap':
       return { kind, tunnel: tunnelOptions(kind, words) };
+    case 'vxlan': {
+      const vxlan = vxlanOptions(words);
+      return vxlan === undefined ? { kind } : { kind, vxlan };
+    }
     case 'vrf':
       return vrfOptions(words);
     default:

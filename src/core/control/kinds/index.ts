@@ -24,14 +24,16 @@ import {
 } from './tunnel.ts';
 import { addVenet, type VenetInfo, type VenetOptions, venetInfo } from './venet.ts';
 import { addVrf, type VrfInfo, type VrfOptions, vrfInfo } from './vrf.ts';
+import { addVxlan, type VxlanInfo, type VxlanOptions, vxlanInfo } from './vxlan.ts';
 
 /** Kinds that `addKind` makes. */
-export type OtherKind = 'ifb' | 'ipvlan' | 'netkit' | 'vrf' | 'venet' | TunnelKind;
+export type OtherKind = 'ifb' | 'ipvlan' | 'netkit' | 'vrf' | 'venet' | TunnelKind | 'vxlan';
 
 /** What each kind takes, under its own name. */
 export interface KindOptions {
   readonly ipvlan?: IpvlanOptions;
   readonly netkit?: NetkitOptions;
+  readonly vxlan?: VxlanOptions;
   /** ipip, sit, gre, gretap */
   readonly tunnel?: TunnelOptions;
   readonly venet?: VenetOptions;
@@ -40,7 +42,7 @@ export interface KindOptions {
 }
 
 /** What `ip -d link show` tells of a kind. */
-export type KindInfo = IpvlanInfo | NetkitInfo | VrfInfo | VenetInfo | TunnelInfo;
+export type KindInfo = IpvlanInfo | NetkitInfo | VrfInfo | VenetInfo | TunnelInfo | VxlanInfo;
 
 /** Makes a device; pairs are made by `link-add.ts`. */
 export function addKind(add: KindAdd): NetDevice | number {
@@ -58,6 +60,8 @@ export function addKind(add: KindAdd): NetDevice | number {
     case 'gre':
     case 'gretap':
       return addTunnel(add, add.spec.kind);
+    case 'vxlan':
+      return addVxlan(add);
     default:
       return -EOPNOTSUPP;
   }
@@ -67,6 +71,7 @@ export function addKind(add: KindAdd): NetDevice | number {
 export function changeKind(dev: NetDevice, options: KindOptions): void {
   const { ipvlan, netkit, vrf } = options;
   if (options.venet !== undefined) kernelError(EOPNOTSUPP);
+  if (options.vxlan !== undefined) kernelError(EOPNOTSUPP);
   if (vrf !== undefined) kernelError(EOPNOTSUPP);
   if (ipvlan !== undefined) changeIpvlan(ofKind(dev, 'ipvlan'), ipvlan);
   if (options.tunnel !== undefined) changeTunnel(dev, options.tunnel);
@@ -81,7 +86,14 @@ function ofKind(dev: NetDevice, kind: string): NetDevice {
 
 /** Null of a kind without options. */
 export function kindInfo(dev: NetDevice): KindInfo | null {
-  return netkitInfo(dev) ?? ipvlanInfo(dev) ?? vrfInfo(dev) ?? venetInfo(dev) ?? tunnelInfo(dev);
+  return (
+    netkitInfo(dev) ??
+    ipvlanInfo(dev) ??
+    vrfInfo(dev) ??
+    venetInfo(dev) ??
+    tunnelInfo(dev) ??
+    vxlanInfo(dev)
+  );
 }
 
 /** `options` without what belongs to single kinds: what every device has. */
@@ -92,6 +104,7 @@ export function withoutKinds<T extends KindOptions>(options: T): Omit<T, keyof K
     vrf: _vrf,
     venet: _venet,
     tunnel: _tunnel,
+    vxlan: _vxlan,
     ...rest
   } = options;
   return rest;
