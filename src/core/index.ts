@@ -15,7 +15,8 @@ export {
   type Runner,
   type VethEnd,
 } from './control/kernel.ts';
-export type { KindInfo, KindOptions, OtherKind } from './control/kinds/index.ts';
+export type { BondInfo, BondOptions, BondSlaveInfo } from './control/kinds/bond.ts';
+export type { KindInfo, KindOptions, OtherKind, SlaveInfo } from './control/kinds/index.ts';
 export type { IpvlanInfo, IpvlanOptions } from './control/kinds/ipvlan.ts';
 export type { NetkitInfo, NetkitOptions } from './control/kinds/netkit.ts';
 export type { TunnelInfo, TunnelOptions } from './control/kinds/tunnel.ts';

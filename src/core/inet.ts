@@ -1,4 +1,5 @@
 /** Fills the switchboard: the one place that knows which function serves which protocol. */
+import { bondEvent } from './device/bond.ts';
 import { bridgeEvent } from './device/bridge.ts';
 import { ipvlanEvent } from './device/ipvlan.ts';
 import { macvlanEvent } from './device/macvlan.ts';
@@ -58,6 +59,7 @@ export function makeProtocols(): Protocols {
       macvlanEvent,
       ipvlanEvent,
       vrfEvent,
+      bondEvent,
       venetEvent,
     ],
   };

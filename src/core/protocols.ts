@@ -58,6 +58,7 @@ export type NetdevEvent =
   | 'changeAddr'
   | 'changeName'
   | 'changeUpper'
+  | 'notifyPeers'
   | 'unregister';
 
 /** Told of device events (Linux `netdev_chain`). */

@@ -2,7 +2,7 @@
  * What the listings of the control calls give: plain objects with Linux's words, addresses as text.
  * They are snapshots; nothing in them changes when the namespace does.
  */
-import type { KindInfo } from './kinds/index.ts';
+import type { KindInfo, SlaveInfo } from './kinds/index.ts';
 import type { RouteType } from './names.ts';
 
 /** The other end of a device: a veth peer, a device below. */
@@ -72,6 +72,8 @@ export interface LinkInfo {
   readonly macvlan: MacvlanInfo | null;
   /** What other kinds have of their own; null of kinds that have nothing. */
   readonly options: KindInfo | null;
+  /** What it is to its bond or vrf; null of a device that has none. */
+  readonly slave: SlaveInfo | null;
 }
 
 export interface VlanInfo {

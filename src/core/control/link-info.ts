@@ -27,7 +27,7 @@ import {
 } from '../wire/arp.ts';
 import { ETH_P_8021Q } from '../wire/ethernet.ts';
 import type { LinkCounters, LinkInfo, LinkPeer, MacvlanInfo, VlanInfo } from './info.ts';
-import { kindInfo } from './kinds/index.ts';
+import { kindInfo, slaveInfo } from './kinds/index.ts';
 
 /** Linux `ll_type_n2a` */
 const LINK_TYPES: ReadonlyMap<number, LinkInfo['linkType']> = new Map([
@@ -82,6 +82,7 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     vlan: vlanInfo(dev),
     macvlan: macvlanInfo(dev),
     options: kindInfo(dev),
+    slave: slaveInfo(dev),
   };
 }
 

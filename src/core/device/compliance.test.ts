@@ -98,6 +98,8 @@ const KINDS: Readonly<Record<string, () => Case>> = {
   gre: () => tunnelCase('gre'),
   gretap: () => tunnelCase('gretap'),
   vxlan: () => tunnelCase('vxlan'),
+  bond: () => bondCase('active-backup'),
+  'bond xor': () => bondCase('balance-xor'),
   vrf: () => {
     const w = world();
     w.ns.link.add({ kind: 'vrf', name: 'd', vrf: { table: 10 } });
@@ -176,6 +178,18 @@ function ipvlanCase(mode: 'l2' | 'l3' | 'l3s'): Case {
   const dst = 0x0a020002;
   const life = { cut: cutter(w.far), movable: true, deletable: true };
   return { ...w, ...ends(w), dst, listen, byIp: mode === 'l3s', ...life };
+}
+
+function bondCase(mode: 'active-backup' | 'balance-xor'): Case {
+  const w = world();
+  wire(w.kernel, w.ns, 'port', w.far);
+  w.ns.link.add({ kind: 'bond', name: 'd', bond: { mode, miimon: 100 } });
+  w.ns.link.set('port', { master: 'd' });
+  const cut = (on: boolean): void => {
+    w.far.link.set('far', { up: on });
+    w.clock.runFor(w.kernel.core, 200_000);
+  };
+  return { ...w, ...ends(w), cut, movable: false, deletable: true };
 }
 
 /** Over a wire between underlays of their own, which the devices leave behind when they move. */

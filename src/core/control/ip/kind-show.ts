@@ -1,5 +1,6 @@
 /** What `ip -d link show` prints of a kind (iproute2 `ip/iplink_*.c`: `print_opt`). */
-import type { KindInfo } from '../kinds/index.ts';
+import type { KindInfo, SlaveInfo } from '../kinds/index.ts';
+import { bondShow, bondSlaveShow } from './bond-words.ts';
 import type { Json } from './entry.ts';
 import { tunnelShow } from './tunnel-words.ts';
 import { vxlanShow } from './vxlan-words.ts';
@@ -40,9 +41,17 @@ export function kindShow(info: KindInfo): KindText {
       return tunnelShow(info);
     case 'vxlan':
       return vxlanShow(info);
+    case 'bond':
+      return bondShow(info);
     case 'vrf':
       return { json: { table: info.table }, text: `table ${info.table} ` };
     default:
       return NO_DATA;
   }
+}
+
+/** `info_slave_data` of a device with a master, and its text. */
+export function slaveShow(info: SlaveInfo): KindText {
+  if (info.kind === 'bond') return bondSlaveShow(info);
+  return { json: { table: info.table }, text: `table ${info.table} ` };
 }

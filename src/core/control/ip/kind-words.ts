@@ -19,7 +19,6 @@ import {
 /** Kinds that Linux has and this stack has not. */
 const OTHER_KINDS: readonly string[] = [
   'bareudp',
-  'bond',
   'erspan',
   'geneve',
   'gtp',

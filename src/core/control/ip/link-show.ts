@@ -1,7 +1,8 @@
 /** `ip link show` and the device part of `ip addr show` (iproute2 `ip/ipaddress.c`). */
 import type { LinkCounters, LinkInfo } from '../info.ts';
+import type { SlaveInfo } from '../kinds/index.ts';
 import { Entry, type Json, type PrintOptions } from './entry.ts';
-import { kindShow, NO_DATA } from './kind-show.ts';
+import { kindShow, NO_DATA, slaveShow } from './kind-show.ts';
 
 /** Text of `name@link`. */
 export function linkName(link: LinkInfo): string {
@@ -98,9 +99,23 @@ function putDetails(out: Entry, link: LinkInfo): void {
     out.set('linkinfo', { info_kind: link.kind, ...(json === null ? {} : { info_data: json }) });
     out.add(`\n    ${link.kind} ${text}`);
   }
+  if (link.slave !== null) putSlave(out, link, link.slave);
   out.put('num_tx_queues', 1, 'numtxqueues 1 ');
   out.put('num_rx_queues', 1, 'numrxqueues 1 ');
   out.put('gso_max_size', link.gsoMaxSize, `gso_max_size ${link.gsoMaxSize} `);
+}
+
+function putSlave(out: Entry, link: LinkInfo, slave: SlaveInfo): void {
+  const { json, text } = slaveShow(slave);
+  const own = link.kind === '' ? {} : { info_kind: link.kind };
+  const { json: data } = link.kind === '' ? { json: null } : kindData(link);
+  out.set('linkinfo', {
+    ...own,
+    ...(data === null ? {} : { info_data: data }),
+    info_slave_kind: slave.kind,
+    info_slave_data: json,
+  });
+  out.add(`\n    ${slave.kind}_slave ${text}`);
 }
 
 /** What `iplink_vlan.c` and `iplink_macvlan.c` print. */

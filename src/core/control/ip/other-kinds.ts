@@ -4,6 +4,7 @@ import type { VrfOptions } from '../kinds/vrf.ts';
 import type { LinkAdd } from '../link-add.ts';
 import type { LinkSet } from '../link-set.ts';
 import { tableNumber } from '../names.ts';
+import { bondOptions } from './bond-words.ts';
 import type { IpContext } from './ip.ts';
 import { ipvlanOptions } from './ipvlan-words.ts';
 import { netkitOptions, netkitPolicy } from './netkit-words.ts';
@@ -37,6 +38,8 @@ export function otherKind(kind: string, words: Words): LinkAdd | null {
       const vxlan = vxlanOptions(words);
       return vxlan === undefined ? { kind } : { kind, vxlan };
     }
+    case 'bond':
+      return { kind, bond: bondOptions(words) };
     case 'vrf':
       return vrfOptions(words);
     default:
@@ -89,6 +92,8 @@ export function kindChanges(_ctx: IpContext, kind: string, words: Words): LinkSe
     case 'gre':
     case 'gretap':
       return { tunnel: tunnelOptions(kind, words) };
+    case 'bond':
+      return { bond: bondOptions(words) };
     case 'netkit': {
       const netkit = netkitOptions(words);
       if (words.empty) return { netkit };

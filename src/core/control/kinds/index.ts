@@ -6,6 +6,16 @@ import type { NetDevice } from '../../link/net-device.ts';
 import type { TunnelKind } from '../../tunnel/table.ts';
 import type { Namespace } from '../namespace.ts';
 import {
+  addBond,
+  type BondInfo,
+  type BondOptions,
+  type BondSlaveInfo,
+  bondInfo,
+  bondSentence,
+  bondSlaveInfo,
+  changeBond,
+} from './bond.ts';
+import {
   addIpvlan,
   changeIpvlan,
   type IpvlanInfo,
@@ -27,12 +37,21 @@ import { addVrf, type VrfInfo, type VrfOptions, vrfInfo } from './vrf.ts';
 import { addVxlan, type VxlanInfo, type VxlanOptions, vxlanInfo } from './vxlan.ts';
 
 /** Kinds that `addKind` makes. */
-export type OtherKind = 'ifb' | 'ipvlan' | 'netkit' | 'vrf' | 'venet' | TunnelKind | 'vxlan';
+export type OtherKind =
+  | 'ifb'
+  | 'ipvlan'
+  | 'netkit'
+  | 'vrf'
+  | 'venet'
+  | TunnelKind
+  | 'vxlan'
+  | 'bond';
 
 /** What each kind takes, under its own name. */
 export interface KindOptions {
   readonly ipvlan?: IpvlanOptions;
   readonly netkit?: NetkitOptions;
+  readonly bond?: BondOptions;
   readonly vxlan?: VxlanOptions;
   /** ipip, sit, gre, gretap */
   readonly tunnel?: TunnelOptions;
@@ -42,7 +61,14 @@ export interface KindOptions {
 }
 
 /** What `ip -d link show` tells of a kind. */
-export type KindInfo = IpvlanInfo | NetkitInfo | VrfInfo | VenetInfo | TunnelInfo | VxlanInfo;
+export type KindInfo =
+  | IpvlanInfo
+  | NetkitInfo
+  | VrfInfo
+  | VenetInfo
+  | TunnelInfo
+  | VxlanInfo
+  | BondInfo;
 
 /** Makes a device; pairs are made by `link-add.ts`. */
 export function addKind(add: KindAdd): NetDevice | number {
@@ -62,6 +88,8 @@ export function addKind(add: KindAdd): NetDevice | number {
       return addTunnel(add, add.spec.kind);
     case 'vxlan':
       return addVxlan(add);
+    case 'bond':
+      return addBond(add);
     default:
       return -EOPNOTSUPP;
   }
@@ -75,6 +103,7 @@ export function changeKind(dev: NetDevice, options: KindOptions): void {
   if (vrf !== undefined) kernelError(EOPNOTSUPP);
   if (ipvlan !== undefined) changeIpvlan(ofKind(dev, 'ipvlan'), ipvlan);
   if (options.tunnel !== undefined) changeTunnel(dev, options.tunnel);
+  if (options.bond !== undefined) changeBond(ofKind(dev, 'bond'), options.bond);
   if (netkit !== undefined) changeNetkit(ofKind(dev, 'netkit'), netkit);
 }
 
@@ -92,7 +121,8 @@ export function kindInfo(dev: NetDevice): KindInfo | null {
     vrfInfo(dev) ??
     venetInfo(dev) ??
     tunnelInfo(dev) ??
-    vxlanInfo(dev)
+    vxlanInfo(dev) ??
+    bondInfo(dev)
   );
 }
 
@@ -105,6 +135,7 @@ export function withoutKinds<T extends KindOptions>(options: T): Omit<T, keyof K
     venet: _venet,
     tunnel: _tunnel,
     vxlan: _vxlan,
+    bond: _bond,
     ...rest
   } = options;
   return rest;
@@ -112,11 +143,22 @@ export function withoutKinds<T extends KindOptions>(options: T): Omit<T, keyof K
 
 /** The kernel's sentence when `dev` cannot join `master`; '' when it has none. */
 export function slaveRefusal(master: NetDevice, dev: NetDevice, errno: number): string {
-  return errno < 0 && vrfTableOf(master) !== 0 ? vrfRefusal(dev) : '';
+  if (errno >= 0) return '';
+  if (vrfTableOf(master) !== 0) return vrfRefusal(dev);
+  return master.ops.kind === 'bond' ? bondSentence(master, dev) : '';
 }
 
 /** Number of a vrf's table; undefined: there is no vrf of that name. */
 export function vrfTable(ns: Namespace, name: string): number | undefined {
   const dev = ns.net.devs.find(name);
   return dev === undefined ? undefined : vrfTableOf(dev) || undefined;
+}
+
+/** What a device tells of itself as one of a bond or a vrf. */
+export type SlaveInfo = BondSlaveInfo | VrfInfo;
+
+/** Null of a device that belongs to neither. */
+export function slaveInfo(dev: NetDevice): SlaveInfo | null {
+  const { master } = dev;
+  return master === null ? null : (bondSlaveInfo(dev) ?? vrfInfo(master));
 }

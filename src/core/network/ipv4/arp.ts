@@ -73,6 +73,12 @@ export function arpSend(dev: NetDevice, arp: ArpHeader, lladdr: number): void {
  */
 export function arpNotify(dev: NetDevice): void {
   if (dev.ipv4 === null || !dev.up || maxConf(dev.ipv4, 'arpNotify') === 0) return;
+  arpAnnounce(dev);
+}
+
+/** Tells everybody who has the addresses of the device (`inetdev_send_gratuitous_arp`). */
+export function arpAnnounce(dev: NetDevice): void {
+  if (dev.ipv4 === null || !dev.up) return;
   for (const a of dev.ipv4.addresses)
     arpSend(dev, new ArpHeader(ARPOP_REQUEST, dev.mac, a.local, 0, a.local), dev.broadcast);
 }

@@ -26,7 +26,7 @@ import {
   RT_TABLE_MAIN,
 } from '../route/fib.ts';
 import { RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST } from '../route/route.ts';
-import { arpNotify } from './arp.ts';
+import { arpAnnounce, arpNotify } from './arp.ts';
 
 /** Smallest MTU that carries IPv4 (RFC 791 §3.2). */
 const IPV4_MIN_MTU = 68;
@@ -177,6 +177,9 @@ export function inetdevEvent(event: NetdevEvent, dev: NetDevice): void {
       fibSyncDownDev(dev, 'gone');
       dev.net.arp.deviceDown(dev, true);
       break;
+    case 'notifyPeers':
+      arpAnnounce(dev);
+      return;
     case 'changeName':
       relabel(dev);
       break;

@@ -6,6 +6,7 @@ import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../.
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import type { NetdevEvent } from '../../protocols.ts';
 import {
+  IN6ADDR_LINKLOCAL_ALLNODES,
   IN6ADDR_LOOPBACK,
   Ip6Addr,
   isAny6,
@@ -15,6 +16,7 @@ import {
 } from '../../util/ip6-addr.ts';
 import { ARPHRD_ETHER, ARPHRD_IPGRE, ARPHRD_SIT } from '../../wire/arp.ts';
 import { IPV6_MIN_MTU } from '../../wire/ipv6.ts';
+import { NA_OVERRIDE } from '../../wire/ndisc.ts';
 import { fib6SyncCarrier, fib6SyncDown } from '../route6/change.ts';
 import {
   addrScope,
@@ -47,6 +49,7 @@ import {
 } from './device.ts';
 import { armLifetimes, deleteAddress } from './lifetime.ts';
 import { mldReportAll } from './mld.ts';
+import { sendAdvertisement } from './ndisc-send.ts';
 
 /** What `inet6AddrAdd` takes; absent: what Linux fills in. */
 export interface AddressSpec6 {
@@ -183,6 +186,12 @@ export function inet6devEvent(event: NetdevEvent, dev: NetDevice): void {
       break;
     case 'changeMtu':
       onMtu(dev);
+      break;
+    case 'notifyPeers':
+      // Linux `ndisc_send_unsol_na`
+      for (const a of dev.ipv6?.addresses ?? [])
+        if ((a.flags & IFA_F_TENTATIVE) === 0)
+          sendAdvertisement(dev, IN6ADDR_LINKLOCAL_ALLNODES, a.addr, NA_OVERRIDE, true);
       break;
     case 'changeUpper':
       if (dev.ipv6 !== null) ifdown(dev, dev.ipv6, false);
