@@ -3,6 +3,7 @@ import { bridgeAdd } from '../device/bridge.ts';
 import { dummyAdd } from '../device/dummy.ts';
 import type { EtherSpec } from '../device/ether.ts';
 import { macvlanAdd, macvlanSetSources } from '../device/macvlan.ts';
+import { macvtapAdd } from '../device/macvtap.ts';
 import { vethAdd } from '../device/veth.ts';
 import { vlanAdd } from '../device/vlan.ts';
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE, NetError } from '../errno.ts';
@@ -28,7 +29,7 @@ export interface PeerSpec {
 }
 
 /** Kinds of devices that `add` makes. */
-export type LinkKind = 'veth' | 'bridge' | 'dummy' | 'vlan' | 'macvlan' | OtherKind;
+export type LinkKind = 'veth' | 'bridge' | 'dummy' | 'vlan' | 'macvlan' | 'macvtap' | OtherKind;
 
 export interface VlanOptions {
   /** 0 to 4094. */
@@ -114,6 +115,7 @@ function makeKind(ns: Namespace, spec: LinkAdd, common: EtherSpec): NetDevice | 
     case 'vlan':
       return addVlan(ns, spec, common);
     case 'macvlan':
+    case 'macvtap':
       return addMacvlan(ns, spec, common);
     default:
       return addKind({ ns, spec, common, lower: lowerDevice(ns, spec) });
@@ -151,7 +153,8 @@ function addMacvlan(ns: Namespace, spec: LinkAdd, common: EtherSpec): NetDevice 
   const { mode = 'vepa', sources } = spec.macvlan ?? {};
   const macs = sources?.map(macNumber);
   if (macs !== undefined && mode !== 'source') return -EINVAL;
-  const made = macvlanAdd({ ...common, lower, mode });
+  const wanted = { ...common, lower, mode };
+  const made = spec.kind === 'macvtap' ? macvtapAdd(wanted) : macvlanAdd(wanted);
   if (typeof made !== 'number' && macs !== undefined) refuse(macvlanSetSources(made, macs));
   return made;
 }

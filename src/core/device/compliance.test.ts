@@ -100,6 +100,13 @@ const KINDS: Readonly<Record<string, () => Case>> = {
   vxlan: () => tunnelCase('vxlan'),
   bond: () => bondCase('active-backup'),
   'bond xor': () => bondCase('balance-xor'),
+  macvtap: () => {
+    const w = world();
+    wire(w.kernel, w.ns, 'lower', w.far);
+    w.ns.link.set('lower', { up: true });
+    w.ns.link.add({ kind: 'macvtap', name: 'd', link: 'lower' });
+    return { ...w, ...ends(w), cut: cutter(w.far), movable: true, deletable: true };
+  },
   vrf: () => {
     const w = world();
     w.ns.link.add({ kind: 'vrf', name: 'd', vrf: { table: 10 } });

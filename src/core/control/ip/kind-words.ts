@@ -26,7 +26,6 @@ const OTHER_KINDS: readonly string[] = [
   'ip6tnl',
   'ipvtap',
   'macsec',
-  'macvtap',
   'netdevsim',
   'nlmon',
   'team',
@@ -54,6 +53,7 @@ export function kindOptions(kind: string, words: Words): LinkAdd {
       return vlan === undefined ? { kind } : { kind, vlan };
     }
     case 'macvlan':
+    case 'macvtap':
       return { kind, macvlan: macvlanOptions(words, []) };
     default: {
       const options = otherKind(kind, words);

@@ -333,7 +333,7 @@ function setKind(ctx: IpContext, words: Words, dev: string, kind: string): void 
   if (kind === 'bridge') {
     const { ageingTime } = bridgeOptions(words);
     if (ageingTime !== undefined) ctx.ns.bridge.set(dev, { ageingTime });
-  } else if (kind === 'macvlan') {
+  } else if (kind === 'macvlan' || kind === 'macvtap') {
     const sources = ctx.ns.link.show(dev).macvlan?.sources ?? [];
     ctx.ns.link.set(dev, { macvlan: macvlanOptions(words, sources) });
   } else ctx.ns.link.set(dev, kindChanges(ctx, kind, words));
