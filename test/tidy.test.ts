@@ -25,7 +25,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'core/netfilter': BASE,
   'core/network': NETWORK,
   'core/transport': TRANSPORT,
-  'core/tunnel': [...DEVICE, 'core/network', 'core/transport'],
+  'core/tunnel': [...DEVICE, 'core/device', 'core/network', 'core/transport'],
   'core/socket': [...BASE, 'core/transport'],
   'core/control': [
     ...TRANSPORT,
@@ -70,7 +70,7 @@ const TYPE_ONLY_UPWARDS: readonly string[] = [
 const CROSSINGS: readonly RegExp[] = [
   /^(kernel|packet)\.ts$/,
   /^link\/(input|move|vlan)\.ts$/,
-  /^device\/(veth|vlan|macvlan[\w-]*|ipvlan|vrf|loopback)\.ts$/,
+  /^device\/(veth|vlan|macvlan[\w-]*|ifb|netkit|venet|ipvlan[\w-]*|vrf|bond[\w-]*|macvtap|loopback)\.ts$/,
   /^device\/bridge[^/]*(\.ts|\/.*)$/,
   /^network\/ipv[46]\/(forward|output|reassembly)\.ts$/,
   /^netfilter\/handover\.ts$/,

@@ -55,6 +55,7 @@ export const ESRCH = 3;
 export const E2BIG = 7;
 export const ENFILE = 23;
 export const ENOTTY = 25;
+export const ENOTEMPTY = 39;
 export const ELOOP = 40;
 export const EXFULL = 54;
 export const ENONET = 64;
@@ -90,6 +91,7 @@ const TABLE: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
   [EPIPE, ['EPIPE', 'Broken pipe']],
   [EDOM, ['EDOM', 'Numerical argument out of domain']],
   [ERANGE, ['ERANGE', 'Numerical result out of range']],
+  [ENOTEMPTY, ['ENOTEMPTY', 'Directory not empty']],
   [ELOOP, ['ELOOP', 'Too many levels of symbolic links']],
   [EXFULL, ['EXFULL', 'Exchange full']],
   [ENONET, ['ENONET', 'Machine is not on the network']],

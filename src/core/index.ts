@@ -15,6 +15,14 @@ export {
   type Runner,
   type VethEnd,
 } from './control/kernel.ts';
+export type { BondInfo, BondOptions, BondSlaveInfo } from './control/kinds/bond.ts';
+export type { KindInfo, KindOptions, OtherKind, SlaveInfo } from './control/kinds/index.ts';
+export type { IpvlanInfo, IpvlanOptions } from './control/kinds/ipvlan.ts';
+export type { NetkitInfo, NetkitOptions } from './control/kinds/netkit.ts';
+export type { TunnelInfo, TunnelOptions } from './control/kinds/tunnel.ts';
+export type { VenetInfo, VenetOptions } from './control/kinds/venet.ts';
+export type { VrfInfo, VrfOptions } from './control/kinds/vrf.ts';
+export type { VxlanInfo, VxlanOptions } from './control/kinds/vxlan.ts';
 export type { LinkControl } from './control/link.ts';
 export type { LinkAdd, LinkKind, PeerSpec, VlanOptions } from './control/link-add.ts';
 export type { LinkSet, MacvlanOptions } from './control/link-set.ts';

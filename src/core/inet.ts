@@ -1,17 +1,24 @@
 /** Fills the switchboard: the one place that knows which function serves which protocol. */
+import { bondEvent } from './device/bond.ts';
 import { bridgeEvent } from './device/bridge.ts';
+import { ipvlanEvent } from './device/ipvlan.ts';
 import { macvlanEvent } from './device/macvlan.ts';
+import { venetEvent } from './device/venet.ts';
 import { vlanEvent } from './device/vlan.ts';
+import { vrfEvent } from './device/vrf.ts';
 import { neighbourEvent } from './link/neighbour-table.ts';
+import type { NetDevice } from './link/net-device.ts';
 import { arpInput } from './network/ipv4/arp.ts';
 import { inetdevEvent } from './network/ipv4/device.ts';
 import { icmpInput } from './network/ipv4/icmp-input.ts';
 import { ipInput } from './network/ipv4/input.ts';
 import { ipLinkFailure, ipTooBig } from './network/ipv4/link-failure.ts';
+import { ipRouteOut } from './network/ipv4/reroute.ts';
 import { inet6devEvent } from './network/ipv6/addrconf.ts';
 import { icmp6Input } from './network/ipv6/icmp-input.ts';
 import { ip6Input } from './network/ipv6/input.ts';
 import { ip6LinkFailure, ip6TooBig } from './network/ipv6/link-failure.ts';
+import { ip6RouteOut } from './network/ipv6/reroute.ts';
 import type { Packet } from './packet.ts';
 import type { Protocols } from './protocols.ts';
 import { pingError } from './transport/ping/error.ts';
@@ -38,11 +45,23 @@ export function makeProtocols(): Protocols {
     inet6Error: [],
     linkFailure,
     tooBig,
+    routeOut,
     pingReply: pingInput,
     raw: rawInput,
     raw6: raw6Input,
     raw6Error,
-    netdev: [inetdevEvent, inet6devEvent, neighbourEvent, bridgeEvent, vlanEvent, macvlanEvent],
+    netdev: [
+      inetdevEvent,
+      inet6devEvent,
+      neighbourEvent,
+      bridgeEvent,
+      vlanEvent,
+      macvlanEvent,
+      ipvlanEvent,
+      vrfEvent,
+      bondEvent,
+      venetEvent,
+    ],
   };
   p.ether.set(ETH_P_IP, ipInput);
   p.ether.set(ETH_P_ARP, arpInput);
@@ -70,4 +89,8 @@ function linkFailure(pkt: Packet): void {
 function tooBig(pkt: Packet, mtu: number): void {
   if (pkt.ip6 === null) ipTooBig(pkt, mtu);
   else ip6TooBig(pkt, mtu);
+}
+
+function routeOut(pkt: Packet, via: NetDevice): number {
+  return pkt.ip6 === null ? ipRouteOut(pkt, via) : ip6RouteOut(pkt, via);
 }

@@ -32,6 +32,9 @@ import { PingState } from './transport/ping/state.ts';
 import { RawState } from './transport/raw/state.ts';
 import { TcpState } from './transport/tcp/state.ts';
 import { UdpState } from './transport/udp/state.ts';
+import type { TunnelTable } from './tunnel/table.ts';
+import { vxlanDestroy } from './tunnel/vxlan.ts';
+import type { VxlanTable } from './tunnel/vxlan-state.ts';
 
 export class NetNs {
   readonly kernel: Kernel;
@@ -56,6 +59,15 @@ export class NetNs {
   readonly loopback: NetDevice;
   /** AF_PACKET sockets and captures on all devices of this namespace; null when none. */
   taps: PacketTap[] | null = null;
+
+  /** Layer-3 masters (vrf) here; 0: none, and no table but those of all. */
+  l3mdevs = 0;
+
+  /** Tunnels whose outer packets pass here; null: there never was one. */
+  tunnels: TunnelTable | null = null;
+
+  /** VXLANs whose outer packets pass here; null: there never was one. */
+  vxlans: VxlanTable | null = null;
 
   /** IPv4 neighbours (ARP). */
   readonly arp: NeighbourTable;
@@ -169,6 +181,8 @@ export class NetNs {
     this.udpMade?.destroy();
     this.pingMade?.destroy();
     this.rawMade?.destroy();
+    this.tunnels?.destroy();
+    vxlanDestroy(this);
     destroyDevices(this);
     this.arp.destroy();
     this.ipv4.destroy();

@@ -55,6 +55,12 @@ export interface PacketOwner {
   released(): void;
 }
 
+/** From where a packet was sent to an ifb device, and whether it had come in there or was about to leave. */
+export interface Redirect {
+  readonly dev: NetDevice;
+  readonly ingress: boolean;
+}
+
 export class Packet {
   /** Follows the packet through NAT, bridges and fragmentation; a clone has its original's. */
   id: number;
@@ -111,6 +117,10 @@ export class Packet {
   owner: PacketOwner | null = null;
   /** When it is to leave (`skb->tstamp`: earliest departure time); a queue that paces minds it. */
   departUs = 0;
+  /** By which device it came to a layer-3 master, which is `dev` then (`IPSKB_L3SLAVE`); null: there was none. */
+  slave: NetDevice | null = null;
+  /** Where an ifb device gives it back (`skb->redirected`, `skb_iif`); null: it was not redirected. */
+  redirect: Redirect | null = null;
 
   constructor(id: number, proto: number, data: Payload, len: number) {
     this.id = id;
@@ -148,6 +158,8 @@ export class Packet {
     copy.looped = this.looped;
     copy.timeUs = this.timeUs;
     copy.txStamp = this.txStamp;
+    copy.slave = this.slave;
+    copy.redirect = this.redirect;
     return copy;
   }
 }
@@ -175,4 +187,6 @@ export function scrubPacket(pkt: Packet): void {
   pkt.txStamp = null;
   pkt.owner = null;
   pkt.departUs = 0;
+  pkt.slave = null;
+  pkt.redirect = null;
 }

@@ -57,6 +57,8 @@ export type NetdevEvent =
   | 'changeMtu'
   | 'changeAddr'
   | 'changeName'
+  | 'changeUpper'
+  | 'notifyPeers'
   | 'unregister';
 
 /** Told of device events (Linux `netdev_chain`). */
@@ -75,6 +77,8 @@ export interface Protocols {
   linkFailure: PacketHandler;
   /** A packet that may not be cut does not fit into `mtu` bytes: its sender is told (RFC 1191 §4). Not taken. */
   tooBig: (pkt: Packet, mtu: number) => void;
+  /** Routes and sends a packet as one of the namespace of `via`, by way of it; 0 or `-errno`. Takes ownership. */
+  routeOut: (pkt: Packet, via: NetDevice) => number;
   /** Echo replies for ping sockets (`ping_rcv`); true: some socket took a copy. */
   pingReply: (pkt: Packet) => boolean;
   /** Copies for raw sockets (`raw_local_deliver`); true: some socket took one. */

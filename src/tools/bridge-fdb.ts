@@ -12,6 +12,7 @@ import {
 } from '../core/control/ip/words.ts';
 import { NetError, parseMac } from '../core/index.ts';
 import type { BridgeOptions } from './bridge.ts';
+import { bridgeVxlan, vxlanEntries } from './bridge-vxlan.ts';
 import { needDevice, unknownBridgeCommand, vidWord } from './bridge-words.ts';
 
 const USAGE = `Usage: bridge fdb { add | append | del | replace } ADDR dev DEV
@@ -24,6 +25,7 @@ const USAGE = `Usage: bridge fdb { add | append | del | replace } ADDR dev DEV
 
 export function bridgeFdb(ctx: ToolContext, words: Words, options: BridgeOptions): string {
   if (words.empty) return show(ctx, words, options);
+  if (bridgeVxlan(ctx.ns, words)) return '';
   const word = words.next();
   if (abbreviates(word, 'add')) return modify(ctx, words, 'add');
   if (abbreviates(word, 'append')) return modify(ctx, words, 'replace');
@@ -221,10 +223,9 @@ function show(ctx: ToolContext, words: Words, options: BridgeOptions): string {
     .filter((f) => br === undefined || ofBridge(f))
     .filter((f) => vlan === undefined || f.vlan === vlan)
     .filter((f) => s.state.includes(f.state));
-  return printList(
-    entries.map((f) => fdbEntry(f, options, dev !== undefined)),
-    options,
-  );
+  const shown = entries.map((f) => fdbEntry(f, options, dev !== undefined));
+  if (br === undefined) shown.push(...vxlanEntries(ctx.ns, dev));
+  return printList(shown, options);
 }
 
 function selectorWord(word: string, words: Words, s: Selector): void {

@@ -3,6 +3,7 @@
  * They are snapshots; nothing in them changes when the namespace does.
  */
 import type { BridgeInfo, BridgePortInfo } from './bridge-info.ts';
+import type { KindInfo, SlaveInfo } from './kinds/index.ts';
 import type { RouteType } from './names.ts';
 import type { PolicyInfo } from './policy.ts';
 
@@ -53,7 +54,7 @@ export interface LinkInfo {
   /** RFC 2863 operational status. */
   readonly operState: 'UP' | 'DOWN' | 'UNKNOWN' | 'LOWERLAYERDOWN';
   readonly txQueueLen: number;
-  readonly linkType: 'ether' | 'loopback' | 'none';
+  readonly linkType: 'ether' | 'loopback' | 'ipip' | 'sit' | 'gre' | 'void' | 'none';
   /** MAC address; `''` on a device without one. */
   readonly address: string;
   readonly broadcast: string;
@@ -77,6 +78,10 @@ export interface LinkInfo {
   readonly bridgePort: BridgePortInfo | null;
   /** What may come in by it; null: everything. */
   readonly policy: PolicyInfo | null;
+  /** What other kinds have of their own; null of kinds that have nothing. */
+  readonly options: KindInfo | null;
+  /** What it is to its bond or vrf; null of a device that has none. */
+  readonly slave: SlaveInfo | null;
 }
 
 export interface VlanInfo {

@@ -5,7 +5,8 @@ import { bridgeOf } from '../device/bridge-port.ts';
 import { dummyAdd } from '../device/dummy.ts';
 import type { EtherSpec } from '../device/ether.ts';
 import { macvlanAdd, macvlanSetSources } from '../device/macvlan.ts';
-import { vethAdd, vethPeer } from '../device/veth.ts';
+import { macvtapAdd } from '../device/macvtap.ts';
+import { vethAdd } from '../device/veth.ts';
 import { vlanAdd } from '../device/vlan.ts';
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE, NetError } from '../errno.ts';
 import { isValidDeviceName } from '../link/device-list.ts';
@@ -13,10 +14,12 @@ import { unregisterDevice } from '../link/device-state.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import { ETH_P_8021AD, ETH_P_8021Q } from '../wire/ethernet.ts';
 import { type BridgeSet, bridgeSettings } from './bridge.ts';
+import { addKind, type OtherKind, withoutKinds } from './kinds/index.ts';
+import { addNetkit } from './kinds/netkit.ts';
 import { applySet, type LinkSet, type MacvlanOptions, macNumber, refuse } from './link-set.ts';
 import type { Namespace } from './namespace.ts';
 
-/** The other end of a veth pair. */
+/** The other end of a pair: veth, netkit. */
 export interface PeerSpec {
   readonly name?: string;
   /** The namespace where it lives; the same one when absent. */
@@ -29,7 +32,7 @@ export interface PeerSpec {
 }
 
 /** Kinds of devices that `add` makes. */
-export type LinkKind = 'veth' | 'bridge' | 'dummy' | 'vlan' | 'macvlan';
+export type LinkKind = 'veth' | 'bridge' | 'dummy' | 'vlan' | 'macvlan' | 'macvtap' | OtherKind;
 
 export interface VlanOptions {
   /** 0 to 4094. */
@@ -48,7 +51,7 @@ export interface LinkAdd extends Omit<LinkSet, 'name' | 'master' | 'netns' | 'ne
   readonly netns?: Namespace;
   /** The next free one when absent. */
   readonly ifindex?: number;
-  /** The device on which it stands: vlan, macvlan. */
+  /** The device on which it stands: vlan, macvlan, ipvlan, or by which a tunnel leaves. */
   readonly link?: string;
   readonly peer?: PeerSpec;
   readonly bridge?: BridgeSet;
@@ -61,10 +64,11 @@ export function addLink(ns: Namespace, spec: LinkAdd): NetDevice {
   const { kind, name, peer, bridge, vlan, macvlan, link, netns = ns, ifindex, ...set } = spec;
   if (ifindex !== undefined && netns.net.devs.findIndex(ifindex) !== undefined)
     throw new NetError(EEXIST, 'rtnetlink');
-  const dev = kind === 'veth' ? addVeth(ns, spec, netns) : addSingle(ns, spec, netns);
-  const other = kind === 'veth' ? vethPeer(dev) : null;
+  const pair = kind === 'veth' || kind === 'netkit';
+  const dev = pair ? addPair(ns, spec, netns) : addSingle(ns, spec, netns);
+  const other = pair ? (dev.ops.iflink?.(dev) ?? null) : null;
   try {
-    applySet(netns, dev, set);
+    applySet(netns, dev, withoutKinds(set));
     if (other !== null) applySet(peer?.netns ?? ns, other, peerSet(peer));
   } catch (e) {
     unregisterDevice(dev);
@@ -73,18 +77,18 @@ export function addLink(ns: Namespace, spec: LinkAdd): NetDevice {
   return dev;
 }
 
-function addVeth(ns: Namespace, spec: LinkAdd, netns: Namespace): NetDevice {
+function addPair(ns: Namespace, spec: LinkAdd, netns: Namespace): NetDevice {
   const peer = spec.peer ?? {};
+  const pattern = spec.kind === 'netkit' ? 'nk%d' : 'veth%d';
   const peerNs = peer.netns ?? ns;
   const same = peerNs === netns;
   // LINUX: the peer gets its name first (`veth_newlink`).
-  const peerName = freeName(peerNs, peer.name, 'veth%d', same ? spec.name : undefined);
-  const name = freeName(netns, spec.name, 'veth%d', same ? peerName : undefined);
+  const peerName = freeName(peerNs, peer.name, pattern, same ? spec.name : undefined);
+  const name = freeName(netns, spec.name, pattern, same ? peerName : undefined);
   if (same && name === peerName) throw new NetError(EEXIST, 'rtnetlink');
-  const pair = vethAdd(
-    { net: netns.net, name, ...addOptions(spec), ...mtuOf(spec.mtu) },
-    { net: peerNs.net, name: peerName, ...addOptions(peer), ...mtuOf(peer.mtu) },
-  );
+  const a = { net: netns.net, name, ...addOptions(spec), ...mtuOf(spec.mtu) };
+  const b = { net: peerNs.net, name: peerName, ...addOptions(peer), ...mtuOf(peer.mtu) };
+  const pair = spec.kind === 'netkit' ? addNetkit(a, b, spec.netkit ?? {}) : vethAdd(a, b);
   if (typeof pair === 'number') throw new NetError(pair, 'rtnetlink');
   return pair[0];
 }
@@ -110,9 +114,10 @@ function makeKind(ns: Namespace, spec: LinkAdd, common: EtherSpec): NetDevice | 
     case 'vlan':
       return addVlan(ns, spec, common);
     case 'macvlan':
+    case 'macvtap':
       return addMacvlan(ns, spec, common);
     default:
-      return -EINVAL;
+      return addKind({ ns, spec, common, lower: lowerDevice(ns, spec) });
   }
 }
 
@@ -158,7 +163,8 @@ function addMacvlan(ns: Namespace, spec: LinkAdd, common: EtherSpec): NetDevice 
   const { mode = 'vepa', sources } = spec.macvlan ?? {};
   const macs = sources?.map(macNumber);
   if (macs !== undefined && mode !== 'source') return -EINVAL;
-  const made = macvlanAdd({ ...common, lower, mode });
+  const wanted = { ...common, lower, mode };
+  const made = spec.kind === 'macvtap' ? macvtapAdd(wanted) : macvlanAdd(wanted);
   if (typeof made !== 'number' && macs !== undefined) refuse(macvlanSetSources(made, macs));
   return made;
 }

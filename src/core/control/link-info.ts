@@ -4,15 +4,31 @@ import { macvlanOf, modeName } from '../device/macvlan-port.ts';
 import { vlanOf } from '../device/vlan.ts';
 import { maxMtu, minMtu, operState } from '../link/device-state.ts';
 import { IFF_ALLMULTI, IFF_PROMISC, type NetDevice, UNLIMITED_MTU } from '../link/net-device.ts';
-import { formatMac } from '../util/address.ts';
+import { formatIpv4, formatMac } from '../util/address.ts';
+import {
+  ARPHRD_ETHER,
+  ARPHRD_IPGRE,
+  ARPHRD_LOOPBACK,
+  ARPHRD_SIT,
+  ARPHRD_TUNNEL,
+  ARPHRD_VOID,
+} from '../wire/arp.ts';
 import { ETH_P_8021Q } from '../wire/ethernet.ts';
 import { bridgeInfo, portInfo } from './bridge-info.ts';
 import type { LinkCounters, LinkInfo, LinkPeer, MacvlanInfo, VlanInfo } from './info.ts';
+import { kindInfo, slaveInfo } from './kinds/index.ts';
 import { flagNames } from './link-flags.ts';
 import { policyInfo } from './policy.ts';
 
-const ARPHRD_ETHER = 1;
-const ARPHRD_LOOPBACK = 772;
+/** Linux `ll_type_n2a` */
+const LINK_TYPES: ReadonlyMap<number, LinkInfo['linkType']> = new Map([
+  [ARPHRD_ETHER, 'ether'],
+  [ARPHRD_LOOPBACK, 'loopback'],
+  [ARPHRD_TUNNEL, 'ipip'],
+  [ARPHRD_SIT, 'sit'],
+  [ARPHRD_IPGRE, 'gre'],
+  [ARPHRD_VOID, 'void'],
+]);
 
 export function linkInfo(dev: NetDevice): LinkInfo {
   const link = peerOf(dev);
@@ -20,8 +36,7 @@ export function linkInfo(dev: NetDevice): LinkInfo {
   const port = bridgePortOf(dev);
   // A bridge wants to see every frame of its ports (`br_manage_promisc`).
   const listens = port === null ? 0 : 1;
-  const isLo = dev.type === ARPHRD_LOOPBACK;
-  const linkType = dev.type === ARPHRD_ETHER ? 'ether' : isLo ? 'loopback' : 'none';
+  const linkType = LINK_TYPES.get(dev.type) ?? 'none';
   return {
     ifindex: dev.ifindex,
     name: dev.name,
@@ -36,8 +51,7 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     operState: operState(dev),
     txQueueLen: dev.txQueueLen,
     linkType,
-    address: linkType === 'none' ? '' : formatMac(dev.mac),
-    broadcast: linkType === 'none' ? '' : formatMac(dev.broadcast),
+    ...addresses(dev),
     master: dev.master?.name ?? null,
     link,
     group: dev.group,
@@ -52,7 +66,18 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     bridge: bridge === null ? null : bridgeInfo(bridge),
     bridgePort: port === null ? null : portInfo(port),
     policy: policyInfo(dev),
+    options: kindInfo(dev),
+    slave: slaveInfo(dev),
   };
+}
+
+function addresses(dev: NetDevice): { address: string; broadcast: string } {
+  const ends = dev.ops.tunnelEnds?.(dev);
+  if (ends !== undefined && dev.type !== ARPHRD_ETHER)
+    return { address: formatIpv4(ends.local), broadcast: formatIpv4(ends.remote) };
+  if (dev.type === ARPHRD_ETHER || dev.type === ARPHRD_LOOPBACK)
+    return { address: formatMac(dev.mac), broadcast: formatMac(dev.broadcast) };
+  return { address: '', broadcast: '' };
 }
 
 function vlanInfo(dev: NetDevice): VlanInfo | null {
@@ -81,7 +106,11 @@ const NO_PEER: LinkPeer = { ifindex: 0, name: 'NONE', netns: null, netnsId: null
 function peerOf(dev: NetDevice): LinkPeer | null {
   if (dev.ops.iflink === undefined) return null;
   const other = dev.ops.iflink(dev);
-  if (other === null) return NO_PEER;
+  if (other === null) {
+    const net = dev.ops.linkNet?.(dev) ?? dev.net;
+    if (net === dev.net) return NO_PEER;
+    return { ...NO_PEER, netns: net.name, netnsId: dev.net.nsids.alloc(net) };
+  }
   if (other === dev) return null;
   const same = other.net === dev.net;
   return {

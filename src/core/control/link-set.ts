@@ -26,11 +26,12 @@ import {
 } from '../link/net-device.ts';
 import { parseMac } from '../util/address.ts';
 import { findDevice } from './find-device.ts';
+import { changeKind, type KindOptions, slaveRefusal } from './kinds/index.ts';
 import type { Namespace } from './namespace.ts';
 import { type PolicySet, setPolicy } from './policy.ts';
 
 /** What `ip link set` may change. */
-export interface LinkSet {
+export interface LinkSet extends KindOptions {
   /** The namespace to which the device moves; `name` and `master` are those that it gets there. */
   readonly netns?: Namespace;
   /** Index that it gets there; its own if that is free, when absent. */
@@ -98,6 +99,7 @@ export function applySet(ns: Namespace, dev: NetDevice, set: LinkSet): void {
         dev.policy = policy;
       });
     }
+    changeKind(dev, set);
     if (set.txQueueLen !== undefined) {
       undos.push(setField(dev, 'txQueueLen', set.txQueueLen));
       dev.net.events.emit('newlink', dev);
@@ -184,19 +186,30 @@ function setMaster(ns: Namespace, dev: NetDevice, name: string | null): Undo {
   const old = dev.master;
   const master = name === null ? null : findDevice(ns.net, name);
   if (old === master) return () => {};
-  if (master !== null && !isBridge(master)) throw new NetError(EOPNOTSUPP, 'rtnetlink');
-  if (master !== null && isBridge(dev))
+  if (master !== null && !isBridge(master) && master.ops.addSlave === undefined)
+    throw new NetError(EOPNOTSUPP, 'rtnetlink');
+  if (master !== null && isBridge(master) && isBridge(dev))
     throw new NetError(ELOOP, 'rtnetlink', 'Can not enslave a bridge to a bridge');
-  if (old !== null) refuse(bridgeDelPort(dev));
+  if (old !== null) refuse(leave(old, dev));
   if (master !== null) {
-    const errno = bridgeAddPort(master, dev);
-    if (errno < 0 && old !== null) bridgeAddPort(old, dev);
-    refuse(errno);
+    const errno = join(master, dev);
+    if (errno < 0 && old !== null) join(old, dev);
+    refuse(errno, slaveRefusal(master, dev, errno));
   }
   return () => {
-    if (master !== null) bridgeDelPort(dev);
-    if (old !== null) bridgeAddPort(old, dev);
+    if (master !== null) leave(master, dev);
+    if (old !== null) join(old, dev);
   };
+}
+
+function join(master: NetDevice, dev: NetDevice): number {
+  const { addSlave } = master.ops;
+  return addSlave === undefined ? bridgeAddPort(master, dev) : addSlave(master, dev);
+}
+
+function leave(master: NetDevice, dev: NetDevice): number {
+  const { delSlave } = master.ops;
+  return delSlave === undefined ? bridgeDelPort(dev) : delSlave(master, dev);
 }
 
 /** Linux `__dev_change_flags`. */

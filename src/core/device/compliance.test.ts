@@ -14,8 +14,10 @@ import { IFF_LOWER_UP, IFF_RUNNING, type NetDevice, UNLIMITED_MTU } from '../lin
 import { devQueueXmit } from '../link/output.ts';
 import type { Packet } from '../packet.ts';
 import { MAC_BROADCAST } from '../util/address.ts';
-import { ETH_P_IP, EthHeader } from '../wire/ethernet.ts';
+import { Ip6Addr } from '../util/ip6-addr.ts';
+import { ETH_P_IP, ETH_P_IPV6, EthHeader } from '../wire/ethernet.ts';
 import { Ipv4Header } from '../wire/ipv4.ts';
+import { Ipv6Header } from '../wire/ipv6.ts';
 import { UdpHeader } from '../wire/udp.ts';
 import { tunAdd, tunAttach } from './tun.ts';
 
@@ -29,6 +31,12 @@ interface Case {
   readonly cut?: (on: boolean) => void;
   /** The device receives what it is sent by this one. */
   readonly remote?: NetDevice;
+  /** The IP destination of what it sends, and of what it is sent; 0.0.0.2 when absent. */
+  readonly dst?: number;
+  /** Makes it hear what is sent to `dst`. */
+  readonly listen?: () => void;
+  /** IP gives it what it receives: no rx handler sees that. */
+  readonly byIp?: boolean;
   readonly movable: boolean;
   readonly deletable: boolean;
 }
@@ -65,6 +73,44 @@ const KINDS: Readonly<Record<string, () => Case>> = {
     w.far.link.add({ kind: 'vlan', name: 'f5', link: 'far', vlan: { id: 5 }, up: true });
     const remote = device(w.far, 'f5');
     return { ...w, ...ends(w), remote, cut: cutter(w.far), movable: true, deletable: true };
+  },
+  ifb: () => {
+    const w = world();
+    w.ns.link.add({ kind: 'ifb', name: 'd' });
+    return { ...w, dev: device(w.ns, 'd'), movable: true, deletable: true };
+  },
+  netkit: () => netkitCase('l3'),
+  'netkit l2': () => netkitCase('l2'),
+  'ipvlan l2': () => ipvlanCase('l2'),
+  'ipvlan l3': () => ipvlanCase('l3'),
+  'ipvlan l3s': () => ipvlanCase('l3s'),
+  venet: () => {
+    const w = world();
+    w.far.link.add({ kind: 'venet', name: 'far', up: true });
+    const { far, ns } = w;
+    far.link.add({ kind: 'venet', name: 'd', link: 'far', netns: ns });
+    const listen = (): void => ns.addr.add({ local: '10.2.0.2/32', dev: 'd' });
+    const more = { dst: 0x0a020002, listen, cut: cutter(far), movable: true, deletable: true };
+    return { ...w, ...ends(w), ...more };
+  },
+  ipip: () => tunnelCase('ipip'),
+  sit: () => tunnelCase('sit'),
+  gre: () => tunnelCase('gre'),
+  gretap: () => tunnelCase('gretap'),
+  vxlan: () => tunnelCase('vxlan'),
+  bond: () => bondCase('active-backup'),
+  'bond xor': () => bondCase('balance-xor'),
+  macvtap: () => {
+    const w = world();
+    wire(w.kernel, w.ns, 'lower', w.far);
+    w.ns.link.set('lower', { up: true });
+    w.ns.link.add({ kind: 'macvtap', name: 'd', link: 'lower' });
+    return { ...w, ...ends(w), cut: cutter(w.far), movable: true, deletable: true };
+  },
+  vrf: () => {
+    const w = world();
+    w.ns.link.add({ kind: 'vrf', name: 'd', vrf: { table: 10 } });
+    return { ...w, dev: device(w.ns, 'd'), movable: false, deletable: true };
   },
   macvlan: () => {
     const w = world();
@@ -118,12 +164,74 @@ function portCase(mode: 'tun' | 'tap'): Case {
   return { ...w, dev, cut, movable: true, deletable: true };
 }
 
+function netkitCase(mode: 'l2' | 'l3'): Case {
+  const w = world();
+  w.ns.link.add({
+    kind: 'netkit',
+    name: 'd',
+    netkit: { mode },
+    peer: { netns: w.far, name: 'far', up: true },
+  });
+  return { ...w, ...ends(w), cut: cutter(w.far), movable: true, deletable: true };
+}
+
+function ipvlanCase(mode: 'l2' | 'l3' | 'l3s'): Case {
+  const w = world();
+  wire(w.kernel, w.ns, 'lower', w.far);
+  w.ns.link.set('lower', { up: true });
+  w.ns.addr.add({ local: '10.2.0.1/24', dev: 'lower' });
+  w.ns.link.add({ kind: 'ipvlan', name: 'd', link: 'lower', ipvlan: { mode } });
+  const listen = (): void => w.ns.addr.add({ local: '10.2.0.2/32', dev: 'd' });
+  const dst = 0x0a020002;
+  const life = { cut: cutter(w.far), movable: true, deletable: true };
+  return { ...w, ...ends(w), dst, listen, byIp: mode === 'l3s', ...life };
+}
+
+function bondCase(mode: 'active-backup' | 'balance-xor'): Case {
+  const w = world();
+  wire(w.kernel, w.ns, 'port', w.far);
+  w.ns.link.add({ kind: 'bond', name: 'd', bond: { mode, miimon: 100 } });
+  w.ns.link.set('port', { master: 'd' });
+  const cut = (on: boolean): void => {
+    w.far.link.set('far', { up: on });
+    w.clock.runFor(w.kernel.core, 200_000);
+  };
+  return { ...w, ...ends(w), cut, movable: false, deletable: true };
+}
+
+/** Over a wire between underlays of their own, which the devices leave behind when they move. */
+function tunnelCase(kind: 'ipip' | 'sit' | 'gre' | 'gretap' | 'vxlan'): Case {
+  const w = world();
+  const [near, away] = [w.kernel.netns.add('under1'), w.kernel.netns.add('under2')];
+  const [a, b] = ['192.0.2.1', '192.0.2.2'];
+  w.kernel.veth(
+    { netns: near, name: 'u', address: `${a}/24`, up: true },
+    { netns: away, name: 'u', address: `${b}/24`, up: true },
+  );
+  const options = (local: string, remote: string): object =>
+    kind === 'vxlan' ? { vxlan: { id: 5, local, remote } } : { tunnel: { local, remote } };
+  near.link.add({ kind, name: 'd', ...options(a, b) });
+  away.link.add({ kind, name: 'far', ...options(b, a) });
+  near.link.set('d', { netns: w.ns });
+  away.link.set('far', { netns: w.far, up: true });
+  w.ns.net.kernel.run();
+  return { ...w, ...ends(w), movable: true, deletable: true };
+}
+
 function frame(c: Case, dev: NetDevice, dst: number): Packet {
   const pkt = c.kernel.core.newPacket(ETH_P_IP, dev);
-  pkt.ip = new Ipv4Header(1, 2, 17, 64, 0);
+  if (dev.ops.kind === 'sit') {
+    const one = new Ip6Addr(0xfd000000 | 0, 0, 0, 1);
+    pkt.ip6 = new Ipv6Header(one, one, 17, 64, 0);
+    pkt.proto = ETH_P_IPV6;
+  } else pkt.ip = new Ipv4Header(1, c.dst ?? 2, 17, 64, 0);
   pkt.udp = new UdpHeader(1, 2);
-  if (dev.hardHeaderLen > 0) pkt.eth = new EthHeader(dst, dev.mac, ETH_P_IP);
+  // Above layer 2 an ipvlan sends nothing to groups.
+  const to = dev.ops.kind === 'ipvlan' ? dev.mac : dst;
+  if (dev.hardHeaderLen > 0) pkt.eth = new EthHeader(to, dev.mac, ETH_P_IP);
   pkt.mark = 7;
+  // Only what was redirected to an ifb passes it.
+  if (dev.ops.kind === 'ifb') pkt.redirect = { dev: c.ns.net.loopback, ingress: true };
   return pkt;
 }
 
@@ -177,7 +285,10 @@ each('counts what it sends; down, it sends nothing and says so', (c) => {
   ns.link.set(dev.name, { up: true });
   devQueueXmit(frame(c, dev, MAC_BROADCAST));
   c.kernel.core.run();
-  const len = 28 + dev.hardHeaderLen - (dev === ns.net.loopback ? 14 : 0);
+  let len = 28 + dev.hardHeaderLen - (dev === ns.net.loopback ? 14 : 0);
+  if (dev.ops.kind === 'sit') len += 20;
+  // LINUX: what it sends it counts without the Ethernet header (`iptunnel_xmit`).
+  if (dev.ops.kind === 'gretap' || dev.ops.kind === 'vxlan') len -= 14;
   const read = dev.stats.txPackets;
   // A tun device counts when the host reads.
   if (dev.ops.kind !== 'tun') assert.deepEqual([read, dev.stats.txBytes], [1, len]);
@@ -191,7 +302,8 @@ each('counts what it sends; down, it sends nothing and says so', (c) => {
 each('receives what comes, without what must not cross', (c) => {
   const { ns, dev, remote } = c;
   ns.link.set(dev.name, { up: true });
-  if (remote === undefined) return;
+  if (remote === undefined || c.byIp === true) return;
+  c.listen?.();
   let got: Packet | null = null;
   dev.rxHandler = (pkt) => {
     got = pkt.clone();
@@ -226,7 +338,8 @@ each('S6: moves or refuses, and works where it arrived', (c) => {
   const { name, ifindex, net, up } = dev;
   assert.deepEqual([name, ifindex, net, up], ['d', 42, to.net, false]);
   assert.deepEqual([dev.mac, dev.mtu, dev.stats.txPackets], [mac, mtu, sent]);
-  assert.deepEqual([to.addr.list(), to.route.list(), ns.addr.list()], [[], [], []]);
+  const left = ns.addr.list().filter((a) => a.dev === 'd');
+  assert.deepEqual([to.addr.list(), to.route.list(), left], [[], [], []]);
   to.link.set('d', { up: true });
   assert.equal(dev.carrier, true);
   devQueueXmit(frame(c, dev, MAC_BROADCAST));
@@ -253,7 +366,8 @@ each('dies with packets in flight, and leaves nothing behind', (c) => {
   assert.equal(ns.link.has('d'), false);
   clock.runFor(kernel.core, 1000);
   assert.equal(kernel.core.backlogLength, 0);
-  assert.deepEqual([ns.addr.list(), ns.route.list()], [[], []]);
+  const left = [...ns.addr.list(), ...ns.route.list().flatMap((r) => r.nexthops)];
+  assert.ok(left.every((x) => x.dev !== 'd'));
   for (const net of kernel.core.namespaces.values())
     for (const other of net.devs) {
       assert.ok(other.uppers?.includes(dev) !== true);
@@ -270,7 +384,7 @@ each('dies with its namespace, and with the devices below', (c) => {
   if (movable) ns.link.set(dev.name, { netns: to });
   for (const gone of [ns, to]) gone.destroy();
   assert.equal(dev.dead, true);
-  kernel.netns.get('far').destroy();
+  for (const other of kernel.netns.list()) other.destroy();
   assert.equal(kernel.core.timers.count, 0);
   assert.equal(kernel.core.namespaces.size, 0);
 });

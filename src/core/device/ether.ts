@@ -24,19 +24,32 @@ export interface EtherSpec {
  * `-EADDRNOTAVAIL` (MAC).
  */
 export function makeEther(spec: EtherSpec, ops: DeviceOps, mtu: number): NetDevice | number {
+  const dev = makeDevice(spec, ops, mtu, ARPHRD_ETHER);
+  if (typeof dev === 'number') return dev;
+  dev.flags = IFF_BROADCAST | IFF_MULTICAST;
+  dev.mac = spec.mac ?? 0;
+  dev.macSet = spec.mac !== undefined;
+  dev.broadcast = MAC_BROADCAST;
+  return dev;
+}
+
+/** The same of any type of link (`ARPHRD_*`), without addresses and flags. */
+export function makeDevice(
+  spec: EtherSpec,
+  ops: DeviceOps,
+  mtu: number,
+  type: number,
+): NetDevice | number {
   const { net, ifindex } = spec;
   const name = allocDeviceName(net, spec.name);
   if (typeof name === 'number') return name;
   if (spec.mac !== undefined && !isValidEtherAddr(spec.mac)) return -EADDRNOTAVAIL;
   if (ifindex !== undefined && ifindex <= 0) return -EINVAL;
   if (ifindex !== undefined && net.devs.findIndex(ifindex) !== undefined) return -EBUSY;
-  const dev = new NetDevice(net, ops, name, ifindex ?? net.devs.nextIndex(), ARPHRD_ETHER);
+  const dev = new NetDevice(net, ops, name, ifindex ?? net.devs.nextIndex(), type);
   if (spec.mtu !== undefined && mtuRefusal(dev, spec.mtu) !== '') return -EINVAL;
-  dev.flags = IFF_BROADCAST | IFF_MULTICAST;
-  dev.mac = spec.mac ?? 0;
-  dev.macSet = spec.mac !== undefined;
-  dev.broadcast = MAC_BROADCAST;
   dev.mtu = spec.mtu ?? mtu;
+  if (type !== ARPHRD_ETHER) dev.hardHeaderLen = 0;
   return dev;
 }
 

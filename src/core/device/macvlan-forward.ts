@@ -25,6 +25,8 @@ import {
 
 /** The MAC of 224.0.0.1, to which every host listens. */
 const MAC_ALL_HOSTS = 0x01005e000001;
+/** 33:33:xx:xx:xx:xx; the first is that of all nodes. */
+const MAC_IPV6_GROUPS = 0x333300000000;
 
 /** Rx handler of the device below. True: the frame is dealt with; false: it goes on, as that of `pkt.dev`. */
 export function macvlanHandleFrame(pkt: Packet): boolean {
@@ -83,10 +85,21 @@ function deliver(copy: Packet, lower: NetDevice, vlan: Macvlan): void {
 }
 
 /** The group filter of a device that is up (`macvlan_set_mac_lists`). */
-function wantsGroup(dev: NetDevice, mac: number): boolean {
+export function wantsGroup(dev: NetDevice, mac: number): boolean {
   if ((dev.flags & IFF_UP) === 0) return false;
   if (mac === MAC_BROADCAST || mac === MAC_ALL_HOSTS) return true;
-  return (dev.flags & (IFF_PROMISC | IFF_ALLMULTI)) !== 0 || dev.multicastMacs?.has(mac) === true;
+  if ((dev.flags & (IFF_PROMISC | IFF_ALLMULTI)) !== 0) return true;
+  return dev.multicastMacs?.has(mac) === true || wantsGroup6(dev, mac);
+}
+
+/** The same of the groups of IPv6, whose MAC ends with their last four bytes (RFC 2464 §7). */
+function wantsGroup6(dev: NetDevice, mac: number): boolean {
+  if (dev.ipv6 === null || mac < MAC_IPV6_GROUPS || mac > MAC_IPV6_GROUPS + 0xffffffff)
+    return false;
+  if (mac === MAC_IPV6_GROUPS + 1) return true;
+  for (const group of dev.ipv6.groups.keys())
+    if (mac === MAC_IPV6_GROUPS + (group.d >>> 0)) return true;
+  return false;
 }
 
 /** Mode source: a copy for each that listens to this sender (`macvlan_forward_source`). */

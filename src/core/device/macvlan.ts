@@ -34,7 +34,7 @@ export interface MacvlanSpec extends EtherSpec {
   readonly mode?: MacvlanMode;
 }
 
-const MACVLAN_OPS: DeviceOps = {
+export const MACVLAN_OPS: DeviceOps = {
   kind: 'macvlan',
   movable: true,
   xmit: macvlanXmit,
@@ -51,7 +51,7 @@ const MACVLAN_OPS: DeviceOps = {
  * Makes one, down. `-EINVAL` (no Ethernet below; passthru shares with nobody; MTU), `-EBUSY` (the device
  * below is somebody else's), and the errors of `makeEther`.
  */
-export function macvlanAdd(spec: MacvlanSpec): NetDevice | number {
+export function macvlanAdd(spec: MacvlanSpec, ops: DeviceOps = MACVLAN_OPS): NetDevice | number {
   const lower = macvlanOf(spec.lower)?.port.dev ?? spec.lower;
   const mode = MODES[spec.mode ?? 'vepa'];
   if (lower.dead || lower.type !== ARPHRD_ETHER) return -EINVAL;
@@ -60,7 +60,7 @@ export function macvlanAdd(spec: MacvlanSpec): NetDevice | number {
   if (existing?.passthru === true) return -EINVAL;
   if (mode === MODE_PASSTHRU && existing !== null) return -EINVAL;
   if (spec.mtu !== undefined && spec.mtu > lower.mtu) return -EINVAL;
-  const dev = makeEther(spec, MACVLAN_OPS, lower.mtu);
+  const dev = makeEther(spec, ops, lower.mtu);
   if (typeof dev === 'number') return dev;
   if (mode === MODE_PASSTHRU) dev.mac = lower.mac;
   else if (spec.mac === undefined) dev.mac = lower.net.kernel.nextMac();
@@ -140,7 +140,7 @@ function forgetMac(vlan: Macvlan): void {
 }
 
 /** The last one gives the device below back (`macvlan_port_destroy`). */
-function macvlanUninit(dev: NetDevice): void {
+export function macvlanUninit(dev: NetDevice): void {
   const vlan = dev.priv as Macvlan;
   const { port } = vlan;
   forgetMac(vlan);

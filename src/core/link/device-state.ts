@@ -79,6 +79,7 @@ function retire(dev: NetDevice): void {
   dev.ops.uninit?.(dev);
   dev.rxHandler = null;
   dev.rxHandlerData = null;
+  dev.l3Receive = null;
   dev.master = null;
   dev.taps = null;
   dev.net.devs.remove(dev);

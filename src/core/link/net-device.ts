@@ -7,6 +7,7 @@ import type { NetNs } from '../net.ts';
 import type { Ipv4Device } from '../network/ipv4/device.ts';
 import type { Ipv6Device } from '../network/ipv6/device.ts';
 import type { Packet } from '../packet.ts';
+import type { Ip6Addr } from '../util/ip6-addr.ts';
 import type { PortPolicy } from './port-policy.ts';
 import type { Qdisc } from './qdisc.ts';
 
@@ -55,6 +56,21 @@ export interface DeviceOps {
   readonly mtuErrno?: (dev: NetDevice, mtu: number) => number;
   /** The same of a MAC address that is one (`ndo_set_mac_address`). */
   readonly macErrno?: (dev: NetDevice, mac: number) => number;
+  /** A device joins this one, or leaves it: `ip link set DEV master M` (`ndo_add_slave`). 0 or `-errno`. */
+  readonly addSlave?: (master: NetDevice, dev: NetDevice) => number;
+  readonly delSlave?: (master: NetDevice, dev: NetDevice) => number;
+  /** The namespace of what `iflink` names, where that is not told by itself (`get_link_net`). */
+  readonly linkNet?: (dev: NetDevice) => NetNs;
+  /** The ends of a tunnel, which are its link-layer addresses. */
+  readonly tunnelEnds?: (dev: NetDevice) => { readonly local: number; readonly remote: number };
+  /** It is a layer-3 master, with this routing table (`l3mdev_fib_table`). */
+  readonly l3Table?: (dev: NetDevice) => number;
+  /** What the device says of an IP address that it is to get: '', or the sentence of an EADDRINUSE. */
+  readonly addrRefusal?: (dev: NetDevice, addr: number | Ip6Addr) => string;
+  /** It got an address, or lost it (`inetaddr_chain`, `inet6addr_chain`). */
+  readonly addrChanged?: (dev: NetDevice, addr: number | Ip6Addr, added: boolean) => void;
+  /** What tells it apart from others with its MAC, in link-local addresses (`dev->dev_id`); 0: nothing. */
+  readonly devId?: (dev: NetDevice) => number;
   /** Largest MTU; 65535 unless told; UNLIMITED_MTU: none. */
   readonly maxMtu?: number;
   readonly minMtu?: number;
@@ -80,6 +96,9 @@ export class LinkStats {
 
 /** True: the handler took the packet. False: it goes on, perhaps with another `pkt.dev`. */
 export type RxHandler = (pkt: Packet) => boolean;
+
+/** Asked by IP for each packet that a device received (`l3mdev_ip_rcv`): whose it is from here on. */
+export type L3Receive = (pkt: Packet) => NetDevice;
 
 /** Accepts a copy of every frame that passes a device (AF_PACKET, captures). May keep the clone it makes. */
 export interface PacketTap {
@@ -117,6 +136,8 @@ export class NetDevice {
   rxHandler: RxHandler | null = null;
   /** What may come in by this device; null: everything (V5). */
   policy: PortPolicy | null = null;
+  /** Decides at the IP layer whose a received packet is (vrf, ipvlan in mode l3s); null: nobody does. */
+  l3Receive: L3Receive | null = null;
   /** VLAN devices on this one, by `vlanKey`; null: none (Linux `vlan_info`). */
   vlans: Map<number, NetDevice> | null = null;
   /** Devices that stand on this one and go when it goes; null: none. */

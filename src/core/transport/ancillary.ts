@@ -1,5 +1,6 @@
 /** Ancillary data of received datagrams (Linux `ip_cmsg_recv_offset`, `sock_recv_cmsgs`). */
 
+import { l3OifOf } from '../link/l3mdev.ts';
 import { routeOutput } from '../network/route/output.ts';
 import { PACKET_HOST, type Packet } from '../packet.ts';
 import { control6Of } from './inet6-cmsg.ts';
@@ -92,7 +93,7 @@ function packetInfo(sk: Sock, pkt: Packet): PacketInfo {
   let specDst = addr;
   if (ip !== null && pkt.pktType !== PACKET_HOST) {
     // Broadcast and multicast: the address that an answer would have (`fib_compute_spec_dst`).
-    const back = routeOutput(sk.net, ip.src, 0, 0, 0);
+    const back = routeOutput(sk.net, ip.src, 0, l3OifOf(sk.net, pkt.dev?.ifindex ?? 0), 0);
     specDst = typeof back === 'number' ? 0 : back.src;
   }
   return { ifindex: dev === null ? 0 : dev.ifindex, specDst, addr };

@@ -1,5 +1,7 @@
 /** Which addresses may be bound (Linux `inet_addr_valid_or_nonlocal`, `ping_check_bind_addr`). */
+
 import { EADDRNOTAVAIL } from '../errno.ts';
+import { l3TableOf } from '../link/l3mdev.ts';
 import { inetAddrType } from '../network/route/addr-type.ts';
 import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../network/route/route.ts';
 import { PingSock } from './ping/sock.ts';
@@ -8,7 +10,7 @@ import type { Sock } from './sock.ts';
 /** `RTN_*` of an address that `sk` may bind, or -EADDRNOTAVAIL. */
 export function bindAddressType(sk: Sock, addr: number): number {
   if (addr === 0) return RTN_LOCAL;
-  const type = inetAddrType(sk.net, addr);
+  const type = inetAddrType(sk.net, addr, l3TableOf(sk.net, sk.boundDevIf));
   if (type === RTN_LOCAL) return type;
   const isGroup = type === RTN_MULTICAST || type === RTN_BROADCAST;
   if (isGroup) return sk instanceof PingSock ? -EADDRNOTAVAIL : type;

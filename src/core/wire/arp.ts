@@ -6,6 +6,12 @@ export const ARPOP_REQUEST = 1;
 export const ARPOP_REPLY = 2;
 export const ARPHRD_ETHER = 1;
 export const ARPHRD_LOOPBACK = 772;
+/** Tunnels: IPv4 in IPv4, IPv6 in IPv4, GRE. Their link-layer addresses are the ends of the tunnel. */
+export const ARPHRD_TUNNEL = 768;
+export const ARPHRD_SIT = 776;
+export const ARPHRD_IPGRE = 778;
+/** Nothing is known of it (venet). */
+export const ARPHRD_VOID = 0xffff;
 /** A device without link-layer header (tun). */
 export const ARPHRD_NONE = 0xfffe;
 /** Bytes of an ARP packet for IPv4 over Ethernet. */

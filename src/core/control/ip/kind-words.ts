@@ -5,6 +5,7 @@ import type { MacvlanInfo } from '../info.ts';
 import type { LinkAdd, VlanOptions } from '../link-add.ts';
 import type { MacvlanOptions } from '../link-set.ts';
 import { bridgeOptions } from './bridge-words.ts';
+import { otherKind } from './other-kinds.ts';
 import {
   abbreviates,
   CommandError,
@@ -18,29 +19,19 @@ import {
 /** Kinds that Linux has and this stack has not. */
 const OTHER_KINDS: readonly string[] = [
   'bareudp',
-  'bond',
   'erspan',
   'geneve',
-  'gre',
-  'gretap',
   'gtp',
-  'ifb',
   'ip6gre',
   'ip6tnl',
-  'ipip',
-  'ipvlan',
   'ipvtap',
   'macsec',
-  'macvtap',
   'netdevsim',
   'nlmon',
-  'sit',
   'team',
   'vcan',
-  'vrf',
   'vti',
   'vxcan',
-  'vxlan',
   'wireguard',
   'xfrm',
 ];
@@ -62,11 +53,15 @@ export function kindOptions(kind: string, words: Words): LinkAdd {
       return vlan === undefined ? { kind } : { kind, vlan };
     }
     case 'macvlan':
+    case 'macvtap':
       return { kind, macvlan: macvlanOptions(words, []) };
-    default:
+    default: {
+      const options = otherKind(kind, words);
+      if (options !== null) return options;
       if (OTHER_KINDS.includes(kind))
-        throw notImplemented(`type ${kind}`, 'the kinds are veth, bridge, dummy, vlan and macvlan');
+        throw notImplemented(`type ${kind}`, 'see docs/devices.md for the kinds that are there');
       throw new NetError(EOPNOTSUPP, 'rtnetlink', 'Unknown device type');
+    }
   }
 }
 

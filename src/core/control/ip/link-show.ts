@@ -1,7 +1,9 @@
 /** `ip link show` and the device part of `ip addr show` (iproute2 `ip/ipaddress.c`). */
 import type { LinkCounters, LinkInfo } from '../info.ts';
+import type { SlaveInfo } from '../kinds/index.ts';
 import { bridgeShow, bridgeSlaveShow } from './bridge-show.ts';
 import { Entry, type Json, type PrintOptions } from './entry.ts';
+import { kindShow, NO_DATA, slaveShow } from './kind-show.ts';
 import { putPolicy } from './policy-words.ts';
 
 /** Text of `name@link`. */
@@ -75,7 +77,9 @@ function putAddress(out: Entry, link: LinkInfo): void {
   out.put('link_type', link.linkType, `\n    link/${link.linkType} `);
   if (link.address === '') return;
   out.put('address', link.address, link.address);
-  out.put('broadcast', link.broadcast, ` brd ${link.broadcast}`);
+  const peer = link.flags.includes('POINTOPOINT');
+  if (peer) out.set('link_pointtopoint', true);
+  out.put('broadcast', link.broadcast, ` ${peer ? 'peer' : 'brd'} ${link.broadcast}`);
 }
 
 function briefEntry(out: Entry, link: LinkInfo, ofAddr: boolean): Entry {
@@ -104,9 +108,23 @@ function putDetails(out: Entry, link: LinkInfo): void {
     if (slave !== null) out.add(`\n    bridge_slave ${slave.text}`);
   }
   if (link.policy !== null) putPolicy(out, link.policy);
+  if (link.slave !== null) putSlave(out, link, link.slave);
   out.put('num_tx_queues', 1, 'numtxqueues 1 ');
   out.put('num_rx_queues', 1, 'numrxqueues 1 ');
   out.put('gso_max_size', link.gsoMaxSize, `gso_max_size ${link.gsoMaxSize} `);
+}
+
+function putSlave(out: Entry, link: LinkInfo, slave: SlaveInfo): void {
+  const { json, text } = slaveShow(slave);
+  const own = link.kind === '' ? {} : { info_kind: link.kind };
+  const { json: data } = link.kind === '' ? { json: null } : kindData(link);
+  out.set('linkinfo', {
+    ...own,
+    ...(data === null ? {} : { info_data: data }),
+    info_slave_kind: slave.kind,
+    info_slave_data: json,
+  });
+  out.add(`\n    ${slave.kind}_slave ${text}`);
 }
 
 /** What `iplink_vlan.c` and `iplink_macvlan.c` print. */
@@ -120,7 +138,7 @@ function kindData(link: LinkInfo): { json: Json; text: string } {
     };
   }
   if (link.bridge !== null) return bridgeShow(link.bridge);
-  if (macvlan === null) return { json: null, text: '' };
+  if (macvlan === null) return link.options === null ? NO_DATA : kindShow(link.options);
   const queue = { bcqueuelen: 1000, usedbcqueuelen: 1000 };
   const head = `mode ${macvlan.mode} bcqueuelen 1000 usedbcqueuelen 1000 `;
   if (macvlan.mode !== 'source') return { json: { mode: macvlan.mode, ...queue }, text: head };

@@ -13,6 +13,8 @@ import type { IpContext } from './ip.ts';
 import { kindOptions, macvlanOptions } from './kind-words.ts';
 import { linkEntry } from './link-show.ts';
 import { nearestOf } from './nearest.ts';
+import { netkitOptions, netkitPolicy } from './netkit-words.ts';
+import { kindChanges } from './other-kinds.ts';
 import { policyWords } from './policy-words.ts';
 import {
   abbreviates,
@@ -271,6 +273,7 @@ function kindOf(ctx: IpContext, words: Words, p: Parsed, base: Partial<LinkAdd>)
   const { kind = '' } = p;
   const lower = p.link === undefined ? {} : { link: p.link };
   if (kind === 'veth') return { ...base, kind, ...vethPeer(ctx, words) };
+  if (kind === 'netkit') return { ...base, kind, ...netkitPair(ctx, words) };
   return { ...base, ...lower, ...kindOptions(kind, words) };
 }
 
@@ -281,6 +284,10 @@ function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
     // LINUX: iplink_veth hands back a word that it does not know, and the caller calls it garbage.
     throw garbageArgument('dev', word);
   }
+  return peerWords(ctx, words);
+}
+
+function peerWords(ctx: IpContext, words: Words): Partial<LinkAdd> {
   const p = parseAttributes(ctx, words);
   const name = p.newName ?? p.device;
   const { master: _master, ...rest } = p.set;
@@ -292,6 +299,16 @@ function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
       ...(p.index === undefined ? {} : { ifindex: p.index }),
     },
   };
+}
+
+/** `type netkit [mode M] [POLICY] [peer [POLICY] [attributes]]`. */
+function netkitPair(ctx: IpContext, words: Words): Partial<LinkAdd> {
+  const netkit = netkitOptions(words);
+  if (words.empty) return { netkit };
+  words.next();
+  const peerPolicy = netkitPolicy(words);
+  const options = peerPolicy === undefined ? netkit : { ...netkit, peerPolicy };
+  return { netkit: options, ...peerWords(ctx, words) };
 }
 
 function setLink(ctx: IpContext, words: Words): string {
@@ -320,10 +337,10 @@ function setLink(ctx: IpContext, words: Words): string {
 function setKind(ctx: IpContext, words: Words, dev: string, kind: string): void {
   if (kind === 'bridge') ctx.ns.bridge.set(dev, bridgeOptions(words));
   else if (kind === 'bridge_slave') ctx.ns.bridge.setPort(dev, bridgeSlaveOptions(words));
-  else if (kind === 'macvlan') {
+  else if (kind === 'macvlan' || kind === 'macvtap') {
     const sources = ctx.ns.link.show(dev).macvlan?.sources ?? [];
     ctx.ns.link.set(dev, { macvlan: macvlanOptions(words, sources) });
-  } else throw notImplemented(`ip link set type ${kind}`, 'bridge and macvlan have options');
+  } else ctx.ns.link.set(dev, kindChanges(ctx, kind, words));
 }
 
 function deleteLink(ctx: IpContext, words: Words): string {
@@ -349,7 +366,11 @@ function selectorWord(ctx: IpContext, word: string, words: Words, s: Selector): 
     s.master = words.next();
     if (!ctx.ns.link.has(s.master)) throw wrongArgument('Device does not exist\n', s.master);
   } else if (word === 'type') s.kind = words.next();
-  else if (word === 'nomaster' || word === 'group' || word === 'vrf')
+  else if (word === 'vrf') {
+    s.master = words.next();
+    if (!ctx.ns.link.has(s.master) || ctx.ns.link.show(s.master).kind !== 'vrf')
+      throw wrongArgument('Not a valid VRF name\n', s.master);
+  } else if (word === 'nomaster' || word === 'group')
     throw notImplemented(`ip link show ${word}`, 'the selectors are dev, up, master and type');
   else {
     const name = word === 'dev' ? words.next() : word;

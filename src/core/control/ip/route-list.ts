@@ -1,4 +1,5 @@
 /** `ip route show` and `flush`: the selector and what it leaves out of the lines (`iproute_list_flush_or_save`). */
+
 import { NetError } from '../../errno.ts';
 import { formatIpv4, maskOf } from '../../util/address.ts';
 import type { RouteInfo } from '../info.ts';
@@ -14,6 +15,7 @@ import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { nearestOf } from './nearest.ts';
 import { type Fixed, routeEntry } from './route-show.ts';
+import { vrfWord } from './vrf-word.ts';
 import {
   CommandError,
   EXIT_PARSE,
@@ -83,15 +85,18 @@ function parse(ctx: IpContext, words: Words): Selector {
     root: undefined,
     match: undefined,
   };
-  while (!words.empty) selectorWord(words.next(), words, s);
+  while (!words.empty) selectorWord(ctx, words.next(), words, s);
   if (s.device !== undefined && !ctx.ns.link.has(s.device)) throw noDevice(s.device);
   return s;
 }
 
-function selectorWord(word: string, words: Words, s: Selector): void {
+function selectorWord(ctx: IpContext, word: string, words: Words, s: Selector): void {
   switch (word) {
     case 'table':
       tableWord(words.next(), s);
+      return;
+    case 'vrf':
+      tableWord(String(vrfWord(ctx, words.next())), s);
       return;
     case 'cached':
     case 'cloned':
@@ -136,7 +141,7 @@ function selectorWord(word: string, words: Words, s: Selector): void {
 }
 
 function destinationWord(word: string, words: Words, s: Selector): void {
-  if (['iif', 'mark', 'realms', 'vrf', 'nhid', 'from'].includes(word))
+  if (['iif', 'mark', 'realms', 'nhid', 'from'].includes(word))
     throw notImplemented(
       `ip route show ${word}`,
       `the nearest word is "${nearestOf(word, WORDS)}"`,

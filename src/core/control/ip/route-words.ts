@@ -10,6 +10,7 @@ import { nearestOf } from './nearest.ts';
 import { flushRoutes, listRoutes, prefixText } from './route-list.ts';
 import { decisionEntry, NOTHING_FIXED, routeEntry } from './route-show.ts';
 import { flushRoutes6, getRoute6, listRoutes6, modifyRoute6 } from './route6-words.ts';
+import { vrfWord } from './vrf-word.ts';
 import {
   abbreviates,
   CommandError,
@@ -74,7 +75,6 @@ const UNIMPLEMENTED: readonly string[] = [
   'expires',
   'fastopen_no_cookie',
   'ttl-propagate',
-  'vrf',
   'pervasive',
 ];
 const TYPES: readonly string[] = ROUTE_TYPES.slice(1, 10);
@@ -142,7 +142,7 @@ export function parseRoute(ctx: IpContext, words: Words): RouteSpec {
   const d: Draft = { spec: {}, device: undefined, dst: undefined, metrics: {}, nexthops: [] };
   while (!words.empty) {
     const word = words.next();
-    if (nodeWord(word, words, d) || metricWord(word, words, d)) continue;
+    if (nodeWord(ctx, word, words, d) || metricWord(word, words, d)) continue;
     if (word === 'nexthop') d.nexthops.push(...nexthops(ctx, words));
     else destination(word, words, d);
   }
@@ -158,7 +158,7 @@ export function parseRoute(ctx: IpContext, words: Words): RouteSpec {
 }
 
 /** Attributes of the route itself. */
-function nodeWord(word: string, words: Words, d: Draft): boolean {
+function nodeWord(ctx: IpContext, word: string, words: Words, d: Draft): boolean {
   switch (word) {
     case 'src':
       d.spec.src = formatIpv4(words.address());
@@ -186,6 +186,9 @@ function nodeWord(word: string, words: Words, d: Draft): boolean {
       return true;
     case 'table':
       d.spec.table = tableWord(words);
+      return true;
+    case 'vrf':
+      d.spec.table = vrfWord(ctx, words.next());
       return true;
     case 'dev':
     case 'oif':
@@ -319,7 +322,6 @@ interface Query {
 
 const NO_QUERY: readonly string[] = [
   'mark',
-  'vrf',
   'uid',
   'ipproto',
   'sport',
@@ -338,6 +340,12 @@ function queryWord(ctx: IpContext, word: string, words: Words, q: Query): void {
     case 'iif':
       q.query.iif = existing(ctx, words.next());
       return;
+    case 'vrf': {
+      const name = words.next();
+      vrfWord(ctx, name);
+      q.query.oif = name;
+      return;
+    }
     case 'oif':
     case 'dev':
       q.query.oif = existing(ctx, words.next());

@@ -2,6 +2,7 @@
  * Which addresses ARP answers for, and from which it asks: net.ipv4.conf.*.arp_ignore, arp_filter,
  * arp_announce, arp_accept (Linux `arp_ignore`, `arp_filter`, `arp_solicit`, `arp_accept`).
  */
+import { l3Table } from '../../link/l3mdev.ts';
 import { MIB } from '../../mib.ts';
 import type { Ipv4Conf } from '../../sysctl.ts';
 import { maskOf } from '../../util/address.ts';
@@ -59,7 +60,8 @@ export function arpAccept(ipv4: Ipv4Device, spa: number): boolean {
 export function arpSource(ipv4: Ipv4Device, target: number, wanted: number): number {
   const dev = ipv4.dev;
   const announce = maxConf(ipv4, 'arpAnnounce');
-  const isOurs = announce < 2 && wanted !== 0 && inetAddrType(dev.net, wanted) === RTN_LOCAL;
+  const isOurs =
+    announce < 2 && wanted !== 0 && inetAddrType(dev.net, wanted, l3Table(dev)) === RTN_LOCAL;
   if (isOurs && (announce === 0 || onSubnet(ipv4, target, wanted))) return wanted;
   return inetSelectAddr(dev, target, RT_SCOPE_LINK);
 }

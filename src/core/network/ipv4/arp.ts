@@ -2,7 +2,9 @@
  * ARP: asks and answers which MAC an IPv4 address has (RFC 826; Linux `net/ipv4/arp.c`). Which requests are
  * answered, and in which name one asks, is in `arp-policy.ts`.
  */
+
 import { drop } from '../../drop.ts';
+import { l3Table } from '../../link/l3mdev.ts';
 import type { Neighbour } from '../../link/neighbour.ts';
 import { NEIGH_UPDATE_OVERRIDE, NUD_REACHABLE, NUD_STALE } from '../../link/neighbour-state.ts';
 import type { NeighbourProtocol } from '../../link/neighbour-table.ts';
@@ -39,7 +41,10 @@ function arpConstruct(neigh: Neighbour): void {
   if (dev.hardHeaderLen === 0) neigh.setNoarp(0);
   else if (isMulticast(addr)) neigh.setNoarp(multicastMac(addr));
   else if ((flags & (IFF_NOARP | IFF_LOOPBACK)) !== 0) neigh.setNoarp(dev.mac);
-  else if ((flags & IFF_POINTOPOINT) !== 0 || inetAddrType(dev.net, addr) === RTN_BROADCAST)
+  else if (
+    (flags & IFF_POINTOPOINT) !== 0 ||
+    inetAddrType(dev.net, addr, l3Table(dev)) === RTN_BROADCAST
+  )
     neigh.setNoarp(dev.broadcast);
 }
 
@@ -68,6 +73,12 @@ export function arpSend(dev: NetDevice, arp: ArpHeader, lladdr: number): void {
  */
 export function arpNotify(dev: NetDevice): void {
   if (dev.ipv4 === null || !dev.up || maxConf(dev.ipv4, 'arpNotify') === 0) return;
+  arpAnnounce(dev);
+}
+
+/** Tells everybody who has the addresses of the device (`inetdev_send_gratuitous_arp`). */
+export function arpAnnounce(dev: NetDevice): void {
+  if (dev.ipv4 === null || !dev.up) return;
   for (const a of dev.ipv4.addresses)
     arpSend(dev, new ArpHeader(ARPOP_REQUEST, dev.mac, a.local, 0, a.local), dev.broadcast);
 }
@@ -112,7 +123,7 @@ function arpProcess(pkt: Packet, arp: ArpHeader, ipv4: Ipv4Device, delayed: bool
   const { op, spa, sha, tpa } = arp;
   // A probe for a duplicate address (RFC 2131 §2.2; RFC 5227 §2.1): answered, and nothing is learnt.
   if (spa === 0) {
-    const isOurs = op === ARPOP_REQUEST && inetAddrType(dev.net, tpa) === RTN_LOCAL;
+    const isOurs = op === ARPOP_REQUEST && inetAddrType(dev.net, tpa, l3Table(dev)) === RTN_LOCAL;
     if (isOurs && !arpIgnore(ipv4, spa, tpa)) arpReply(dev, arp);
     return;
   }
@@ -170,7 +181,9 @@ function learn(pkt: Packet, arp: ArpHeader, ipv4: Ipv4Device): void {
   if (neigh === null && !accepts) return;
   const gratuitous = isGratuitous(dev, arp);
   if (neigh === null) {
-    const isNew = gratuitous || (op === ARPOP_REPLY && inetAddrType(dev.net, spa) === RTN_UNICAST);
+    const isNew =
+      gratuitous ||
+      (op === ARPOP_REPLY && inetAddrType(dev.net, spa, l3Table(dev)) === RTN_UNICAST);
     if (isNew) neigh = table.entry(dev, spa);
   }
   if (neigh === null) return;
@@ -186,5 +199,5 @@ function learn(pkt: Packet, arp: ArpHeader, ipv4: Ipv4Device): void {
 function isGratuitous(dev: NetDevice, arp: ArpHeader): boolean {
   if (arp.spa !== arp.tpa) return false;
   if (arp.op === ARPOP_REPLY && arp.tha !== arp.sha) return false;
-  return inetAddrType(dev.net, arp.spa) === RTN_UNICAST;
+  return inetAddrType(dev.net, arp.spa, l3Table(dev)) === RTN_UNICAST;
 }

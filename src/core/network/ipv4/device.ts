@@ -2,7 +2,9 @@
  * The IPv4 side of a device: its addresses, and the routes that come and go with them and with the
  * device (Linux `in_device`; `net/ipv4/devinet.c`, `fib_frontend.c`).
  */
-import { EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../../errno.ts';
+
+import { EADDRINUSE, EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../../errno.ts';
+import { l3Table } from '../../link/l3mdev.ts';
 import { IFF_LOOPBACK, IFNAMSIZ, type NetDevice } from '../../link/net-device.ts';
 import type { NetdevEvent } from '../../protocols.ts';
 import type { Ipv4Conf, NeighConf } from '../../sysctl.ts';
@@ -24,7 +26,7 @@ import {
   RT_TABLE_MAIN,
 } from '../route/fib.ts';
 import { RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST } from '../route/route.ts';
-import { arpNotify } from './arp.ts';
+import { arpAnnounce, arpNotify } from './arp.ts';
 
 /** Smallest MTU that carries IPv4 (RFC 791 §3.2). */
 const IPV4_MIN_MTU = 68;
@@ -105,7 +107,10 @@ export function inetAddrAdd(dev: NetDevice, spec: AddressSpec): number {
     if (other.scope !== address.scope) return refuse(dev, EINVAL, 'ipv4: Invalid scope value');
     address.secondary = true;
   }
+  const refusal = dev.ops.addrRefusal?.(dev, address.local) ?? '';
+  if (refusal !== '') return refuse(dev, EADDRINUSE, refusal);
   insertAddress(ipv4, address);
+  dev.ops.addrChanged?.(dev, address.local, true);
   armLifetimes(ipv4);
   net.events.emit('newaddr', { dev, address });
   addRoutes(dev, address);
@@ -167,6 +172,14 @@ export function inetdevEvent(event: NetdevEvent, dev: NetDevice): void {
       if (dev.mtu < IPV4_MIN_MTU) dropInetDevice(dev);
       else if (dev.ipv4 === null) dev.ipv4 = new Ipv4Device(dev);
       break;
+    case 'changeUpper':
+      // It gets, or loses, a master with a table of its own.
+      fibSyncDownDev(dev, 'gone');
+      dev.net.arp.deviceDown(dev, true);
+      break;
+    case 'notifyPeers':
+      arpAnnounce(dev);
+      return;
     case 'changeName':
       relabel(dev);
       break;
@@ -287,6 +300,7 @@ function deleteAddress(dev: NetDevice, address: Ipv4Address): void {
 function remove(dev: NetDevice, ipv4: Ipv4Device, address: Ipv4Address, gone = false): void {
   if (!ipv4.addresses.includes(address)) return;
   ipv4.addresses = ipv4.addresses.filter((a) => a !== address);
+  dev.ops.addrChanged?.(dev, address.local, false);
   dev.net.events.emit('deladdr', { dev, address });
   if (!gone || !address.secondary) delRoutes(dev, address);
   dev.net.ipv4.changed();
@@ -308,18 +322,18 @@ function addRoutes(dev: NetDevice, a: Ipv4Address): void {
   const mask = maskOf(a.prefixLen);
   const prefix = a.address & mask;
   const source = a.secondary ? (primaryOf(dev, prefix, a.prefixLen) ?? a).local : a.local;
-  kernelRouteAdd(dev, spec(RT_TABLE_LOCAL, RTN_LOCAL, a.local, 32, source));
+  addKernelRoute(dev, spec(RT_TABLE_LOCAL, RTN_LOCAL, a.local, 32, source));
   if (!dev.up) return;
   if (a.broadcast !== 0 && a.broadcast !== -1)
-    kernelRouteAdd(dev, spec(RT_TABLE_LOCAL, RTN_BROADCAST, a.broadcast, 32, source));
+    addKernelRoute(dev, spec(RT_TABLE_LOCAL, RTN_BROADCAST, a.broadcast, 32, source));
   if (isZeronet(prefix) || a.secondary || (prefix === a.local && a.prefixLen === 32)) return;
   if (!a.noPrefixRoute) {
     const loopback = (dev.flags & IFF_LOOPBACK) !== 0;
     const [table, type] = loopback ? [RT_TABLE_LOCAL, RTN_LOCAL] : [RT_TABLE_MAIN, RTN_UNICAST];
-    kernelRouteAdd(dev, { ...spec(table, type, prefix, a.prefixLen, source), priority: a.metric });
+    addKernelRoute(dev, { ...spec(table, type, prefix, a.prefixLen, source), priority: a.metric });
   }
   if (a.prefixLen < 31)
-    kernelRouteAdd(dev, spec(RT_TABLE_LOCAL, RTN_BROADCAST, prefix | ~mask, 32, source));
+    addKernelRoute(dev, spec(RT_TABLE_LOCAL, RTN_BROADCAST, prefix | ~mask, 32, source));
 }
 
 /** Linux `fib_del_ifaddr`: what no other address of the device still needs. */
@@ -333,18 +347,18 @@ function delRoutes(dev: NetDevice, a: Ipv4Address): void {
   if (!a.secondary && !sharesSubnet) {
     const loopback = (dev.flags & IFF_LOOPBACK) !== 0;
     const [table, type] = loopback ? [RT_TABLE_LOCAL, RTN_LOCAL] : [RT_TABLE_MAIN, RTN_UNICAST];
-    kernelRouteDel(dev, spec(table, type, prefix, a.prefixLen, a.local));
+    delKernelRoute(dev, spec(table, type, prefix, a.prefixLen, a.local));
     if (a.prefixLen < 31)
-      kernelRouteDel(dev, spec(RT_TABLE_LOCAL, RTN_BROADCAST, prefix | ~mask, 32, a.local));
+      delKernelRoute(dev, spec(RT_TABLE_LOCAL, RTN_BROADCAST, prefix | ~mask, 32, a.local));
   }
   if (
     a.broadcast !== 0 &&
     a.broadcast !== (prefix | ~mask) &&
     !rest.some((x) => x.broadcast === a.broadcast)
   )
-    kernelRouteDel(dev, spec(RT_TABLE_LOCAL, RTN_BROADCAST, a.broadcast, 32, a.local));
+    delKernelRoute(dev, spec(RT_TABLE_LOCAL, RTN_BROADCAST, a.broadcast, 32, a.local));
   if (rest.some((x) => x.local === a.local)) return;
-  kernelRouteDel(dev, spec(RT_TABLE_LOCAL, RTN_LOCAL, a.local, 32, a.local));
+  delKernelRoute(dev, spec(RT_TABLE_LOCAL, RTN_LOCAL, a.local, 32, a.local));
   const elsewhere = [...dev.net.devs].some((d) =>
     d.ipv4?.addresses.some((x) => x.local === a.local),
   );
@@ -355,6 +369,17 @@ function primaryOf(dev: NetDevice, prefix: number, prefixLen: number): Ipv4Addre
   return dev.ipv4?.addresses.find(
     (a) => !a.secondary && a.prefixLen === prefixLen && (a.address & maskOf(prefixLen)) === prefix,
   );
+}
+
+/** In the table of its master, if it has one (`fib_magic`). */
+function addKernelRoute(dev: NetDevice, route: KernelRoute): void {
+  const table = l3Table(dev);
+  kernelRouteAdd(dev, table === 0 ? route : { ...route, table });
+}
+
+function delKernelRoute(dev: NetDevice, route: KernelRoute): void {
+  const table = l3Table(dev);
+  kernelRouteDel(dev, table === 0 ? route : { ...route, table });
 }
 
 /** A route of the kernel's own for an address. */

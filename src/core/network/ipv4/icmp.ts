@@ -2,7 +2,9 @@
  * Sending ICMP (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3.2; Linux `__icmp_send`, `icmp_reply`): whom to tell,
  * from which address, how much of the packet to quote, and how often.
  */
+
 import { segment } from '../../link/gso.ts';
+import { l3Oif } from '../../link/l3mdev.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
@@ -71,7 +73,7 @@ export function icmpSend(pkt: Packet, type: number, code: number, rest: number):
   }
   const source = errorSource(pkt, ip, dev);
   const tos = (ip.tos & IPTOS_TOS_MASK) | IPTOS_PREC_INTERNETCONTROL;
-  const route = routeOutput(net, ip.src, source, 0, tos & 0x1c);
+  const route = routeOutput(net, ip.src, source, l3Oif(dev), tos & 0x1c);
   if (typeof route === 'number' || (limited && !mayHear(net, route, ip.src))) return;
   const header = new Ipv4Header(source || route.src || INADDR_DUMMY, ip.src, IPPROTO_ICMP, 0, tos);
   // Options that were the trouble are not sent back.
@@ -100,7 +102,7 @@ export function icmpReply(pkt: Packet, dev: NetDevice, header: IcmpHeader): void
     return;
   }
   const source = specDst(pkt, dev, from);
-  const route = routeOutput(net, from.src, source, 0, from.tos & 0x1c);
+  const route = routeOutput(net, from.src, source, l3Oif(dev), from.tos & 0x1c);
   if (typeof route === 'number' || (limited && !mayHear(net, route, from.src))) return;
   const ip = new Ipv4Header(source || route.src, from.src, IPPROTO_ICMP, 0, from.tos);
   const options = from.options === null ? null : echoOptions(from.options, net, ip.src);

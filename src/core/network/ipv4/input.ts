@@ -50,6 +50,13 @@ export function ipInput(pkt: Packet): void {
     return;
   }
   countInput(net.mib, pkt, ip);
+  if (dev.l3Receive === null) received(pkt, dev, ip);
+  else received(pkt, dev.l3Receive(pkt), ip);
+}
+
+/** The namespace of `dev` looks where a sound packet goes (`ip_rcv_finish`). */
+function received(pkt: Packet, dev: NetDevice, ip: Ipv4Header): void {
+  const { net } = dev;
   // What lo gives back still has the route by which it left.
   const looped = pkt.route !== null;
   const route = pkt.route ?? findRoute(pkt, dev, ip);

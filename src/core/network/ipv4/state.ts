@@ -113,6 +113,9 @@ export class Ipv4State {
 
   /** Is this the address of one of our devices? */
   isOwnAddress(addr: number): boolean {
+    if (this.net.l3mdevs !== 0)
+      for (const dev of this.net.devs)
+        if (dev.ipv4?.addresses.some((a) => a.local === addr) === true) return true;
     const routes = this.localTable?.at(addr, 32) ?? [];
     return routes.some((r) => r.type === RTN_LOCAL && r.protocol === RTPROT_KERNEL);
   }

@@ -2,10 +2,11 @@
  * Addresses come and go, and their routes with them and with the device (Linux `net/ipv6/addrconf.c`). Looking for
  * duplicates is in `dad.ts`.
  */
-import { EACCES, EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../../errno.ts';
+import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS } from '../../errno.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import type { NetdevEvent } from '../../protocols.ts';
 import {
+  IN6ADDR_LINKLOCAL_ALLNODES,
   IN6ADDR_LOOPBACK,
   Ip6Addr,
   isAny6,
@@ -13,8 +14,9 @@ import {
   isLoopback6,
   isMulticast6,
 } from '../../util/ip6-addr.ts';
-import { ARPHRD_ETHER } from '../../wire/arp.ts';
+import { ARPHRD_ETHER, ARPHRD_IPGRE, ARPHRD_SIT } from '../../wire/arp.ts';
 import { IPV6_MIN_MTU } from '../../wire/ipv6.ts';
+import { NA_OVERRIDE } from '../../wire/ndisc.ts';
 import { fib6SyncCarrier, fib6SyncDown } from '../route6/change.ts';
 import {
   addrScope,
@@ -47,6 +49,7 @@ import {
 } from './device.ts';
 import { armLifetimes, deleteAddress } from './lifetime.ts';
 import { mldReportAll } from './mld.ts';
+import { sendAdvertisement } from './ndisc-send.ts';
 
 /** What `inet6AddrAdd` takes; absent: what Linux fills in. */
 export interface AddressSpec6 {
@@ -77,6 +80,8 @@ export function inet6AddrAdd(dev: NetDevice, spec: AddressSpec6): number {
   if (errno !== 0) return errno;
   if (findAddr6(dev, spec.addr) !== null)
     return refuse(dev, EEXIST, 'ipv6: address already assigned');
+  const refusal = dev.ops.addrRefusal?.(dev, spec.addr) ?? '';
+  if (refusal !== '') return refuse(dev, EADDRINUSE, refusal);
   addMulticastRoute(dev);
   addAddress(ipv6, spec);
   return 0;
@@ -121,6 +126,7 @@ function addAddress(ipv6: Ipv6Device, spec: AddressSpec6): Ipv6Address {
     installed: false,
   };
   insertAddress(ipv6, address);
+  dev.ops.addrChanged?.(dev, address.addr, true);
   armLifetimes(ipv6);
   addPrefixRoute(address);
   dev.net.ipv6.changed();
@@ -180,6 +186,15 @@ export function inet6devEvent(event: NetdevEvent, dev: NetDevice): void {
       break;
     case 'changeMtu':
       onMtu(dev);
+      break;
+    case 'notifyPeers':
+      // Linux `ndisc_send_unsol_na`
+      for (const a of dev.ipv6?.addresses ?? [])
+        if ((a.flags & IFA_F_TENTATIVE) === 0)
+          sendAdvertisement(dev, IN6ADDR_LINKLOCAL_ALLNODES, a.addr, NA_OVERRIDE, true);
+      break;
+    case 'changeUpper':
+      if (dev.ipv6 !== null) ifdown(dev, dev.ipv6, false);
       break;
     case 'down':
       if (dev.ipv6 !== null) ifdown(dev, dev.ipv6, false);
@@ -259,6 +274,27 @@ function addLinkLocal(ipv6: Ipv6Device): void {
   addAddress(ipv6, { addr, prefixLen: 64, flags: optimistic ? IFA_F_OPTIMISTIC : 0 });
 }
 
+/** From the IPv4 address of its near end (RFC 4213 §3.7; RFC 5214 §6.1 for GRE); null: it has none. */
+function tunnelLinkLocal(dev: NetDevice): Ip6Addr | null {
+  const local = dev.ops.tunnelEnds?.(dev).local ?? 0;
+  if (local === 0) return null;
+  const isatap = isPrivate(local) ? 0x5efe : 0x02005efe;
+  return new Ip6Addr(0xfe800000 | 0, 0, dev.type === ARPHRD_SIT ? 0 : isatap, local);
+}
+
+/** Addresses that are not unique (`__ipv6_isatap_ifid`). */
+function isPrivate(addr: number): boolean {
+  const [a, b] = [addr >>> 24, (addr >>> 16) & 255];
+  return (
+    a === 0 ||
+    a === 10 ||
+    a === 127 ||
+    (a === 172 && b >= 16 && b < 32) ||
+    (a === 192 && b === 168) ||
+    (a === 169 && b === 254)
+  );
+}
+
 /** fe80:: with an EUI-64 interface identifier (RFC 4291 appendix A), or a random one (RFC 7217). */
 function linkLocalAddr(ipv6: Ipv6Device): Ip6Addr | null {
   const { dev, conf } = ipv6;
@@ -266,9 +302,15 @@ function linkLocalAddr(ipv6: Ipv6Device): Ip6Addr | null {
     const random = dev.net.kernel.random(`ipv6-stable:${dev.net.id}:${dev.name}`);
     return new Ip6Addr(0xfe800000 | 0, 0, random.i32(), random.i32());
   }
-  if (conf.addrGenMode !== IN6_ADDR_GEN_MODE_EUI64 || dev.type !== ARPHRD_ETHER) return null;
+  if (conf.addrGenMode !== IN6_ADDR_GEN_MODE_EUI64) return null;
+  if (dev.type === ARPHRD_SIT || dev.type === ARPHRD_IPGRE) return tunnelLinkLocal(dev);
+  if (dev.type !== ARPHRD_ETHER) return null;
   const high = Math.floor(dev.mac / 2 ** 24);
   const low = dev.mac % 2 ** 24;
+  // Several devices have this MAC: their number stands in the middle, where ff:fe would.
+  const id = dev.ops.devId?.(dev) ?? 0;
+  if (id !== 0)
+    return new Ip6Addr(0xfe800000 | 0, 0, (high << 8) | (id >>> 8), ((id & 255) << 24) | low);
   return new Ip6Addr(0xfe800000 | 0, 0, ((high ^ 0x020000) << 8) | 0xff, 0xfe000000 | low);
 }
 

@@ -1,4 +1,5 @@
 /** Routes that follow from addresses and devices (Linux `addrconf_prefix_route`, `addrconf_add_mroute`). */
+import { l3Table } from '../../link/l3mdev.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import { Ip6Addr, isLoopback6 } from '../../util/ip6-addr.ts';
 import { RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../route/fib.ts';
@@ -12,7 +13,7 @@ export function addPrefixRoute(a: Ipv6Address): void {
   if ((a.flags & IFA_F_NOPREFIXROUTE) !== 0 || !a.dev.up || isLoopback6(a.addr)) return;
   const expiring = a.validLft !== INFINITE_LIFETIME6;
   kernelRoute6Add(a.dev, {
-    table: RT_TABLE_MAIN,
+    table: l3Table(a.dev) || RT_TABLE_MAIN,
     type: RTN_UNICAST,
     dst: a.addr,
     prefixLen: a.peer === null ? a.prefixLen : 128,
@@ -24,14 +25,14 @@ export function addPrefixRoute(a: Ipv6Address): void {
 export function delPrefixRoute(a: Ipv6Address): void {
   if ((a.flags & IFA_F_NOPREFIXROUTE) !== 0) return;
   const length = a.peer === null ? a.prefixLen : 128;
-  kernelRoute6Del(a.dev, RT_TABLE_MAIN, RTN_UNICAST, a.addr, length);
+  kernelRoute6Del(a.dev, l3Table(a.dev) || RT_TABLE_MAIN, RTN_UNICAST, a.addr, length);
 }
 
 /** Linux `addrconf_add_mroute`. */
 export function addMulticastRoute(dev: NetDevice): void {
   if ((dev.flags & IFF_LOOPBACK) !== 0 || !dev.up) return;
   kernelRoute6Add(dev, {
-    table: RT_TABLE_LOCAL,
+    table: l3Table(dev) || RT_TABLE_LOCAL,
     type: RTN_MULTICAST,
     dst: new Ip6Addr(0xff000000 | 0, 0, 0, 0),
     prefixLen: 8,
@@ -43,7 +44,7 @@ export function addMulticastRoute(dev: NetDevice): void {
 export function installLocal(a: Ipv6Address): void {
   a.installed = true;
   kernelRoute6Add(a.dev, {
-    table: RT_TABLE_LOCAL,
+    table: l3Table(a.dev) || RT_TABLE_LOCAL,
     type: RTN_LOCAL,
     dst: a.addr,
     prefixLen: 128,
@@ -51,7 +52,7 @@ export function installLocal(a: Ipv6Address): void {
   });
   if (a.peer === null || !a.dev.up) return;
   kernelRoute6Add(a.dev, {
-    table: RT_TABLE_MAIN,
+    table: l3Table(a.dev) || RT_TABLE_MAIN,
     type: RTN_UNICAST,
     dst: a.peer,
     prefixLen: 128,

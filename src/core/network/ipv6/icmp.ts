@@ -2,7 +2,9 @@
  * Sending ICMPv6 (RFC 4443 §2.4; Linux `icmp6_send`, `icmpv6_echo_reply`): whom to tell, from which address, how much of
  * the packet to quote, and how often.
  */
+
 import { segment } from '../../link/gso.ts';
+import { l3Oif } from '../../link/l3mdev.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import { MIB6 } from '../../mib6.ts';
 import type { NetNs } from '../../net.ts';
@@ -49,7 +51,7 @@ export function icmp6Send(pkt: Packet, type: number, code: number, rest: number)
   const asked = pkt.route6?.type;
   const isOurs = asked === RTN_LOCAL && !isMulticast6(ip.dst);
   const iif = (pkt.route6?.type === RTN_LOCAL ? pkt.route6.idev : dev).ifindex;
-  const oif = needsScope(ip.src) ? iif : 0;
+  const oif = needsScope(ip.src) ? iif : l3Oif(dev);
   const route = routeOutput6(net, ip.src, isOurs ? ip.dst : IN6ADDR_ANY, oif);
   if (typeof route === 'number') return;
   const src = isOurs ? ip.dst : sourceOf6(net, route, ip.src);
@@ -70,7 +72,7 @@ export function icmp6EchoReply(pkt: Packet, dev: NetDevice, request: IcmpHeader)
   const unicast = pkt.route6?.type !== RTN_MULTICAST && pkt.route6?.type !== RTN_ANYCAST;
   const from = unicast ? ip.dst : IN6ADDR_ANY;
   const iif = (pkt.route6?.idev ?? dev).ifindex;
-  const route = routeOutput6(net, ip.src, from, needsScope(ip.src) || !unicast ? iif : 0);
+  const route = routeOutput6(net, ip.src, from, needsScope(ip.src) || !unicast ? iif : l3Oif(dev));
   if (typeof route === 'number') return;
   const src = unicast ? ip.dst : sourceOf6(net, route, ip.src);
   if (src === null) return;

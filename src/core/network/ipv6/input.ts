@@ -66,6 +66,12 @@ export function ip6Input(pkt: Packet): void {
   }
   countInput(mib, pkt, ip);
   if (!isSound(pkt, dev, ip) || !parseHopByHop(pkt, dev, ip)) return;
+  if (dev.l3Receive === null) received(pkt, dev, ip);
+  else received(pkt, dev.l3Receive(pkt), ip);
+}
+
+/** The namespace of `dev` looks where a sound packet goes (`ip6_rcv_finish`). */
+function received(pkt: Packet, dev: NetDevice, ip: Ipv6Header): void {
   // What lo gives back still has the route by which it left.
   const looped = pkt.route6 !== null && (dev.flags & IFF_LOOPBACK) !== 0;
   const route = looped ? (pkt.route6 as Route6) : routeInput6(dev, ip.dst, ip.src);

@@ -1,4 +1,5 @@
 /** Addresses end: somebody deletes them, or their lifetime is over (Linux `ipv6_del_addr`, `addrconf_verify_rtnl`). */
+import { l3Table } from '../../link/l3mdev.ts';
 import { samePrefix, solicitedNode } from '../../util/ip6-addr.ts';
 import { RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../route/fib.ts';
 import { RTN_LOCAL, RTN_UNICAST } from '../route/route.ts';
@@ -22,10 +23,13 @@ export function deleteAddress(address: Ipv6Address): void {
   if (!ipv6.addresses.includes(address)) return;
   dadStop(address);
   ipv6.addresses = ipv6.addresses.filter((a) => a !== address);
+  dev.ops.addrChanged?.(dev, address.addr, false);
   if (address.joined) leaveGroup6(dev, solicitedNode(address.addr));
-  if (address.installed) kernelRoute6Del(dev, RT_TABLE_LOCAL, RTN_LOCAL, address.addr, 128);
+  if (address.installed)
+    kernelRoute6Del(dev, l3Table(dev) || RT_TABLE_LOCAL, RTN_LOCAL, address.addr, 128);
   if (!ipv6.addresses.some((a) => needsSameRoute(a, address))) delPrefixRoute(address);
-  if (address.peer !== null) kernelRoute6Del(dev, RT_TABLE_MAIN, RTN_UNICAST, address.peer, 128);
+  if (address.peer !== null)
+    kernelRoute6Del(dev, l3Table(dev) || RT_TABLE_MAIN, RTN_UNICAST, address.peer, 128);
   if (ownerOf(dev.net, address.addr) === null) fib6ForgetSource(dev.net, address.addr);
   armLifetimes(ipv6);
   dev.net.ipv6.changed();

@@ -287,6 +287,8 @@ function makeHost(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | num
 
 function isValidSource(net: NetNs, spec: RouteSpec): boolean {
   if (spec.type === RTN_LOCAL && spec.dst === spec.prefsrc) return true;
+  const table = spec.table === RT_TABLE_MAIN ? 0 : spec.table;
+  if (table !== 0 && inetAddrType(net, spec.prefsrc, table) === RTN_LOCAL) return true;
   return inetAddrType(net, spec.prefsrc) === RTN_LOCAL;
 }
 
@@ -309,7 +311,11 @@ function makeNexthop(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | 
   }
   const scope = Math.max(spec.scope + 1, RT_SCOPE_LINK);
   const oif = n.dev?.ifindex ?? 0;
-  const way = fibLookup(net, { dst: n.gateway, tos: 0, scope, oif, anyCarrier: true });
+  const query = { dst: n.gateway, tos: 0, scope, oif, anyCarrier: true };
+  // The route's own table first (`fib_check_nh_v4_gw`).
+  const own = net.l3mdevs === 0 ? undefined : net.ipv4.findTable(spec.table);
+  const near = own?.lookup(net, query) ?? -ESRCH;
+  const way = typeof near === 'number' ? fibLookup(net, query) : near;
   if (typeof way === 'number') return refuse(net, -way, 'Nexthop has invalid gateway');
   const { info, nexthop } = way;
   if (info.type !== RTN_UNICAST && info.type !== RTN_LOCAL)

@@ -2,8 +2,10 @@
  * What becomes of a received packet: ours, another's, or nobody's (Linux `ip_route_input_slow`,
  * `fib_validate_source`). Decisions are kept in a small table, by source, destination and device.
  */
+
 import type { DropReason } from '../../drop.ts';
 import { EHOSTUNREACH } from '../../errno.ts';
+import { l3Master, l3Table } from '../../link/l3mdev.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { INADDR_ALLHOSTS_GROUP, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
 import { IPPROTO_IGMP } from '../../wire/ipv4.ts';
@@ -73,7 +75,14 @@ function decide(dev: NetDevice, dst: number, src: number, tos: number): Route | 
   if (isZeronet(src)) return 'IP_INVALID_SOURCE';
   if (isZeronet(dst)) return 'IP_INVALID_DEST';
   if ((isLoopback(dst) || isLoopback(src)) && !routesLocalnet(dev)) return 'IP_LOCALNET';
-  const found = fibLookup(net, { dst, src, tos, scope: RT_SCOPE_UNIVERSE, oif: 0 });
+  const found = fibLookup(net, {
+    dst,
+    src,
+    tos,
+    scope: RT_SCOPE_UNIVERSE,
+    oif: 0,
+    l3Table: l3Table(dev),
+  });
   const forwarding = (dev.ipv4?.conf.forwarding ?? 0) !== 0;
   if (typeof found === 'number') return refused(dev, forwarding ? -found : EHOSTUNREACH);
   if (found.info.type === RTN_BROADCAST) return broadcast(dev, src, tos);
@@ -159,18 +168,33 @@ function searchSource(
 ): boolean | DropReason {
   const { net } = dev;
   const unknown = rpFilter === 0 ? false : 'IP_RPFILTER';
-  const back = fibLookup(net, { dst: src, tos, scope: RT_SCOPE_UNIVERSE, oif: 0 });
+  const back = fibLookup(net, {
+    dst: src,
+    tos,
+    scope: RT_SCOPE_UNIVERSE,
+    oif: 0,
+    l3Table: l3Table(dev),
+  });
   if (typeof back === 'number') return unknown;
   const { type, nexthops } = back.info;
   if (type !== RTN_UNICAST && type !== RTN_LOCAL) return 'IP_INVALID_SOURCE';
   if (type === RTN_LOCAL && !acceptsLocal(dev)) return 'IP_LOCAL_SOURCE';
+  // LINUX: the devices of a vrf are as good as itself (`fib_info_nh_uses_dev`).
   const arrives =
-    nexthops.some((n) => n.dev === dev) || (type === RTN_LOCAL && dev === net.loopback);
+    nexthops.some((n) => n.dev === dev || l3Master(n.dev) === dev) ||
+    (type === RTN_LOCAL && dev === net.loopback);
   if (arrives) return back.nexthop.scope >= RT_SCOPE_HOST;
   if ((dev.ipv4?.addresses.length ?? 0) === 0) return unknown;
   if (rpFilter === 1) return 'IP_RPFILTER';
   const oif = dev.ifindex;
-  const here = fibLookup(net, { dst: src, tos, scope: RT_SCOPE_UNIVERSE, oif, anyCarrier: true });
+  const here = fibLookup(net, {
+    dst: src,
+    tos,
+    scope: RT_SCOPE_UNIVERSE,
+    oif,
+    anyCarrier: true,
+    l3Table: l3Table(dev),
+  });
   if (typeof here === 'number' || here.info.type !== RTN_UNICAST) return false;
   return here.nexthop.scope >= RT_SCOPE_HOST;
 }

@@ -17,6 +17,8 @@ export interface FibQuery {
   readonly oif: number;
   /** Routes through a device without carrier count too (`FIB_LOOKUP_IGNORE_LINKSTATE`). */
   readonly anyCarrier?: boolean;
+  /** Table of the layer-3 master to which the flow belongs; absent or 0: it has none. */
+  readonly l3Table?: number;
 }
 
 /** What a look-up found: where, and the way to take. */

@@ -2,7 +2,9 @@
  * Where a packet of our own goes, and with which source address (Linux `ip_route_output_key_hash_rcu`). The
  * last decisions of a namespace are kept in a small table.
  */
+
 import { EINVAL, ENETUNREACH, ENODEV } from '../../errno.ts';
+import { isL3Master, l3Master, l3Table } from '../../link/l3mdev.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import { INADDR_LOOPBACK, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
@@ -65,13 +67,18 @@ function byTables(
 ): Route | number {
   if (dst === 0) return toSelf(net, src);
   const oif = out === null ? 0 : out.ifindex;
-  const found = fibLookup(net, { dst, src, tos, scope: RT_SCOPE_UNIVERSE, oif });
+  const table = out === null ? 0 : l3Table(out);
+  // A master leads to its table, whatever device the routes there take (`l3mdev_update_flow`).
+  const way = out !== null && isL3Master(out) ? 0 : oif;
+  const query = { dst, src, tos, scope: RT_SCOPE_UNIVERSE, oif: way, l3Table: table };
+  const found = fibLookup(net, query);
   if (typeof found === 'number') {
-    if (out === null) return found;
+    if (out === null || (table !== 0 && !isMulticast(dst))) return found;
     // With a device given, the tables are not believed: the destination is taken to be on its link.
     return makeOutput(net, null, out, dst, src || inetSelectAddr(out, 0, RT_SCOPE_LINK));
   }
-  if (found.info.type === RTN_LOCAL) return makeLocal(net, src || found.info.prefsrc || dst);
+  if (found.info.type === RTN_LOCAL)
+    return makeLocal(net, src || found.info.prefsrc || dst, found.nexthop.dev);
   const { dev } = found.nexthop;
   return makeOutput(net, found, dev, dst, src || preferredSource(found, dev));
 }
@@ -90,8 +97,9 @@ function preferredSource(found: FibResult, dev: NetDevice): number {
 }
 
 /** LINUX: lo may be down; what is sent to it then dies there, and nobody is told. */
-function makeLocal(net: NetNs, source: number): Route {
-  return new Route(RTN_LOCAL, net.loopback, 0, source, net.ipv4.generation);
+function makeLocal(net: NetNs, source: number, of: NetDevice = net.loopback): Route {
+  // The master is the lo of its domain.
+  return new Route(RTN_LOCAL, l3Master(of) ?? net.loopback, 0, source, net.ipv4.generation);
 }
 
 /** Linux `__mkroute_output`. */
@@ -139,6 +147,9 @@ function makeOutput(
 
 /** The device that has this address; lo for all of 127/8 (`__ip_dev_find`). */
 function deviceOf(net: NetNs, addr: number): NetDevice | null {
+  if (net.l3mdevs !== 0)
+    for (const dev of net.devs)
+      if (dev.ipv4?.addresses.some((a) => a.local === addr) === true) return dev;
   const table = net.ipv4.localTable;
   if (table === null) return null;
   const found = table.lookup(net, { dst: addr, tos: 0, scope: 0, oif: 0 });

@@ -1,6 +1,7 @@
 /** What becomes of a received IPv6 packet: ours, another's, or nobody's (Linux `ip6_route_input`). */
 
 import { ENETUNREACH } from '../../errno.ts';
+import { l3Table } from '../../link/l3mdev.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import type { Ip6Addr } from '../../util/ip6-addr.ts';
 import { RTN_UNREACHABLE } from '../route/route.ts';
@@ -15,7 +16,13 @@ export function routeInput6(dev: NetDevice, dst: Ip6Addr, src: Ip6Addr): Route6 
   const cached = ipv6.inputCache.find(dst, src, dev.ifindex, ipv6.generation);
   if (cached !== null && (cached.pmtu === 0 || net.kernel.nowUs < cached.pmtuExpiresUs))
     return cached;
-  const found = fib6Lookup(net, { dst, src, oif: dev.ifindex, strict: needsStrict(dst) });
+  const found = fib6Lookup(net, {
+    dst,
+    src,
+    oif: dev.ifindex,
+    strict: needsStrict(dst),
+    l3Table: l3Table(dev),
+  });
   const route = typeof found === 'number' ? noRoute(dev) : makeRoute6(net, found, dst);
   ipv6.inputCache.add(dst, src, dev.ifindex, route);
   return route;

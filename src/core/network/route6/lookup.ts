@@ -2,10 +2,12 @@
  * Longest-prefix match through the IPv6 tables of a namespace (Linux `fib6_table_lookup`, `rt6_select`). Without
  * policy rules the order is local, main.
  */
+
 import { EAGAIN, EHOSTUNREACH, ENETUNREACH } from '../../errno.ts';
 import { NUD_FAILED } from '../../link/neighbour-state.ts';
 import type { NetNs } from '../../net.ts';
 import type { Ip6Addr } from '../../util/ip6-addr.ts';
+import { RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../route/fib.ts';
 import { RTNH_F_DEAD, RTNH_F_LINKDOWN } from '../route/fib-info.ts';
 import { typeErrno } from '../route/match.ts';
 import { RTN_THROW } from '../route/route.ts';
@@ -21,6 +23,8 @@ export interface Fib6Query {
   readonly strict: boolean;
   /** Ways through a device without carrier count too. */
   readonly anyCarrier?: boolean;
+  /** Table of the layer-3 master to which the flow belongs; absent or 0: it has none. */
+  readonly l3Table?: number;
 }
 
 /** What a look-up found: the route and the way to take. */
@@ -33,11 +37,17 @@ export interface Fib6Result {
 
 /** The best route, or `-ENETUNREACH` when there is none. A route that refuses is a result too. */
 export function fib6Lookup(net: NetNs, query: Fib6Query): Fib6Result | number {
-  for (const table of net.ipv6.lookupOrder()) {
+  const { l3Table = 0 } = query;
+  for (const table of l3Table === 0 ? net.ipv6.lookupOrder() : l3Order(net, l3Table)) {
     const result = table6Lookup(net, table, query);
     if (typeof result !== 'number') return result;
   }
   return -ENETUNREACH;
+}
+
+/** The table of a layer-3 master stands between local and main. */
+function l3Order(net: NetNs, id: number): readonly Fib6Table[] {
+  return [RT_TABLE_LOCAL, id, RT_TABLE_MAIN].flatMap((n) => net.ipv6.findTable(n) ?? []);
 }
 
 /** Longer than any prefix. */

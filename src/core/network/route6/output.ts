@@ -2,7 +2,9 @@
  * Where an IPv6 packet of our own goes (Linux `ip6_route_output_flags`, `ip6_dst_lookup_tail`). The last decisions of
  * a namespace are kept in a small table.
  */
+
 import { EADDRNOTAVAIL, ENETUNREACH, ENODEV } from '../../errno.ts';
+import { isL3Master, l3Master, l3Table } from '../../link/l3mdev.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import {
@@ -37,9 +39,13 @@ export function routeOutput6(net: NetNs, dst: Ip6Addr, src: Ip6Addr, oif: number
 }
 
 function decide(net: NetNs, dst: Ip6Addr, src: Ip6Addr, oif: number): Route6 | number {
-  if (oif !== 0 && net.devs.findIndex(oif) === undefined) return -ENODEV;
-  const strict = needsStrict(dst) || (oif !== 0 && isAny6(src));
-  const found = fib6Lookup(net, { dst, src, oif, strict });
+  const out = oif === 0 ? undefined : net.devs.findIndex(oif);
+  if (oif !== 0 && out === undefined) return -ENODEV;
+  const master = out !== undefined && isL3Master(out);
+  const strict = !master && (needsStrict(dst) || (oif !== 0 && isAny6(src)));
+  const table = out === undefined ? 0 : l3Table(out);
+  // A master leads to its table, whatever device the routes there take.
+  const found = fib6Lookup(net, { dst, src, oif: master ? 0 : oif, strict, l3Table: table });
   if (typeof found === 'number') return -ENETUNREACH;
   return makeRoute6(net, found, dst);
 }
@@ -54,7 +60,7 @@ export function makeRoute6(net: NetNs, found: Fib6Result, dst: Ip6Addr): Route6 
   const { metrics } = route;
   const made = new Route6({
     type: route.type,
-    dev: isOurs ? net.loopback : dev,
+    dev: isOurs ? (l3Master(dev) ?? net.loopback) : dev,
     idev: dev,
     gateway: redirected ? exception.gateway : nexthop.gateway,
     prefsrc: route.prefsrc,

@@ -1,5 +1,7 @@
 /** Echo replies for ping sockets (Linux `ping_rcv`). */
+
 import { drop } from '../../drop.ts';
+import { sdifOf } from '../../link/l3mdev.ts';
 import type { Packet } from '../../packet.ts';
 import { ifindexOf } from '../inet6-cmsg.ts';
 
@@ -15,7 +17,7 @@ export function pingInput(pkt: Packet): boolean {
       ? ping.lookup6(ident, ip6.dst, ifindexOf(pkt))
       : ip === null
         ? null
-        : ping.lookup(ident, ip.dst, dev.ifindex);
+        : ping.lookup(ident, ip.dst, dev.ifindex, sdifOf(pkt, 1));
   if (sk === null) return false;
   const copy = pkt.clone();
   if (!sk.enqueue(copy)) drop(dev.net, copy, 'SOCKET_RCVBUFF');

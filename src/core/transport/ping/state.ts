@@ -1,4 +1,5 @@
 /** Ping sockets of one namespace, by their identifier (Linux `struct ping_table`). */
+import { isBoundTo } from '../../link/l3mdev.ts';
 import type { NetNs } from '../../net.ts';
 import { type Ip6Addr, isAny6 } from '../../util/ip6-addr.ts';
 import { SmallMap } from '../../util/small-map.ts';
@@ -39,13 +40,13 @@ export class PingState {
   }
 
   /** Linux `ping_lookup` */
-  lookup(ident: number, local: number, ifindex: number): PingSock | null {
+  lookup(ident: number, local: number, ifindex: number, sdif = 0): PingSock | null {
     const list = this.socks.get(ident);
     if (list === undefined) return null;
     for (const sk of list) {
       if (sk.inet6 !== null) continue;
       if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== local) continue;
-      if (sk.boundDevIf !== 0 && sk.boundDevIf !== ifindex) continue;
+      if (!isBoundTo(sk.boundDevIf, ifindex, sdif)) continue;
       return sk;
     }
     return null;

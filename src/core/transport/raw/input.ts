@@ -1,6 +1,8 @@
 /** Copies of received IP packets for raw sockets (Linux `raw_local_deliver`, `raw_v4_input`). */
+
 import { drop } from '../../drop.ts';
 import { segment } from '../../link/gso.ts';
+import { isBoundTo, sdifOf } from '../../link/l3mdev.ts';
 import { ipLength, type Packet } from '../../packet.ts';
 import { IP_MAX_MTU, IPPROTO_ICMP } from '../../wire/ipv4.ts';
 import { acceptsGroup } from '../membership.ts';
@@ -15,8 +17,9 @@ export function rawInput(pkt: Packet): boolean {
   const list = socks.get(ip.protocol);
   if (list === undefined) return false;
   let taken = false;
+  const sdif = sdifOf(pkt, dev.net.sysctl.rawL3mdevAccept);
   for (const sk of list) {
-    if (!matches(sk, ip.src, ip.dst, dev.ifindex)) continue;
+    if (!matches(sk, ip.src, ip.dst, dev.ifindex, sdif)) continue;
     taken = true;
     if (ip.protocol === IPPROTO_ICMP && isFiltered(sk, pkt)) continue;
     if (ipLength(pkt) <= IP_MAX_MTU) deliver(sk, pkt.clone());
@@ -30,10 +33,16 @@ function deliver(sk: RawSock, pkt: Packet): void {
 }
 
 /** Linux `raw_v4_match` */
-export function matches(sk: RawSock, remote: number, local: number, ifindex: number): boolean {
+export function matches(
+  sk: RawSock,
+  remote: number,
+  local: number,
+  ifindex: number,
+  sdif = 0,
+): boolean {
   if (sk.inet6 !== null || (sk.daddr !== 0 && sk.daddr !== remote)) return false;
   if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== local) return false;
-  if (sk.boundDevIf !== 0 && sk.boundDevIf !== ifindex) return false;
+  if (!isBoundTo(sk.boundDevIf, ifindex, sdif)) return false;
   return acceptsGroup(sk, local, remote, ifindex);
 }
 

@@ -2,7 +2,9 @@
  * Local ports: which may be bound together, which one the kernel chooses (Linux `inet_csk_get_port`,
  * `inet_csk_bind_conflict`, `__inet_hash_connect`; RFC 6056).
  */
+
 import { EADDRINUSE, EADDRNOTAVAIL } from '../../errno.ts';
+import { l3OifOf } from '../../link/l3mdev.ts';
 import { MIB } from '../../mib.ts';
 import { sharesAddress } from '../inet6.ts';
 import { isReservedPort, localPortRange } from '../port-range.ts';
@@ -13,11 +15,22 @@ import type { TcpSock } from './sock.ts';
 import { killTimeWait, timeWaitIsn, timeWaitReusable } from './time-wait.ts';
 import type { TimeWaitSock } from './time-wait-sock.ts';
 
+/** To which vrf a socket belongs that is bound to this device (`inet_sk_bound_l3mdev`). */
+function domain(sk: TcpSock, bound: number): number {
+  return sk.net.sysctl.tcpL3mdevAccept !== 0 ? 0 : l3OifOf(sk.net, bound);
+}
+
 /** Whether two sockets on one port are in each other's way (`inet_bind_conflict`). */
 function conflicts(sk: TcpSock, other: BindOwner, relax: boolean, reuseportOk: boolean): boolean {
   if (sk === other) return false;
   const dev = other.boundDevIf;
   if (sk.boundDevIf !== 0 && dev !== 0 && sk.boundDevIf !== dev) return false;
+  if (
+    sk.net.l3mdevs !== 0 &&
+    sk.boundDevIf !== dev &&
+    domain(sk, sk.boundDevIf) !== domain(sk, dev)
+  )
+    return false;
   if (!sharesAddress(sk, other)) return false;
   const timeWait = other.state === TCP_TIME_WAIT || other.state === TCP_FIN_WAIT2;
   const sameUser = timeWait || sk.uid === (other as TcpSock).uid;

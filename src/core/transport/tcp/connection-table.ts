@@ -3,6 +3,7 @@
  * with linear probing over an `Int32Array` of hashes, which starts tiny and grows; deletion shifts
  * back, so that no tombstones gather.
  */
+import { isBoundTo } from '../../link/l3mdev.ts';
 import { mix32 } from '../../util/random.ts';
 import type { Ends6 } from './family.ts';
 import type { RequestSock } from './request.ts';
@@ -48,7 +49,7 @@ export class ConnectionTable {
         c.sport === sport &&
         c.saddr === saddr &&
         (c.ends === null ? ends === null : ends !== null && c.ends.equals(ends)) &&
-        (c.boundDevIf === 0 || c.boundDevIf === dif)
+        isBoundTo(c.boundDevIf, dif)
       )
         return c;
     }

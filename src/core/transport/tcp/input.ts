@@ -2,7 +2,9 @@
  * TCP's entry: which socket a segment is for (RFC 9293 §3.10.7; Linux `tcp_v4_rcv`, `tcp_v6_rcv`).
  * RX 3/4. From: `network/ipv4/input`, `network/ipv6/input`. To: `transport/tcp/arrival`.
  */
+
 import { drop } from '../../drop.ts';
+import { lookupL3 } from '../../link/l3mdev.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { BAD_L4, BAD_L4_CSUM, PACKET_HOST, type Packet } from '../../packet.ts';
@@ -53,10 +55,7 @@ export function tcpInput(pkt: Packet): void {
     ip !== null
       ? new RxSegment(pkt, tcp, ip.tos & 3, ip.headerLen())
       : new RxSegment(pkt, tcp, (ip6?.tclass ?? 0) & 3, ip6?.headerLen() ?? 0);
-  const c =
-    ip !== null
-      ? net.tcp.connections.lookup(ip.dst, tcp.dport, ip.src, tcp.sport, dev.ifindex, null)
-      : lookup6(net, pkt, tcp);
+  const c = pkt.slave === null ? lookup(net, pkt, tcp, dev.ifindex) : lookupInVrf(net, pkt, tcp);
   if (c === null) {
     const sk = lookupListener(net, pkt, tcp);
     if (sk === null) noSocket(net, seg);
@@ -66,15 +65,25 @@ export function tcpInput(pkt: Packet): void {
   else segmentForSocket(c as TcpSock, seg);
 }
 
+function lookup(net: NetNs, pkt: Packet, tcp: TcpHeader, dif: number): Connection | null {
+  const { ip } = pkt;
+  if (ip === null) return lookup6(net, pkt, tcp, pkt.slave === null ? ifindexOf(pkt) : dif);
+  return net.tcp.connections.lookup(ip.dst, tcp.dport, ip.src, tcp.sport, dif, null);
+}
+
+function lookupInVrf(net: NetNs, pkt: Packet, tcp: TcpHeader): Connection | null {
+  return lookupL3(pkt, net.sysctl.tcpL3mdevAccept, (dif) => lookup(net, pkt, tcp, dif));
+}
+
 /** The connection of a segment that came over IPv6. */
-function lookup6(net: NetNs, pkt: Packet, tcp: TcpHeader): Connection | null {
+function lookup6(net: NetNs, pkt: Packet, tcp: TcpHeader, dif: number): Connection | null {
   const { ip6 } = pkt;
   const { connections, secrets } = net.tcp;
   if (ip6 === null || connections.count === 0) return null;
   const { src, dst } = ip6;
   const [saddr, daddr] = [secrets.digest(dst), secrets.digest(src)];
   const { sport, dport } = tcp;
-  return connections.lookup(saddr, dport, daddr, sport, ifindexOf(pkt), new Ends6(dst, src));
+  return connections.lookup(saddr, dport, daddr, sport, dif, new Ends6(dst, src));
 }
 
 /** RFC 9293 §3.10.7.1 */

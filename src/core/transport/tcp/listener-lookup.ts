@@ -2,6 +2,7 @@
  * The listener that a segment is for (Linux `__inet_lookup_listener`, `inet6_lookup_listener`). All of a port's
  * listeners are looked at: a port has few.
  */
+import { isBoundTo, lookupL3 } from '../../link/l3mdev.ts';
 import type { NetNs } from '../../net.ts';
 import type { Packet } from '../../packet.ts';
 import { isAny6 } from '../../util/ip6-addr.ts';
@@ -17,7 +18,11 @@ const BOUND = 4;
 export function lookupListener(net: NetNs, pkt: Packet, tcp: TcpHeader): TcpSock | null {
   const list = net.tcp.listeners.get(tcp.dport);
   if (list === undefined) return null;
-  const dif = ifindexOf(pkt);
+  if (pkt.slave === null) return bestOf(list, pkt, tcp, ifindexOf(pkt));
+  return lookupL3(pkt, net.sysctl.tcpL3mdevAccept, (dif) => bestOf(list, pkt, tcp, dif));
+}
+
+function bestOf(list: Iterable<TcpSock>, pkt: Packet, tcp: TcpHeader, dif: number): TcpSock | null {
   let best: TcpSock | null = null;
   let bestScore = 0;
   let equals = 0;
@@ -56,7 +61,7 @@ function flowHash(pkt: Packet, tcp: TcpHeader): number {
 
 /** 0: does not listen there (Linux `compute_score` of either family). */
 function scoreOf(sk: TcpSock, pkt: Packet, dif: number): number {
-  if (sk.boundDevIf !== 0 && sk.boundDevIf !== dif) return 0;
+  if (!isBoundTo(sk.boundDevIf, dif)) return 0;
   const score = sk.boundDevIf !== 0 ? 2 : 1;
   const v6 = sk.inet6;
   const { ip6 } = pkt;

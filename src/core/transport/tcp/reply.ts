@@ -34,6 +34,11 @@ export interface Reply {
   readonly ttl: number;
 }
 
+/** What came by a layer-3 master is answered by way of it. */
+function replyOif(pkt: Packet): number {
+  return pkt.slave === null ? 0 : (pkt.dev?.ifindex ?? 0);
+}
+
 /** Sends `reply` to where `pkt` came from. */
 export function sendReply(net: NetNs, pkt: Packet, reply: Reply, oif = 0): void {
   const { tcp } = pkt;
@@ -65,7 +70,8 @@ export function sendReply(net: NetNs, pkt: Packet, reply: Reply, oif = 0): void 
   const out = net.kernel.newPacket(af.etherType);
   out.tcp = hdr;
   out.timeUs = net.kernel.nowUs;
-  if (af.reply(net, pkt, out, { tos: reply.tos, ttl: reply.ttl, oif })) count(net, MIB.TcpOutSegs);
+  if (af.reply(net, pkt, out, { tos: reply.tos, ttl: reply.ttl, oif: oif || replyOif(pkt) }))
+    count(net, MIB.TcpOutSegs);
 }
 
 /** The key with which whoever `pkt` is for signs what goes to its sender. */

@@ -38,7 +38,8 @@ export function makeRequest(sk: TcpSock, seg: RxSegment, cookie: boolean): Reque
 function tupleOf(sk: TcpSock, pkt: Packet, hdr: TcpHeader): Tuple & { boundDevIf: number } {
   const { ip, ip6 } = pkt;
   const ports = { sport: hdr.dport, dport: hdr.sport };
-  const { boundDevIf } = sk;
+  // Whom nobody bound belongs to the master by which it is asked (`inet_request_bound_dev_if`).
+  const boundDevIf = sk.boundDevIf || (pkt.slave === null ? 0 : (pkt.dev?.ifindex ?? 0));
   if (ip6 === null)
     return { ...ports, saddr: ip?.dst ?? 0, daddr: ip?.src ?? 0, ends: null, boundDevIf };
   const { secrets } = sk.net.tcp;

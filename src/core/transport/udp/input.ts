@@ -2,13 +2,18 @@
  * Received UDP (RFC 768; Linux `__udp4_lib_rcv`, `udp_queue_rcv_skb`). RX 4/4. From:
  * `network/ipv4/input.ts`. To: the queue of a socket.
  */
+
 import { drop } from '../../drop.ts';
+import { isBoundTo, lookupL3, sdifOf } from '../../link/l3mdev.ts';
+import type { NetDevice } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
 import { icmpSend } from '../../network/ipv4/icmp.ts';
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../network/route/route.ts';
 import { BAD_L4_CSUM, type Packet } from '../../packet.ts';
 import { isMulticast } from '../../util/address.ts';
 import { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH } from '../../wire/icmp.ts';
+import type { Ipv4Header } from '../../wire/ipv4.ts';
+import type { UdpHeader } from '../../wire/udp.ts';
 import { acceptsGroup, isMember } from '../membership.ts';
 import type { UdpSock } from './sock.ts';
 
@@ -31,9 +36,7 @@ export function udpInput(pkt: Packet): void {
     deliverToAll(pkt);
     return;
   }
-  const sk = net.udp.idle
-    ? null
-    : net.udp.table.lookup(ip.src, udp.sport, ip.dst, udp.dport, dev.ifindex);
+  const sk = net.udp.idle ? null : find(pkt, dev, ip, udp);
   if (sk !== null) {
     deliver(sk, pkt);
     return;
@@ -41,6 +44,14 @@ export function udpInput(pkt: Packet): void {
   net.mib[MIB.UdpNoPorts]++;
   icmpSend(pkt, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
   drop(net, pkt, 'NO_SOCKET');
+}
+
+function find(pkt: Packet, dev: NetDevice, ip: Ipv4Header, udp: UdpHeader): UdpSock | null {
+  const { table } = dev.net.udp;
+  if (pkt.slave === null) return table.lookup(ip.src, udp.sport, ip.dst, udp.dport, dev.ifindex);
+  return lookupL3(pkt, dev.net.sysctl.udpL3mdevAccept, (dif) =>
+    table.lookup(ip.src, udp.sport, ip.dst, udp.dport, dif),
+  );
 }
 
 function deliver(sk: UdpSock, pkt: Packet): void {
@@ -90,6 +101,7 @@ function wants(sk: UdpSock, pkt: Packet): boolean {
   if (sk.daddr !== 0 && sk.daddr !== ip.src) return false;
   if (sk.dport !== 0 && sk.dport !== udp.sport) return false;
   if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== ip.dst) return false;
-  if (sk.boundDevIf !== 0 && sk.boundDevIf !== dev.ifindex) return false;
+  const sdif = sdifOf(pkt, dev.net.sysctl.udpL3mdevAccept);
+  if (!isBoundTo(sk.boundDevIf, dev.ifindex, sdif)) return false;
   return acceptsGroup(sk, ip.dst, ip.src, dev.ifindex);
 }

@@ -4,6 +4,7 @@
  * is in the way of a bind, who gets a multicast), by address and port, and by all four for sockets with
  * a peer. Nothing is allocated until the first bind.
  */
+import { isBoundTo } from '../../link/l3mdev.ts';
 import type { NetNs } from '../../net.ts';
 import { mix32 } from '../../util/random.ts';
 import type { UdpSock } from './sock.ts';
@@ -106,9 +107,9 @@ export class UdpTable {
     for (; sk !== null; sk = sk.nextByAddr) {
       if (sk.daddr !== saddr || sk.dport !== sport || sk.rcvSaddr !== daddr || sk.sport !== dport)
         continue;
-      if (sk.boundDevIf !== 0) {
-        if (sk.boundDevIf === ifindex) return sk;
-      } else if (best === null) best = sk;
+      if (!isBoundTo(sk.boundDevIf, ifindex)) continue;
+      if (sk.boundDevIf !== 0) return sk;
+      if (best === null) best = sk;
     }
     return best;
   }
@@ -222,10 +223,8 @@ function score(sk: UdpSock, saddr: number, sport: number, ifindex: number): numb
     if (sk.dport !== sport) return NO_MATCH;
     points += 4;
   }
-  if (sk.boundDevIf !== 0) {
-    if (sk.boundDevIf !== ifindex) return NO_MATCH;
-    points += 4;
-  }
+  if (!isBoundTo(sk.boundDevIf, ifindex)) return NO_MATCH;
+  if (sk.boundDevIf !== 0) points += 4;
   return points;
 }
 
