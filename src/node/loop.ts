@@ -4,12 +4,15 @@
  * microtasks run, as they do between two callbacks of libuv.
  */
 import type { AsyncResource } from 'node:async_hooks';
+import type { NetNs } from '../core/net.ts';
 
 /** Captured before anybody replaces them (virtual time, fake timers). */
 const { setImmediate, setInterval } = globalThis;
 
 /** Something with events to deliver. */
 export interface Ready {
+  /** Whose events they are, for the gate; absent: nobody's in particular. */
+  readonly net?: NetNs | undefined;
   /** True while it waits in the queue; written by this file. */
   queued: boolean;
   /** Delivers what there is. May throw: what an application's callback threw. */
@@ -18,6 +21,7 @@ export interface Ready {
 
 /** Something that was closed, and whose application is told of it behind all events of the same turn. */
 export interface Closing {
+  readonly net?: NetNs | undefined;
   finishClose(): void;
 }
 
@@ -31,6 +35,27 @@ let draining = false;
 let scheduled = false;
 let refs = 0;
 let keeper: ReturnType<typeof setInterval> | undefined;
+let dispatched = 0;
+let gate: Gate | undefined;
+let driven = false;
+
+/** Asked before each dispatch: false keeps the events of a program that does not run (virtual time). */
+export type Gate = (waiting: Ready | Closing) => boolean;
+
+export function setGate(fn: Gate): void {
+  gate = fn;
+}
+
+/** How many dispatches there were: by it a driver sees that a program ran. */
+export function dispatchCount(): number {
+  return dispatched;
+}
+
+/** While `on`, somebody dispatches who will come again by itself; at the end what is left gets its turn. */
+export function setDriven(on: boolean): void {
+  driven = on;
+  if (!on && (queue.length > 0 || closing.length > 0)) schedule();
+}
 
 /** Node's own drain of `process.nextTick` and microtasks; checked by `install.ts`. */
 export const drainTicks: () => void =
@@ -51,7 +76,7 @@ export function markClosing(handle: Closing): void {
 }
 
 function schedule(): void {
-  if (scheduled) return;
+  if (scheduled || driven) return;
   scheduled = true;
   setImmediate(drainLater);
 }
@@ -78,7 +103,9 @@ export function dispatchReady(): boolean {
   try {
     while (head < queue.length && budget-- > 0) {
       const handle = queue[head++] as Ready;
+      if (gate !== undefined && !gate(handle)) continue;
       handle.queued = false;
+      dispatched++;
       handle.dispatch();
     }
     if (closing.length > 0) finishClosing();
@@ -103,6 +130,8 @@ function finishClosing(): void {
   try {
     for (const handle of list) {
       done++;
+      if (gate !== undefined && !gate(handle)) continue;
+      dispatched++;
       handle.finishClose();
     }
   } finally {

@@ -1,0 +1,20 @@
+/** Installs what virtual time replaces in Node: once, when the first virtual host is made. */
+import { syncBuiltinESMExports } from 'node:module';
+import { patchClock } from './patch-clock.ts';
+import { patchIdle } from './patch-idle.ts';
+import { patchRandom } from './patch-random.ts';
+import { patchTimers } from './patch-timers.ts';
+import { patchWork } from './patch-work.ts';
+
+let installed = false;
+
+export function installVirtual(): void {
+  if (installed) return;
+  installed = true;
+  patchTimers();
+  patchClock();
+  patchRandom();
+  patchWork();
+  patchIdle();
+  syncBuiltinESMExports();
+}
