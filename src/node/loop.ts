@@ -75,6 +75,18 @@ export function markClosing(handle: Closing): void {
   if (!draining) schedule();
 }
 
+let later: (fn: () => void) => void = setImmediate;
+
+/** Says how "in a later turn" is done: virtual time has turns of its own. */
+export function setLater(fn: (fn: () => void) => void): void {
+  later = fn;
+}
+
+/** Calls `fn` in a later turn of the event loop, in the asynchronous context of the caller. */
+export function inLaterTurn(fn: () => void): void {
+  later(fn);
+}
+
 function schedule(): void {
   if (scheduled || driven) return;
   scheduled = true;

@@ -11,8 +11,8 @@ import type { NetNs } from '../core/net.ts';
 import { currentNet } from './current.ts';
 import { type HostAddress, nameOf, resolveHost } from './hosts.ts';
 import { type DnsChannel, internals } from './internals.ts';
+import { inLaterTurn } from './loop.ts';
 
-const { setImmediate } = globalThis;
 
 /** `UV_EAI_NONAME`, which Node shows as ENOTFOUND. */
 const EAI_NONAME = -3008;
@@ -71,7 +71,7 @@ function patchLookup(): void {
     if (typeof second !== 'function') original.call(this, '127.0.0.1', second, () => undefined);
     const options = lookupOptions(second);
     const tell = AsyncResource.bind(callback as LookupCallback);
-    setImmediate(() => answer(net, host, options, tell));
+    inLaterTurn(() => answer(net, host, options, tell));
     return {};
   }
   function lookupPromise(this: unknown, ...args: [unknown, unknown?]): unknown {
@@ -85,7 +85,7 @@ function patchLookup(): void {
         if (error !== null) reject(error);
         else resolve(options.all === true ? address : { address, family });
       };
-      setImmediate(() => answer(net, host, options, tell));
+      inLaterTurn(() => answer(net, host, options, tell));
     });
   }
   // `promisify(dns.lookup)` gives `{ address, family }` by Node's own private symbol.
@@ -140,7 +140,7 @@ function patchLookupService(): void {
       return original.apply(this, args);
     const tell = AsyncResource.bind(callback as (...a: unknown[]) => void);
     const name = nameOf(net, address as string);
-    setImmediate(() => {
+    inLaterTurn(() => {
       if (name === undefined) tell(notFound('getnameinfo', address as string));
       else tell(null, name, SERVICES[Number(port)] ?? String(Number(port)));
     });
@@ -175,7 +175,7 @@ function patchChannel(proto: DnsChannel): void {
       const tell = AsyncResource.bind((code: string) =>
         (args[0] as QueryRequest).oncomplete?.(code),
       );
-      setImmediate(() => tell('ECONNREFUSED'));
+      inLaterTurn(() => tell('ECONNREFUSED'));
       return 0;
     };
   }

@@ -31,6 +31,8 @@ export class VirtualTime implements Env {
   readonly epochUs: number;
   /** Told when time cannot go on. */
   onStalled: StalledListener | undefined = undefined;
+  /** Told what a program's callback threw; without it the process hears of it, as of any. */
+  onError: ((error: unknown) => void) | undefined = undefined;
   /** Told before the clock moves on: nothing can run at the instant that ends. */
   onInstant: (() => void) | undefined = undefined;
   /** Time does not go beyond; those who wait are told. */
@@ -139,10 +141,20 @@ export class VirtualTime implements Env {
     for (;;) {
       kernel.run();
       const before = dispatchCount();
-      const more = dispatchReady();
+      const more = this.dispatch();
       if (!more && dispatchCount() === before && kernel.nextEventUs() > this.us) return true;
       if (++this.rounds > FREE_ROUNDS) this.us += ROUND_US;
       if ((this.rounds & 15) === 0 && now() > endMs) return false;
+    }
+  }
+
+  private dispatch(): boolean {
+    if (this.onError === undefined) return dispatchReady();
+    try {
+      return dispatchReady();
+    } catch (error) {
+      this.onError(error);
+      return true;
     }
   }
 
