@@ -43,8 +43,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   linux: ['core/*', 'sim'],
   lab: ['core/*', 'app', 'tools', 'sim', 'node'],
   node: ['core/*'],
+  testing: ['core/*', 'app', 'tools', 'sim', 'node', 'lab'],
   browser: ['core/*'],
-  cli: ['core/*', 'app', 'tools', 'sim', 'linux', 'lab', 'node', 'browser'],
+  cli: ['core/*', 'app', 'tools', 'sim', 'linux', 'lab', 'node', 'testing', 'browser'],
   web: ['core/*', 'app', 'tools', 'sim', 'lab', 'node', 'browser'],
 };
 

@@ -42,6 +42,13 @@ export class LoopHold {
     this.update();
   }
 
+  /** Nobody waits for anything any more. */
+  abandon(): void {
+    this.active = false;
+    this.requests = 0;
+    this.update();
+  }
+
   private update(): void {
     const want = this.requests > 0 || (this.referenced && this.active);
     if (want === this.holding) return;

@@ -4,6 +4,7 @@
  * microtasks run, as they do between two callbacks of libuv.
  */
 import type { AsyncResource } from 'node:async_hooks';
+import type { NetNs } from '../core/net.ts';
 import { atClosingPhase } from './closing-phase.ts';
 
 /** Captured before anybody replaces them (virtual time, fake timers). */
@@ -11,6 +12,8 @@ const { setImmediate, clearImmediate, setInterval } = globalThis;
 
 /** Something with events to deliver. */
 export interface Ready {
+  /** Whose events they are, for the gate; absent: nobody's in particular. */
+  readonly net?: NetNs | undefined;
   /** True while it waits in the queue; written by this file. */
   queued: boolean;
   /** Delivers what there is. May throw: what an application's callback threw. */
@@ -19,6 +22,7 @@ export interface Ready {
 
 /** Something that was closed, and whose application is told of it behind all events of the same turn. */
 export interface Closing {
+  readonly net?: NetNs | undefined;
   finishClose(): void;
 }
 
@@ -41,6 +45,29 @@ let draining = false;
 let scheduled = false;
 let refs = 0;
 let keeper: ReturnType<typeof setInterval> | undefined;
+let dispatched = 0;
+let gate: Gate | undefined;
+let driven = false;
+
+/** Asked before each dispatch: false keeps the events of a program that does not run (virtual time). */
+export type Gate = (waiting: Ready | Closing) => boolean;
+
+export function setGate(fn: Gate): void {
+  gate = fn;
+}
+
+/** How many dispatches there were: by it a driver sees that a program ran. */
+export function dispatchCount(): number {
+  return dispatched;
+}
+
+/** While `on`, somebody dispatches who will come again by itself; at the end what is left gets its turn. */
+export function setDriven(on: boolean): void {
+  driven = on;
+  if (on) return;
+  if (queue.length > 0) schedule();
+  if (closing.length > 0) atClosingPhase(finishClosing);
+}
 
 /** Node's own drain of `process.nextTick` and microtasks; checked by `install.ts`. */
 export const drainTicks: () => void =
@@ -62,7 +89,7 @@ export function markReady(handle: Ready): void {
  */
 export function markClosing(handle: Closing): void {
   closing.push(handle);
-  if (closing.length > 1) return;
+  if (driven || closing.length > 1) return;
   if (draining) closeLater = true;
   else atClosingPhase(finishClosing);
 }
@@ -72,8 +99,20 @@ export function hasClosing(): boolean {
   return closing.length > 0;
 }
 
+let later: (fn: () => void) => void = setImmediate;
+
+/** Says how "in a later turn" is done: virtual time has turns of its own. */
+export function setLater(fn: (fn: () => void) => void): void {
+  later = fn;
+}
+
+/** Calls `fn` in a later turn of the event loop, in the asynchronous context of the caller. */
+export function inLaterTurn(fn: () => void): void {
+  later(fn);
+}
+
 function schedule(): void {
-  if (scheduled) return;
+  if (scheduled || driven) return;
   scheduled = true;
   setImmediate(drainLater);
 }
@@ -102,7 +141,9 @@ export function dispatchReady(): boolean {
   try {
     while (head < queue.length && budget-- > 0) {
       const handle = queue[head++] as Ready;
+      if (gate !== undefined && !gate(handle)) continue;
       handle.queued = false;
+      dispatched++;
       handle.dispatch();
     }
   } finally {
@@ -114,7 +155,9 @@ export function dispatchReady(): boolean {
       queue = queue.slice(head);
       head = 0;
     }
-    if (closeLater) {
+    // Virtual time has no phases: what was closed is told at the end of the round.
+    if (driven) finishClosing();
+    else if (closeLater) {
       closeLater = false;
       if (marker._idleNext === null) atClosingPhase(finishClosing);
       else setImmediate(atClosingPhase, finishClosing);
@@ -122,7 +165,7 @@ export function dispatchReady(): boolean {
     clearImmediate(marker as unknown as NodeJS.Immediate);
     if (queue.length > 0) schedule();
   }
-  return queue.length > 0;
+  return queue.length > 0 || (driven && closing.length > 0);
 }
 
 function finishClosing(): void {
@@ -132,6 +175,8 @@ function finishClosing(): void {
   try {
     for (const handle of list) {
       done++;
+      if (gate !== undefined && !gate(handle)) continue;
+      dispatched++;
       handle.finishClose();
     }
   } finally {

@@ -5,6 +5,8 @@ import type { NetNs } from '../core/net.ts';
 export interface OpenHandle {
   readonly net: NetNs;
   close(): void;
+  /** Its program is gone: nothing is told any more, and the event loop is let go. */
+  abandon?(): void;
 }
 
 const open: Set<OpenHandle> = new Set();
@@ -25,4 +27,13 @@ export function hasOpenHandles(net: NetNs): boolean {
 /** Closes what the process has open in `net`, as the kernel does when a process ends. */
 export function closeAll(net: NetNs): void {
   for (const handle of [...open]) if (handle.net === net) handle.close();
+}
+
+/** What a crash does: the handles of `net` are gone without a word to anybody. */
+export function abandonAll(net: NetNs): void {
+  for (const handle of [...open]) {
+    if (handle.net !== net) continue;
+    handle.abandon?.();
+    open.delete(handle);
+  }
 }

@@ -11,10 +11,10 @@ import type { Outcome } from './dns-client.ts';
 import { TYPES } from './dns-message.ts';
 import { namesOf, resolveHost } from './hosts.ts';
 import { internals } from './internals.ts';
+import { inLaterTurn } from './loop.ts';
 import { nameServersOf } from './name-servers.ts';
 import { patchChannel, query } from './resolver-channel.ts';
 
-const { setImmediate } = globalThis;
 
 /** `UV_EAI_NONAME`, `UV_EAI_AGAIN`: Node shows them as ENOTFOUND and EAI_AGAIN. */
 const EAI_NONAME = -3008;
@@ -70,7 +70,7 @@ function patchGetaddrinfo(): void {
     };
     const found = resolveHost(net, name, 0).map((a) => a.address);
     if (found.length > 0 || nameServersOf(net).length === 0)
-      setImmediate(() => answer(found, EAI_NONAME));
+      inLaterTurn(() => answer(found, EAI_NONAME));
     else askServers(net, name, family, answer);
     return 0;
   };
@@ -123,7 +123,7 @@ function patchGetnameinfo(): void {
     if (net === undefined) return original.call(this, req, address, port);
     const tell = tellOf(req as LookupRequest, 'GETNAMEINFOREQWRAP');
     const [name] = namesOf(net, address);
-    setImmediate(() => {
+    inLaterTurn(() => {
       if (name === undefined) tell(EAI_NONAME);
       else tell(null, name, SERVICES[port] ?? String(port));
     });

@@ -379,6 +379,14 @@ export class TcpHandle extends JsStreamBase implements Ready, Closing {
     return 0;
   }
 
+  abandon(): void {
+    this.closed = true;
+    this.receiving = false;
+    this.listening = false;
+    if (this.socket !== undefined) this.socket.onEvent = null;
+    this.hold.abandon();
+  }
+
   isClosing(): boolean {
     return this.closed;
   }

@@ -490,6 +490,15 @@ export class UdpHandle implements Ready, Closing {
     markClosing(this);
   }
 
+  abandon(): void {
+    this.closed = true;
+    this.closing = false;
+    this.receiving = false;
+    this.pending.length = 0;
+    if (this.socket !== undefined) this.socket.onEvent = null;
+    this.updateHold();
+  }
+
   finishClose(): void {
     this.flush();
     const callback = this.closeCallback;
