@@ -31,7 +31,9 @@ export function startCluster(net, netem = 'delay 5ms 2ms loss 0.5%') {
         const entry = node.disk.log[i];
         history[i] ??= `${entry.term}:${entry.command}`;
         if (history[i] !== `${entry.term}:${entry.command}`)
-          throw new Error(`${name} committed ${entry.command} at ${i + 1}, where ${history[i]} was`);
+          throw new Error(
+            `${name} committed ${entry.command} at ${i + 1}, where ${history[i]} was`,
+          );
       }
       checked.set(node, node.commitIndex);
     }

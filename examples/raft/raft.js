@@ -156,7 +156,11 @@ export class Raft {
     this.waitForLeader();
     const fits = m.prevIndex === 0 || log[m.prevIndex - 1]?.term === m.prevTerm;
     if (!fits) {
-      this.send(m.from, { type: 'appended', ok: false, index: Math.min(log.length, m.prevIndex - 1) });
+      this.send(m.from, {
+        type: 'appended',
+        ok: false,
+        index: Math.min(log.length, m.prevIndex - 1),
+      });
       return;
     }
     m.entries.forEach((entry, i) => {

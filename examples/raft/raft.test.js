@@ -8,7 +8,11 @@ netTest('five nodes elect one leader, and another when it crashes', async ({ net
   await net.eventually('a leader', () => leader() !== undefined, '5s');
   const first = leader().name;
   net.crash(first);
-  await net.eventually('another leader', () => leader() !== undefined && leader().name !== first, '5s');
+  await net.eventually(
+    'another leader',
+    () => leader() !== undefined && leader().name !== first,
+    '5s',
+  );
 });
 
 netTest('a minority elects nobody and commits nothing', async ({ net }) => {

@@ -15,7 +15,6 @@ import { inLaterTurn } from './loop.ts';
 import { nameServersOf } from './name-servers.ts';
 import { patchChannel, query } from './resolver-channel.ts';
 
-
 /** `UV_EAI_NONAME`, `UV_EAI_AGAIN`: Node shows them as ENOTFOUND and EAI_AGAIN. */
 const EAI_NONAME = -3008;
 const EAI_AGAIN = -3001;

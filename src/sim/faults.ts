@@ -3,9 +3,9 @@
  * held back, what a pair of hosts suffers. A port's queue (`FaultPort`) asks the one table of the network.
  */
 import { drop } from '../core/drop.ts';
+import type { NetDevice } from '../core/link/net-device.ts';
 import { Netem } from '../core/link/netem.ts';
 import type { NetemOptions } from '../core/link/netem-options.ts';
-import type { NetDevice } from '../core/link/net-device.ts';
 import { devHardStartXmit } from '../core/link/output.ts';
 import type { Qdisc } from '../core/link/qdisc.ts';
 import type { Packet } from '../core/packet.ts';
@@ -65,7 +65,10 @@ export class Faults {
     const mac = pkt.eth === null ? undefined : this.macs.get(pkt.eth.src);
     const from = pkt.ip === null ? mac : (this.addresses.get(pkt.ip.src) ?? mac);
     const to = pkt.ip === null ? port : (this.addresses.get(pkt.ip.dst) ?? port);
-    if (this.blocked.size > 0 && (this.blocked.has(`${mac}>${port}`) || this.blocked.has(`${from}>${to}`))) {
+    if (
+      this.blocked.size > 0 &&
+      (this.blocked.has(`${mac}>${port}`) || this.blocked.has(`${from}>${to}`))
+    ) {
       drop(dev.net, pkt, 'QDISC_DROP', 'partition');
       return false;
     }

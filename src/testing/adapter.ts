@@ -11,7 +11,12 @@ interface NetTestCall {
 export type NetTest = NetTestCall & { readonly only: NetTestCall; readonly skip: NetTestCall };
 
 /** Registers a test with the runner. */
-export type Register = (name: string, mode: Mode, run: () => Promise<void>, options: RunOptions) => void;
+export type Register = (
+  name: string,
+  mode: Mode,
+  run: () => Promise<void>,
+  options: RunOptions,
+) => void;
 
 /** `netTest` for a runner. */
 export function makeNetTest(register: Register): NetTest {
@@ -27,7 +32,9 @@ export function makeNetTest(register: Register): NetTest {
 }
 
 type RunnerTest = ((name: string, run: () => Promise<void>, timeoutMs?: number) => unknown) &
-  Readonly<Record<'only' | 'skip', (name: string, run: () => Promise<void>, timeoutMs?: number) => unknown>>;
+  Readonly<
+    Record<'only' | 'skip', (name: string, run: () => Promise<void>, timeoutMs?: number) => unknown>
+  >;
 
 /** Real milliseconds for one test: a sweep takes long, and vitest's and jest's 5 s are for others. */
 const TIMEOUT_MS = 120_000;

@@ -83,7 +83,8 @@ function partition(net: Net, words: readonly string[]): void {
 
 function netem(net: Net, [host = '', arrow, to = '', ...rest]: readonly string[]): void {
   if (arrow === '->') quietly(net, () => net.netem(host, to, rest.join(' ')));
-  else quietly(net, () => net.netem(host, undefined, [arrow, to, ...rest].filter(Boolean).join(' ')));
+  else
+    quietly(net, () => net.netem(host, undefined, [arrow, to, ...rest].filter(Boolean).join(' ')));
 }
 
 /** What the words said is in the timeline already. */

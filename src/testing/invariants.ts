@@ -1,6 +1,7 @@
 /** What must hold always, become true, or be seen at least once. Checked whenever an instant is over. */
-import type { Net } from './net.ts';
+
 import { seconds } from './duration.ts';
+import type { Net } from './net.ts';
 
 interface Check {
   readonly name: string;
@@ -71,7 +72,10 @@ export class Invariants {
       const problem = problemOf(check);
       if (problem === undefined) continue;
       const { message, cause } = problem;
-      this.net.fail(new InvariantError(`always "${name}"${message} at ${this.at()}`, cause), 'invariant');
+      this.net.fail(
+        new InvariantError(`always "${name}"${message} at ${this.at()}`, cause),
+        'invariant',
+      );
     }
     for (const { name, check } of this.hoped)
       if (this.seen.get(name) === false && check()) this.seen.set(name, true);
@@ -85,7 +89,12 @@ export class Invariants {
       return true;
     }
     if (this.net.time.nowUs() < untilUs) return false;
-    reject(new InvariantError(`eventually "${name}": not by ${this.at()}${problem.message}`, problem.cause));
+    reject(
+      new InvariantError(
+        `eventually "${name}": not by ${this.at()}${problem.message}`,
+        problem.cause,
+      ),
+    );
     return true;
   }
 

@@ -61,7 +61,9 @@ function fault(
     case 'pause':
       return [{ atMs, words: `pause ${one} ${time}` }];
     case 'skew':
-      return [{ atMs, words: `skew ${one} ${random.chance(0.5) ? '-' : '+'}${random.below(60_000)}ms` }];
+      return [
+        { atMs, words: `skew ${one} ${random.chance(0.5) ? '-' : '+'}${random.below(60_000)}ms` },
+      ];
     default: {
       const others = hosts.filter((h) => h !== one);
       const to = others[random.below(others.length)] ?? one;

@@ -7,7 +7,7 @@ import type { Namespace } from '../core/control/namespace.ts';
 import { parseNetem } from '../core/control/netem-words.ts';
 import { Capture } from '../core/link/capture.ts';
 import { parseIpv4 } from '../core/util/address.ts';
-import { Random } from '../core/util/random.ts';
+import type { Random } from '../core/util/random.ts';
 import { Kernel } from '../node/index.ts';
 import { abandonAll } from '../node/open-handles.ts';
 import { VIRTUAL_EPOCH_US, VirtualTime } from '../node/virtual/clock.ts';
@@ -17,8 +17,8 @@ import { Faults } from '../sim/faults.ts';
 import { type Duration, milliseconds } from './duration.ts';
 import { doWords } from './fault-words.ts';
 import { Host, type HostOptions } from './host.ts';
-import { type NemesisOptions, planNemesis } from './nemesis.ts';
 import { Invariants } from './invariants.ts';
+import { type NemesisOptions, planNemesis } from './nemesis.ts';
 import { Segment } from './segment.ts';
 
 export interface NetOptions {
@@ -150,7 +150,9 @@ export class Net {
     if (name instanceof Host) return name;
     const host = this.hosts.get(name);
     if (host === undefined)
-      throw new RangeError(`there is no host "${name}"; there are ${[...this.hosts.keys()].join(', ')}`);
+      throw new RangeError(
+        `there is no host "${name}"; there are ${[...this.hosts.keys()].join(', ')}`,
+      );
     return host;
   }
 
@@ -164,7 +166,9 @@ export class Net {
 
   /** No packet passes between any two of these groups; hosts that no group names are as before. */
   partition(...groups: (HostName | readonly HostName[])[]): void {
-    const sides = groups.map((g) => (Array.isArray(g) ? g : [g]).map((h) => this.find(h as HostName)));
+    const sides = groups.map((g) =>
+      (Array.isArray(g) ? g : [g]).map((h) => this.find(h as HostName)),
+    );
     this.note(`partition ${sides.map((s) => s.map((h) => h.name).join(' ')).join(' | ')}`);
     for (const a of sides)
       for (const b of sides)
@@ -179,7 +183,10 @@ export class Net {
 
   isolate(host: HostName): void {
     const one = this.find(host);
-    this.partition([one], [...this.hosts.values()].filter((h) => h !== one));
+    this.partition(
+      [one],
+      [...this.hosts.values()].filter((h) => h !== one),
+    );
   }
 
   /** Two halves at random, the bigger one a majority (Jepsen's `partition-random-halves`). */
@@ -343,6 +350,8 @@ export class Net {
 
   /** Must become true within that time; resolves when it does. */
   eventually(name: string, check: () => unknown, within: Duration = '60s'): Promise<void> {
+    // Time stops there to look, even if nothing else happens.
+    this.later(milliseconds(within), () => undefined);
     return this.invariants.eventually(name, check, milliseconds(within));
   }
 

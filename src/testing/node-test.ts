@@ -5,8 +5,6 @@ import { makeNetTest, type NetTest } from './adapter.ts';
 export type { NetBody, NetContext, RunOptions } from './run.ts';
 
 /** `netTest(name, options?, async ({ net }) => …)`; also `.only`, `.skip`. */
-export const netTest: NetTest = makeNetTest(
-  (name, mode, run) => {
-    void (mode === 'run' ? test(name, run) : test[mode](name, run));
-  },
-);
+export const netTest: NetTest = makeNetTest((name, mode, run) => {
+  void (mode === 'run' ? test(name, run) : test[mode](name, run));
+});

@@ -115,7 +115,11 @@ export class NetTestError extends Error {
 }
 
 /** Runs a test; throws `NetTestError` for the first seed that fails. */
-export async function runNetTest(name: string, body: NetBody, options: RunOptions = {}): Promise<void> {
+export async function runNetTest(
+  name: string,
+  body: NetBody,
+  options: RunOptions = {},
+): Promise<void> {
   const { env } = process;
   const fixed = env['WARREN_SEED'];
   const first = fixed === undefined ? (options.seed ?? 1) : Number(fixed);
@@ -124,16 +128,22 @@ export async function runNetTest(name: string, body: NetBody, options: RunOption
   for (let i = 0; i < runs; i++) {
     const outcome = await runOnce(first + i, body, options);
     for (const [what, was] of outcome.seen) seen.set(what, was || seen.get(what) === true);
-    if (outcome.failed) throw await explain(name, body, options, outcome, i + 1, runs);
+    if (outcome.failed) throw await explain(name, body, options, { outcome, run: i + 1, runs });
   }
   if (options.deterministic === true) await checkRepeats(first, body, options);
   const never = [...seen].filter(([, was]) => !was).map(([what]) => what);
   if (never.length > 0 && fixed === undefined)
-    throw new Error(`sometimes "${never.join('", "')}": never in ${runs} run${runs === 1 ? '' : 's'}`);
+    throw new Error(
+      `sometimes "${never.join('", "')}": never in ${runs} run${runs === 1 ? '' : 's'}`,
+    );
 }
 
 /** Two runs of one seed have equal frames at equal times, or the test uses what no seed controls. */
-export async function checkRepeats(seed: number, body: NetBody, options: NetOptions = {}): Promise<string> {
+export async function checkRepeats(
+  seed: number,
+  body: NetBody,
+  options: NetOptions = {},
+): Promise<string> {
   const one = await runOnce(seed, body, options, { digest: true });
   const two = await runOnce(seed, body, options, { digest: true });
   if (one.digest !== two.digest)
@@ -143,13 +153,18 @@ export async function checkRepeats(seed: number, body: NetBody, options: NetOpti
   return one.digest;
 }
 
+/** A run that failed, among how many. */
+interface Failure {
+  readonly outcome: Outcome;
+  readonly run: number;
+  readonly runs: number;
+}
+
 async function explain(
   name: string,
   body: NetBody,
   options: RunOptions,
-  outcome: Outcome,
-  run: number,
-  runs: number,
+  { outcome, run, runs }: Failure,
 ): Promise<NetTestError> {
   const kept =
     options.shrink === false || outcome.planned.length === 0
@@ -161,10 +176,12 @@ async function explain(
     ...only,
     sink: (bytes) => void pieces.push(bytes),
   });
-  const file = options.capture ?? join(tmpdir(), `warren-seed-${outcome.seed}-${process.pid}.pcapng`);
+  const file =
+    options.capture ?? join(tmpdir(), `warren-seed-${outcome.seed}-${process.pid}.pcapng`);
   writeFileSync(file, Buffer.concat(pieces));
   const shown = again.failed ? again : outcome;
-  const smallest = kept === undefined ? outcome.planned : outcome.planned.filter((_, i) => kept.faults.has(i));
+  const smallest =
+    kept === undefined ? outcome.planned : outcome.planned.filter((_, i) => kept.faults.has(i));
   const screen = failingScreen({
     name,
     shown,
@@ -220,7 +237,8 @@ function kindOf(error: unknown): string {
 
 function replayCommand(seed: number): string {
   const [, file] = process.argv;
-  const words = process.env['VITEST'] === undefined ? `node --test ${file ?? ''}` : 'npx vitest run';
+  const words =
+    process.env['VITEST'] === undefined ? `node --test ${file ?? ''}` : 'npx vitest run';
   return `WARREN_SEED=${seed} ${words.trim()}`;
 }
 
@@ -260,8 +278,11 @@ function failingScreen(s: Screen): string {
   lines.push('', '  timeline');
   if (timeline.length > SHOWN) lines.push(`    … ${timeline.length - SHOWN} more before`);
   lines.push(...timeline.slice(-SHOWN).map((m) => `    ${seconds(m.us).padStart(11)}  ${m.what}`));
-  if (!s.repeats) lines.push('', '  It did not fail again with the same seed: something outside the seed takes part.');
+  if (!s.repeats)
+    lines.push(
+      '',
+      '  It did not fail again with the same seed: something outside the seed takes part.',
+    );
   lines.push('', `  replay   ${s.replay}`, `  packets  ${s.file}`);
   return lines.join('\n');
 }
-

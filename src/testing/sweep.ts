@@ -88,4 +88,5 @@ async function work({ options, part, parts }: Job): Promise<void> {
   process.exit(0);
 }
 
-if (!isMainThread && (workerData as Job | null)?.warrenSweep === true) await work(workerData as Job);
+if (!isMainThread && (workerData as Job | null)?.warrenSweep === true)
+  await work(workerData as Job);

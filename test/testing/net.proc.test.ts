@@ -140,7 +140,9 @@ describe('runs', () => {
       const { app, db } = n.lan('10.0.0.0/24', ['app', 'db'], { netem: 'delay 2ms' });
       db.run(() => http.createServer((_q, r) => r.end('3')).listen(80));
       const ask = (): Promise<string> =>
-        app.run(async () => (await fetch('http://db/', { signal: AbortSignal.timeout(5000) })).text());
+        app.run(async () =>
+          (await fetch('http://db/', { signal: AbortSignal.timeout(5000) })).text(),
+        );
       assert.equal(await ask(), '3');
       n.partition(app, db);
       const begun = n.now();
@@ -162,7 +164,10 @@ describe('runs', () => {
         n.at('3s', 'skew c +5s');
         n.at('4s', 'partition a | b');
         n.at('5s', 'pause c');
-        n.always('never more than a second without a beacon', () => n.now() - (got.at(-1) ?? 0) < 1000);
+        n.always(
+          'never more than a second without a beacon',
+          () => n.now() - (got.at(-1) ?? 0) < 1000,
+        );
         await n.advance('10s');
       },
       { runs: 3, replay: 'WARREN_SEED=1 node --test x.js' },
@@ -191,8 +196,14 @@ describe('runs', () => {
 
   test('what a program throws, and what rejects in `start`, fails the run', async () => {
     for (const crash of [
-      () => void setTimeout(() => { throw new Error('boom'); }, 1000),
-      async () => { await sleep(1000); throw new Error('boom'); },
+      () =>
+        void setTimeout(() => {
+          throw new Error('boom');
+        }, 1000),
+      async () => {
+        await sleep(1000);
+        throw new Error('boom');
+      },
     ]) {
       const outcome = await runOnce(1, async ({ net: n }) => {
         n.lan('10.0.0.0/24', ['a']).a.start(crash);
@@ -207,7 +218,10 @@ describe('runs', () => {
     await runNetTest('eventually', async ({ net: n }) => {
       n.sometimes('late', () => n.now() > 2000);
       await n.eventually('three seconds', () => n.now() >= 3000);
-      await assert.rejects(n.eventually('never', () => false, '2s'), /eventually "never": not by 5\.00/);
+      await assert.rejects(
+        n.eventually('never', () => false, '2s'),
+        /eventually "never": not by 5\.00/,
+      );
     });
     const options = { shrink: false };
     await assert.rejects(
