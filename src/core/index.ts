@@ -41,6 +41,7 @@ export * from './errno.ts';
 export type { LinkMove, NetEvent, NetEventKind, NsidSubject } from './event.ts';
 export { Capture, type CaptureOptions, type CaptureSink } from './link/capture.ts';
 export type { NetemOptions } from './link/netem-options.ts';
+export { type ContextSpec, contextCredentials } from './socket/context.ts';
 export {
   type Capability,
   type Credentials,

@@ -365,3 +365,39 @@ test('a bridge without features has no state of them', () => {
     [null, null, null, null, null],
   );
 });
+
+test('spanning tree: 15 s of listening, 15 s of learning; a silent root is given up after 20 s', () => {
+  const w = new World(2);
+  w.ip('link set br0 down');
+  w.ip('link set br0 type bridge stp_state 1');
+  w.ip('link set br0 up');
+  const start = w.kernel.core.nowUs;
+  const states: string[] = [];
+  for (let s = 0; s <= 31; s++) {
+    w.run(start + s * S + 1000 - w.kernel.core.nowUs);
+    const { state } = w.sw.bridge.ports()[0] ?? {};
+    if (state !== undefined && !states.at(-1)?.startsWith(state)) states.push(`${state} ${s}`);
+    if (s === 14) assert.equal(w.send('h1', 'h2'), '', 'neither learnt nor forwarded');
+    if (s === 14) assert.equal(w.sw.bridge.fdb().filter((f) => f.state === '').length, 0);
+    if (s === 20) assert.equal(w.send('h1', 'h2'), '', 'learnt, not forwarded');
+    if (s === 20) assert.equal(w.sw.bridge.fdb().filter((f) => f.state === '').length, 1);
+  }
+  assert.deepEqual(states, ['listening 0', 'learning 15', 'forwarding 30']);
+  // A better root speaks once: 802.1D §9.3.1, priority 0, cost 0, age 0, 20 s, 2 s, 15 s.
+  const dev = w.dev('h1');
+  const pkt = w.kernel.core.newPacket(38, dev);
+  pkt.eth = new EthHeader(0x0180c2000000, dev.mac, 38);
+  const id = [0, 0, 2, 0, 0, 0, 0, 1];
+  const times = [0, 0, 20, 0, 2, 0, 15, 0];
+  pkt.data = [
+    Uint8Array.from([0x42, 0x42, 3, 0, 0, 0, 0, 0, ...id, 0, 0, 0, 0, ...id, 0x80, 1, ...times]),
+  ];
+  pkt.len = 38;
+  w.put(pkt);
+  const root = (): string => String(w.sw.bridge.show('br0')['root_id']);
+  assert.equal(root(), '0000.2:0:0:0:0:1');
+  w.run(19 * S);
+  assert.equal(root(), '0000.2:0:0:0:0:1');
+  w.run(2 * S);
+  assert.equal(root(), '8000.2:0:0:0:0:ff');
+});

@@ -3,6 +3,7 @@
  * from all who are inside (E14); who manages it from outside keeps theirs.
  */
 import type { NetNs } from '../net.ts';
+import type { SocketHooks } from './socket-hooks.ts';
 
 /** The capabilities of networking, by their names in Linux. */
 export type Capability = 'CAP_NET_ADMIN' | 'CAP_NET_RAW' | 'CAP_NET_BIND_SERVICE';
@@ -15,6 +16,8 @@ export interface Credentials {
   readonly capNetBindService: boolean;
   /** Of the host: what a namespace takes from those inside it does not take from them. */
   readonly outside?: boolean;
+  /** Filters of what their sockets are told to do. */
+  readonly hooks?: SocketHooks;
 }
 
 /** Everything is allowed: the default. */
@@ -39,6 +42,7 @@ export function effective(net: NetNs, cred: Credentials): Credentials {
     capNetAdmin: cred.capNetAdmin && !taken.has('CAP_NET_ADMIN'),
     capNetRaw: cred.capNetRaw && !taken.has('CAP_NET_RAW'),
     capNetBindService: cred.capNetBindService && !taken.has('CAP_NET_BIND_SERVICE'),
+    ...(cred.hooks === undefined ? {} : { hooks: cred.hooks }),
   };
 }
 

@@ -98,13 +98,21 @@ export class Socket {
     cred: Credentials = ROOT,
   ): Socket | number {
     const sk = createSock(net, family, type, protocol, effective(net, cred));
-    return typeof sk === 'number' ? sk : new Socket(sk, cred);
+    if (typeof sk === 'number') return sk;
+    const refused = cred.hooks?.create?.(sk) ?? 0;
+    if (refused < 0) {
+      sk.close();
+      return refused;
+    }
+    return new Socket(sk, cred);
   }
 
   /** Linux `__inet_bind`, `raw_bind`, `ping_bind` */
   bind(addr: SockAddr): number {
     if (this.closed) return -EBADF;
     const { sk } = this;
+    const refused = this.hook('bind', addr);
+    if (refused < 0) return refused;
     if (sk.inet6 !== null) return this.bind6(sk as BindableSock, sk.inet6, addr);
     const to = partsOf(addr);
     if (addr.family !== AF_INET && (addr.family !== AF_UNSPEC || to.addr !== 0))
@@ -153,12 +161,22 @@ export class Socket {
     return 0;
   }
 
+  /** What the filters of its maker say of an address. */
+  private hook(call: 'bind' | 'connect' | 'sendmsg', to: SockAddr): number {
+    const hook = this.maker.hooks?.[call];
+    if (hook === undefined || to.family === AF_UNSPEC) return 0;
+    const { addr6 = null } = to as Partial<SockAddrIn>;
+    return hook(this.sk, { ...partsOf(to), addr6 });
+  }
+
   /** 0, or -EINPROGRESS for a stream. */
   connect(addr: SockAddr): number {
     if (this.closed) return -EBADF;
     const { sk } = this;
     if (addr.family === AF_UNSPEC)
       return sk instanceof TcpSock ? streamDisconnect(sk) : sk.disconnect();
+    const refused = this.hook('connect', addr);
+    if (refused < 0) return refused;
     if (!(sk instanceof TcpSock)) {
       if (sk.inet6 !== null) return connectTo6(sk as DatagramSock, sk.inet6, addr);
       const to = partsOf(addr);
@@ -204,6 +222,8 @@ export class Socket {
     let dst: SockAddrIn | null = null;
     if (to !== null && (!(sk instanceof TcpSock) || (flags & MSG_FASTOPEN) !== 0)) {
       if (sk instanceof TcpSock && to.family === AF_UNSPEC) return -EOPNOTSUPP;
+      const refused = this.hook('sendmsg', to);
+      if (refused < 0) return refused;
       if (sk.inet6 !== null) {
         const six = destination6(to);
         if (typeof six === 'number') return six;

@@ -10,6 +10,7 @@ import type { Ip6Addr } from '../util/ip6-addr.ts';
 import type { ErrorQueue } from './error-queue.ts';
 import { Inet6 } from './inet6-state.ts';
 import { DEFAULT_RARE_OPTIONS, RareOptions } from './rare-options.ts';
+import type { SockDomain } from './sock-domain.ts';
 
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;
@@ -151,6 +152,8 @@ export abstract class Sock {
   freebind = false;
   transparent = false;
   bindAddressNoPort = false;
+  /** Of which packets it may hear; null: all that fit (V1, V2). */
+  domain: SockDomain | null = null;
   /** IP_LOCAL_PORT_RANGE: lowest port | highest port << 16; 0 in a half: the namespace's bound. */
   localPortRange = 0;
   /** Ancillary data that a receiver asked for: `CMSG_*` of `ancillary.ts`. */

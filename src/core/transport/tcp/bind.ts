@@ -8,6 +8,7 @@ import { l3OifOf } from '../../link/l3mdev.ts';
 import { MIB } from '../../mib.ts';
 import { sharesAddress } from '../inet6.ts';
 import { isReservedPort, localPortRange } from '../port-range.ts';
+import { domainsApart } from '../sock-domain.ts';
 import type { BindBucket, BindOwner } from './bind-table.ts';
 import { TCP_FIN_WAIT2, TCP_LISTEN, TCP_TIME_WAIT } from './constants.ts';
 import { count } from './count.ts';
@@ -31,7 +32,7 @@ function conflicts(sk: TcpSock, other: BindOwner, relax: boolean, reuseportOk: b
     domain(sk, sk.boundDevIf) !== domain(sk, dev)
   )
     return false;
-  if (!sharesAddress(sk, other)) return false;
+  if (!sharesAddress(sk, other) || domainsApart(sk, other)) return false;
   const timeWait = other.state === TCP_TIME_WAIT || other.state === TCP_FIN_WAIT2;
   const sameUser = timeWait || sk.uid === (other as TcpSock).uid;
   const bothPort = sk.reusePort && other.reusePort && sameUser;

@@ -48,6 +48,7 @@ function isOfGroup(sk: TcpSock, model: TcpSock): boolean {
     model.reusePort &&
     sk.family === model.family &&
     sk.boundDevIf === model.boundDevIf &&
+    sk.domain === model.domain &&
     sk.inet6?.v6only === model.inet6?.v6only
   );
 }
@@ -62,6 +63,7 @@ function flowHash(pkt: Packet, tcp: TcpHeader): number {
 /** 0: does not listen there (Linux `compute_score` of either family). */
 function scoreOf(sk: TcpSock, pkt: Packet, dif: number): number {
   if (!isBoundTo(sk.boundDevIf, dif)) return 0;
+  if (sk.domain !== null && !sk.domain.hears(pkt)) return 0;
   const score = sk.boundDevIf !== 0 ? 2 : 1;
   const v6 = sk.inet6;
   const { ip6 } = pkt;

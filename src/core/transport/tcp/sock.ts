@@ -144,6 +144,7 @@ export class TcpSock extends TcpControlBlock {
     const child = new TcpSock(this.net, this.family);
     child.reuseAddr = this.reuseAddr;
     child.reusePort = this.reusePort;
+    child.domain = this.domain;
     child.broadcast = this.broadcast;
     child.keepAlive = this.keepAlive;
     child.oobInline = this.oobInline;

@@ -2,8 +2,10 @@
  * What is left of a connection in TIME-WAIT, or of an orphan in FIN_WAIT2 (Linux `struct
  * tcp_timewait_sock`): enough to answer late segments and to keep the port.
  */
+
 import type { Timer } from '../../timer.ts';
 import type { BoundAddr6 } from '../inet6-state.ts';
+import type { SockDomain } from '../sock-domain.ts';
 import type { BindBucket } from './bind-table.ts';
 import { TCP_TIME_WAIT } from './constants.ts';
 import type { Ends6, Tuple } from './family.ts';
@@ -22,6 +24,7 @@ export class TimeWaitSock {
   inet6: BoundAddr6 | null = null;
   reuseAddr = false;
   reusePort = false;
+  domain: SockDomain | null = null;
   /** `TCP_TIME_WAIT` or `TCP_FIN_WAIT2` */
   substate: number = TCP_TIME_WAIT;
   rcvNxt = 0;

@@ -53,6 +53,7 @@ export function enterTimeWait(sk: TcpSock, state: number, timeoUs: number): void
   tw.inet6 = sk.inet6 === null ? null : sk.inet6.boundAddr();
   tw.reuseAddr = sk.reuseAddr;
   tw.reusePort = sk.reusePort;
+  tw.domain = sk.domain;
   tw.rcvNxt = sk.rcvNxt;
   tw.sndNxt = sk.sndNxt;
   tw.rcvWnd = tcpReceiveWindow(sk);

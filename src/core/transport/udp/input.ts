@@ -36,6 +36,7 @@ export function udpInput(pkt: Packet): void {
     deliverToAll(pkt);
     return;
   }
+  if (!net.udp.idle) net.udp.table.mark = pkt.mark;
   const sk = net.udp.idle ? null : find(pkt, dev, ip, udp);
   if (sk !== null) {
     deliver(sk, pkt);
@@ -103,5 +104,7 @@ function wants(sk: UdpSock, pkt: Packet): boolean {
   if (sk.rcvSaddr !== 0 && sk.rcvSaddr !== ip.dst) return false;
   const sdif = sdifOf(pkt, dev.net.sysctl.udpL3mdevAccept);
   if (!isBoundTo(sk.boundDevIf, dev.ifindex, sdif)) return false;
+  // A group is nobody's own address: what counts is the mark.
+  if (sk.domain !== null && !sk.domain.hearsMark(pkt.mark)) return false;
   return acceptsGroup(sk, ip.dst, ip.src, dev.ifindex);
 }

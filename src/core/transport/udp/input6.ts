@@ -38,6 +38,7 @@ export function udp6Input(pkt: Packet): void {
     return;
   }
   const sk = lookup6(net, {
+    mark: pkt.mark,
     src: ip6.src,
     sport: udp.sport,
     dst: ip6.dst,
@@ -102,6 +103,7 @@ export function udp6Error(pkt: Packet, error: Icmp6Error): void {
   const sport = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
   const dport = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
   const sk = lookup6(net, {
+    mark: pkt.mark,
     src: error.dst,
     sport: dport,
     dst: error.src,

@@ -13,6 +13,8 @@ export interface Flow6 {
   readonly dst: Ip6Addr;
   readonly dport: number;
   readonly ifindex: number;
+  /** Of the packet. */
+  readonly mark: number;
 }
 
 /** A socket that is bound to the address beats every one that is not. */
@@ -53,6 +55,8 @@ function pick(head: UdpSock | null, flow: Flow6, points: number, sharing: number
 function score(sk: UdpSock, flow: Flow6): number {
   const v6 = sk.inet6;
   if (v6 === null || sk.sport !== flow.dport) return -1;
+  const { domain } = sk;
+  if (domain !== null && !(domain.hearsMark(flow.mark) && domain.has6(flow.dst))) return -1;
   let points = 0;
   if (!isAny6(v6.rcvSaddr)) {
     if (!v6.rcvSaddr.equals(flow.dst)) return -1;

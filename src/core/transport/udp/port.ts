@@ -2,6 +2,7 @@
 import { EADDRINUSE } from '../../errno.ts';
 import { sharesAddress } from '../inet6.ts';
 import { isReservedPort, localPortRange } from '../port-range.ts';
+import { domainsApart } from '../sock-domain.ts';
 import type { UdpSock } from './sock.ts';
 
 /** Gives `sk`, whose `rcvSaddr` is set, the port, or one of the kernel's choice for 0. */
@@ -48,5 +49,5 @@ function isInUse(sk: UdpSock, port: number, choosing = false): boolean {
 function conflicts(a: UdpSock, b: UdpSock): boolean {
   if (a.reuseAddr && b.reuseAddr) return false;
   if (a.boundDevIf !== 0 && b.boundDevIf !== 0 && a.boundDevIf !== b.boundDevIf) return false;
-  return sharesAddress(a, b);
+  return sharesAddress(a, b) && !domainsApart(a, b);
 }

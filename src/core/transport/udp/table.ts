@@ -7,6 +7,7 @@
 import { isBoundTo } from '../../link/l3mdev.ts';
 import type { NetNs } from '../../net.ts';
 import { mix32 } from '../../util/random.ts';
+import type { SockDomain } from '../sock-domain.ts';
 import type { UdpSock } from './sock.ts';
 
 const FIRST_SIZE = 8;
@@ -15,6 +16,9 @@ const FIRST_SIZE = 8;
 const NO_MATCH = -1;
 
 export class UdpTable {
+  /** Mark and destination of the datagram in hand, for sockets of a domain. */
+  mark = 0;
+  private daddr = 0;
   /** Sockets with a port. */
   size = 0;
   private readonly secret: number;
@@ -78,6 +82,7 @@ export class UdpTable {
     ifindex: number,
   ): UdpSock | null {
     if (this.size === 0) return null;
+    this.daddr = daddr;
     if (this.peers !== 0) {
       const found = this.lookupPeer(saddr, sport, daddr, dport, ifindex);
       if (found !== null) return found;
@@ -127,6 +132,7 @@ export class UdpTable {
     let bestScore = NO_MATCH;
     for (let sk = head; sk !== null; sk = sk.nextByAddr) {
       if (sk.sport !== dport || sk.rcvSaddr !== bound) continue;
+      if (sk.domain !== null && !this.isHeard(sk.domain)) continue;
       const points = score(sk, saddr, sport, ifindex);
       if (points > bestScore) {
         bestScore = points;
@@ -135,6 +141,10 @@ export class UdpTable {
     }
     if (best === null || !best.reusePort || best.connected) return best;
     return this.selectOfGroup(head, best, this.flowHash(saddr, sport, bound, dport));
+  }
+
+  private isHeard(domain: SockDomain): boolean {
+    return domain.hearsMark(this.mark) && domain.has4(this.daddr);
   }
 
   /** One of the sockets that share `model`'s address by SO_REUSEPORT (`reuseport_select_sock`). */
@@ -234,6 +244,7 @@ function isOfGroup(sk: UdpSock, model: UdpSock): boolean {
     !sk.connected &&
     sk.sport === model.sport &&
     sk.rcvSaddr === model.rcvSaddr &&
-    sk.boundDevIf === model.boundDevIf
+    sk.boundDevIf === model.boundDevIf &&
+    sk.domain === model.domain
   );
 }
