@@ -351,7 +351,7 @@ export class Net {
   /** Must become true within that time; resolves when it does. */
   eventually(name: string, check: () => unknown, within: Duration = '60s'): Promise<void> {
     // Time stops there to look, even if nothing else happens.
-    this.later(milliseconds(within), () => undefined);
+    this.later(milliseconds(within) + 1, () => undefined);
     return this.invariants.eventually(name, check, milliseconds(within));
   }
 
