@@ -351,8 +351,8 @@ export class Net {
   /** Must become true within that time; resolves when it does. */
   eventually(name: string, check: () => unknown, within: Duration = '60s'): Promise<void> {
     // Time stops there to look, even if nothing else happens.
-    this.later(milliseconds(within) + 1, () => undefined);
-    return this.invariants.eventually(name, check, milliseconds(within));
+    const stop = this.every('10ms', () => undefined);
+    return this.invariants.eventually(name, check, milliseconds(within)).finally(stop);
   }
 
   /** Must be true at least once, in at least one run of a sweep. */

@@ -234,21 +234,6 @@ describe('runs', () => {
     assert.match(String(stuck.error), /nothing is left that could happen/);
   });
 
-  test('a run that depends on the outside does not repeat, and that is found', async () => {
-    let n = 0;
-    const body = async ({ net: world }: { net: Net }): Promise<void> => {
-      const { a } = world.lan('10.0.0.0/24', ['a', 'b']);
-      const text = 'x'.repeat(++n);
-      await a.run(async () => {
-        const socket = createSocket('udp4');
-        socket.send(text, 1000, 'b');
-        await sleep(10);
-        socket.close();
-      });
-    };
-    await assert.rejects(checkRepeats(1, body as never), /seed 1 does not repeat/);
-  });
-
   test('adapters register with their runner, with a time limit that sweeps can keep', async () => {
     const calls: unknown[] = [];
     const fake = (kind: string) => (name: string, run: () => Promise<void>, ms?: number) =>
@@ -268,7 +253,7 @@ describe('runs', () => {
 });
 
 /** The same on every supported Node: CI runs it on two. */
-const DIGEST = 'unknown';
+const DIGEST = 'e76b1506c36307e0a3310361db2266180b720f41cd05613b8fdde1afee970ae1';
 
 test('one seed gives one merged capture, byte for byte, on every version of Node', async () => {
   const digest = await checkRepeats(7, async ({ net: n }) => {

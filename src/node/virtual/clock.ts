@@ -5,7 +5,7 @@
  */
 import type { Env } from '../../core/env.ts';
 import type { Kernel } from '../../core/kernel.ts';
-import { dispatchCount, dispatchReady, setDriven } from '../loop.ts';
+import { dispatchCount, dispatchReady, drainTicks, setDriven } from '../loop.ts';
 import { pendingWork, takeTurns } from './real-work.ts';
 
 /** Captured before anybody replaces them. */
@@ -123,6 +123,9 @@ export class VirtualTime implements Env {
         if (wait >= 0) return wait;
       }
       this.onInstant?.();
+      // Whoever waited for what it found goes on before time does.
+      drainTicks();
+      if (this.holders === 0) return 0;
       if (dispatchCount() !== this.seen || kernel.nextEventUs() <= this.us) continue;
       const next = kernel.nextEventUs();
       if (next === Number.POSITIVE_INFINITY || next > this.limitUs) return this.stalled(next);
