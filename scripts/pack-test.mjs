@@ -75,10 +75,25 @@ function install() {
 /** @param {string} specifier */
 function importOne(specifier) {
   const json = specifier.endsWith('.json') ? ", { with: { type: 'json' } }" : '';
-  const script = `const m = await import('${specifier}'${json});
-    if (Object.keys(m).length === 0 && !'${specifier}'.endsWith('register')) throw new Error('empty')
+  const problem = node(['--input-type=module', '-e', importing(specifier, json)]);
+  // vitest is the consumer's own: without it the import names what is missing.
+  if (specifier === 'warren/vitest') {
+    const clear = problem?.includes("Cannot find package 'vitest'") === true;
+    expect(`import ${specifier} without vitest names it`, clear ? undefined : `${problem}`);
+  } else expect(`import ${specifier}`, problem);
+}
+
+/**
+ * @param {string} specifier
+ * @param {string} json
+ * @returns {string} a program that imports it
+ */
+function importing(specifier, json) {
+  // What jest puts there.
+  const globals = specifier === 'warren/jest' ? 'globalThis.test = () => {};' : '';
+  return `${globals} const m = await import('${specifier}'${json});
+    if (Object.keys(m).length === 0 && !/register$|netns$/.test('${specifier}')) throw new Error('empty')
     process.exit(0)`;
-  expect(`import ${specifier}`, node(['--input-type=module', '-e', script]));
 }
 
 function command() {

@@ -16,7 +16,7 @@ import { build, NODE_FLAGS, runnable, runsTypeScript } from './runtime.mjs';
 
 /**
  * @typedef {import('./totals-reporter.mjs').Totals} Totals
- * @typedef {{ files: string[], exit: number | null, totals: Totals | undefined }} Outcome
+ * @typedef {{ files: string[], exit: number | string | null, totals: Totals | undefined }} Outcome
  */
 
 const node = process.env['WARREN_TEST_NODE'] ?? process.execPath;
@@ -124,11 +124,11 @@ function run(files, own) {
   const term = setTimeout(() => child.kill('SIGTERM'), seconds * 1000);
   const kill = setTimeout(() => child.kill('SIGKILL'), (seconds + 5) * 1000);
   return new Promise((resolve) => {
-    child.on('close', (exit) => {
+    child.on('close', (exit, signal) => {
       clearTimeout(term);
       clearTimeout(kill);
       if (own) process.stdout.write(`\n── ${files[0]}\n${Buffer.concat(output)}`);
-      resolve({ files, exit, totals: readTotals(result) });
+      resolve({ files, exit: exit ?? signal, totals: readTotals(result) });
     });
   });
 }
@@ -165,7 +165,7 @@ function summary(outcomes) {
     if (died) {
       sum.tests++;
       sum.fail++;
-      problems.push(`${name}: the process ended with ${exit ?? 'a signal'}`);
+      problems.push(`${name}: the process ended with ${exit}`);
     }
   }
   if (problems.length > 0) console.log(`\nfailed:\n${problems.map((p) => `  ${p}`).join('\n')}`);

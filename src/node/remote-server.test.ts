@@ -13,7 +13,7 @@ import { ByteQueue } from './byte-queue.ts';
 import { type CallMessage, encodeCall, takeCall } from './call-message.ts';
 import { RealTimeEnv } from './env.ts';
 import { reviveName } from './remote-address.ts';
-import { offerPlace } from './remote-server.ts';
+import { namesAnother, offerPlace } from './remote-server.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'warren-place-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -101,4 +101,10 @@ test('addresses of IPv6 pass through', async () => {
   assert.deepEqual(reviveName(name), { ...to, addr6: IN6ADDR_LOOPBACK });
   events.destroy();
   await once(calls, 'close');
+});
+
+test('whoever lies about its pid has nobody ended', () => {
+  for (const pid of [process.pid, 0, 1, -1, -process.pid, Number.NaN, 1.5, Number.POSITIVE_INFINITY])
+    assert.equal(namesAnother(pid), false, `${pid}`);
+  assert.equal(namesAnother(process.pid + 1), true);
 });

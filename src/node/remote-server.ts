@@ -41,6 +41,11 @@ export interface Offer {
 /** Where the programs that a program in a namespace starts find it. */
 export type DoorOf = (net: NetNs) => string;
 
+/** Whether a program that says it is `pid` may be ended by it: not a group, not everybody, not this process. */
+export function namesAnother(pid: number): boolean {
+  return Number.isSafeInteger(pid) && pid > 1 && pid !== process.pid;
+}
+
 /** Lets one program into `net`, which connects to the unix domain socket `path`. The file goes when it has. */
 export async function offerPlace(net: NetNs, path: string, doorOf: DoorOf): Promise<Offer> {
   const place = new Place(net, doorOf);
@@ -178,7 +183,7 @@ class Place {
   }
 
   private hello(pid: number): RemoteHello {
-    this.pid = pid;
+    if (namesAnother(pid)) this.pid = pid;
     const hosts = Object.fromEntries(hostsOf(this.net));
     return { name: this.net.hostname, hosts, nameServers: nameServersOf(this.net) };
   }
