@@ -104,7 +104,16 @@ test('addresses of IPv6 pass through', async () => {
 });
 
 test('whoever lies about its pid has nobody ended', () => {
-  for (const pid of [process.pid, 0, 1, -1, -process.pid, Number.NaN, 1.5, Number.POSITIVE_INFINITY])
+  for (const pid of [
+    process.pid,
+    0,
+    1,
+    -1,
+    -process.pid,
+    Number.NaN,
+    1.5,
+    Number.POSITIVE_INFINITY,
+  ])
     assert.equal(namesAnother(pid), false, `${pid}`);
   assert.equal(namesAnother(process.pid + 1), true);
 });
