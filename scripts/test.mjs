@@ -6,7 +6,7 @@
  *
  * WARREN_TEST_NODE     another Node executable to run the tests with
  * WARREN_TEST_TIMEOUT  seconds for the shared process (default 600)
- * WARREN_TEST_JOBS     own-process files at the same time (default: 4, or fewer processors)
+ * WARREN_TEST_JOBS     processes at the same time (default: 4, or fewer processors)
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -39,9 +39,9 @@ async function main(filters) {
   if (!compile(files)) return 1;
   const own = files.filter((f) => f.endsWith('.proc.test.ts'));
   const shared = files.filter((f) => !f.endsWith('.proc.test.ts'));
-  const outcomes = shared.length > 0 ? [await run(shared, false)] : [];
-  outcomes.push(...(await runOwn(own)));
-  return summary(outcomes);
+  // The shared process first: it takes longest.
+  const all = own.map((file) => [file]);
+  return summary(await runAll(shared.length > 0 ? [shared, ...all] : all));
 }
 
 /**
@@ -77,17 +77,17 @@ function compile(files) {
 }
 
 /**
- * @param {string[]} files
+ * @param {string[][]} processes the files of each
  * @returns {Promise<Outcome[]>}
  */
-async function runOwn(files) {
+async function runAll(processes) {
   const jobs = Number(process.env['WARREN_TEST_JOBS'] ?? Math.min(4, availableParallelism()));
-  const queue = [...files];
+  const queue = [...processes];
   /** @type {Outcome[]} */
   const outcomes = [];
   const worker = async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift())
-      outcomes.push(await run([file], true));
+    for (let files = queue.shift(); files !== undefined; files = queue.shift())
+      outcomes.push(await run(files, files[0]?.endsWith('.proc.test.ts') === true));
   };
   await Promise.all(Array.from({ length: Math.max(1, jobs) }, worker));
   return outcomes;

@@ -2,4 +2,5 @@
 import { compareAll } from './compare.ts';
 import { RECORDINGS } from './recorded.ts';
 
-for (const { about, scenarios } of RECORDINGS) compareAll(about, scenarios);
+// What waits longest begins first.
+compareAll(RECORDINGS.toReversed().flatMap(({ scenarios }) => scenarios));

@@ -507,7 +507,7 @@ function difference(before: Counters, after: Counters): Counters {
 
 test('S12: Linux and Warren count the same', {
   skip: skipReason(linuxMissing()),
-  concurrency: 4,
+  concurrency: 10,
   timeout: 120_000,
 }, async (t) => {
   await Promise.all(
