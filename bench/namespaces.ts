@@ -9,7 +9,7 @@ import { VirtualClock } from '../src/sim/virtual-clock.ts';
 import type { Result } from './measure.ts';
 
 const COUNT = 10_000;
-const GUESTS = 2000;
+const GUESTS = 10_000;
 /** Guests at one bridge: what one of them says to all is heard by as many. */
 const PORTS = 100;
 /** Guests that Linux is asked for. */
@@ -23,7 +23,7 @@ const SETTLED_US = 10_000_000;
 
 export async function run(): Promise<Result[]> {
   const linuxMs = linuxMilliseconds() ?? LINUX_MS;
-  make(200);
+  make(1000);
   collect();
   const start = performance.now();
   const kernel = make(GUESTS);

@@ -252,7 +252,8 @@ function adjustMtu(bridge: Bridge): void {
 }
 
 function freePortNo(bridge: Bridge): number {
-  let n = 1;
-  while (n < MAX_PORTS && bridge.ports.some((p) => p.portNo === n)) n++;
-  return n;
+  const used = new Uint8Array(MAX_PORTS);
+  for (const port of bridge.ports) used[port.portNo] = 1;
+  const free = used.indexOf(0, 1);
+  return free < 0 ? MAX_PORTS : free;
 }

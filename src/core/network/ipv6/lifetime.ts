@@ -10,7 +10,6 @@ import {
   IFA_F_NOPREFIXROUTE,
   INFINITE_LIFETIME6,
   type Ipv6Address,
-  ownerOf,
 } from './address.ts';
 import { delPrefixRoute } from './address-routes.ts';
 import type { Ipv6Device } from './device.ts';
@@ -30,7 +29,7 @@ export function deleteAddress(address: Ipv6Address): void {
   if (!ipv6.addresses.some((a) => needsSameRoute(a, address))) delPrefixRoute(address);
   if (address.peer !== null)
     kernelRoute6Del(dev, l3Table(dev) || RT_TABLE_MAIN, RTN_UNICAST, address.peer, 128);
-  if (ownerOf(dev.net, address.addr) === null) fib6ForgetSource(dev.net, address.addr);
+  fib6ForgetSource(dev.net, address.addr);
   armLifetimes(ipv6);
   dev.net.ipv6.changed();
   dev.net.events.emit('deladdr', { dev, address });

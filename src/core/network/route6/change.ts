@@ -219,10 +219,12 @@ export function fib6SyncCarrier(dev: NetDevice): void {
 
 /** An address is gone: routes that prefer it as their source forget it (`rt6_remove_prefsrc`). */
 export function fib6ForgetSource(net: NetNs, addr: Ip6Addr): void {
-  for (const table of net.ipv6.allTables())
-    for (const route of table.list())
-      if (route.prefsrc?.equals(addr) === true)
-        table.replace(route, new FibRoute6({ ...route, prefsrc: null }));
+  for (const table of net.ipv6.allTables()) {
+    const routes = table.preferring(addr);
+    // Another device may have the address, too.
+    if (routes.length === 0 || ownerOf(net, addr) !== null) continue;
+    for (const route of routes) table.replace(route, new FibRoute6({ ...route, prefsrc: null }));
+  }
   net.ipv6.changed();
 }
 

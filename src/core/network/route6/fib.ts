@@ -67,6 +67,8 @@ const BIG = 64;
 export class Fib6Table {
   readonly id: number;
   private store: SmallFib6 | HashFib6 = new SmallFib6();
+  /** Routes that prefer a source: an address that goes asks for them. */
+  private withSource = 0;
 
   constructor(id: number) {
     this.id = id;
@@ -94,15 +96,19 @@ export class Fib6Table {
     if (this.store.size === BIG && this.store instanceof SmallFib6)
       this.move(new HashFib6(), this.store.list());
     this.store.insert(route);
+    if (route.prefsrc !== null) this.withSource++;
   }
 
   /** Puts `route` in the place of `old`. */
   replace(old: FibRoute6, route: FibRoute6): void {
     this.store.replace(old, route);
+    if (old.prefsrc !== null) this.withSource--;
+    if (route.prefsrc !== null) this.withSource++;
   }
 
   remove(route: FibRoute6): void {
     this.store.remove(route);
+    if (route.prefsrc !== null) this.withSource--;
     if (this.store.size < BIG / 2 && this.store instanceof HashFib6)
       this.move(new SmallFib6(), this.store.list());
   }
@@ -110,6 +116,12 @@ export class Fib6Table {
   /** Routes that have a way through a device, in no particular order. */
   through(dev: NetDevice): readonly FibRoute6[] {
     return this.store.through(dev);
+  }
+
+  /** Routes that prefer `addr` as their source. */
+  preferring(addr: Ip6Addr): readonly FibRoute6[] {
+    if (this.withSource === 0) return [];
+    return this.store.list().filter((r) => r.prefsrc?.equals(addr) === true);
   }
 
   /** What is inside of a prefix comes before it: the order in which Linux walks its tree. */
