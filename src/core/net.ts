@@ -35,6 +35,7 @@ import { UdpState } from './transport/udp/state.ts';
 import type { TunnelTable } from './tunnel/table.ts';
 import { vxlanDestroy } from './tunnel/vxlan.ts';
 import type { VxlanTable } from './tunnel/vxlan-state.ts';
+import { SmallMap } from './util/small-map.ts';
 
 export class NetNs {
   readonly kernel: Kernel;
@@ -69,9 +70,8 @@ export class NetNs {
   /** VXLANs whose outer packets pass here; null: there never was one. */
   vxlans: VxlanTable | null = null;
 
-  /** IPv4 neighbours (ARP). */
-  readonly arp: NeighbourTable;
   readonly ipv4: Ipv4State;
+  private arpMade: NeighbourTable | null = null;
   private ipv6Made: Ipv6State | null = null;
   private tcpMade: TcpState | null = null;
   private udpMade: UdpState | null = null;
@@ -84,7 +84,7 @@ export class NetNs {
   ipv4ConfDefault: Readonly<Ipv4Conf> = IPV4_CONF_DEFAULT;
   neighConfDefault: Readonly<NeighConf> = ARP_CONF_DEFAULT;
   private mibMade: Mib | null = null;
-  private dropsMade: Map<DropReason, number> | null = null;
+  private dropsMade: SmallMap<DropReason, number> | null = null;
   readonly events: EventSource;
   /** What other namespaces are called here. */
   readonly nsids: NetnsIds;
@@ -98,9 +98,19 @@ export class NetNs {
     this.events = new EventSource(this);
     this.nsids = new NetnsIds(this);
     this.devs = new DeviceList();
-    this.arp = new NeighbourTable(this, ARP_PROTOCOL);
     this.ipv4 = new Ipv4State(this);
     this.loopback = loopbackSetup(this);
+  }
+
+  /** IPv4 neighbours (ARP); the table is made for the first one. */
+  get arp(): NeighbourTable {
+    this.arpMade ??= new NeighbourTable(this, ARP_PROTOCOL);
+    return this.arpMade;
+  }
+
+  /** The same, or null while there never was a neighbour. */
+  get arpMaybe(): NeighbourTable | null {
+    return this.arpMade;
   }
 
   /** Connections, listeners and ports of TCP. Each protocol's state is made at its first use. */
@@ -131,8 +141,8 @@ export class NetNs {
   }
 
   /** Packets that died here, by reason. */
-  get drops(): Map<DropReason, number> {
-    this.dropsMade ??= new Map();
+  get drops(): SmallMap<DropReason, number> {
+    this.dropsMade ??= new SmallMap();
     return this.dropsMade;
   }
 
@@ -184,7 +194,7 @@ export class NetNs {
     this.tunnels?.destroy();
     vxlanDestroy(this);
     destroyDevices(this);
-    this.arp.destroy();
+    this.arpMade?.destroy();
     this.ipv4.destroy();
     this.ipv6Made?.destroy();
     this.events.emit('delnetns', this);

@@ -36,21 +36,39 @@ export interface NamespaceStats {
   readonly drops: Readonly<Partial<Record<DropReason, number>>>;
 }
 
+const ADDR_CHANGES = ['add', 'replace', 'change', 'del', 'flush'] as const;
+const ROUTE6_CHANGES = ['add', 'append', 'replace', 'change', 'del', 'flush'] as const;
+const ROUTE_CHANGES = [...ROUTE6_CHANGES, 'prepend', 'flushCache'] as const;
+const QDISC_CHANGES = ['add', 'replace', 'change', 'del'] as const;
+const BRIDGE_CHANGES = [
+  'set',
+  'setPort',
+  'fdbAdd',
+  'fdbReplace',
+  'fdbDel',
+  'fdbFlush',
+  'vlanAdd',
+  'vlanDel',
+  'vlanSet',
+  'mdbAdd',
+  'mdbDel',
+] as const;
+
 export class Namespace {
   /** The namespace's state: for the layers above that need more than these calls. */
   readonly net: NetNs;
   readonly kernel: Kernel;
-  readonly link: LinkControl;
-  readonly addr: AddrControl;
-  readonly route: RouteControl;
-  /** The same of IPv6; `neigh` is for both. */
-  readonly addr6: Addr6Control;
-  readonly route6: Route6Control;
-  readonly neigh: NeighControl;
-  readonly sysctl: SysctlControl;
-  readonly bridge: BridgeControl;
-  readonly qdisc: QdiscControl;
-  readonly sockets: SocketControl;
+  // Most namespaces are asked for few of these: each is made when it is.
+  private linkMade: LinkControl | undefined;
+  private addrMade: AddrControl | undefined;
+  private routeMade: RouteControl | undefined;
+  private addr6Made: Addr6Control | undefined;
+  private route6Made: Route6Control | undefined;
+  private neighMade: NeighControl | undefined;
+  private sysctlMade: SysctlControl | undefined;
+  private bridgeMade: BridgeControl | undefined;
+  private qdiscMade: QdiscControl | undefined;
+  private socketsMade: SocketControl | undefined;
 
   /** Who uses this face from inside; null: it is managed from outside. */
   private readonly cred: Credentials | null;
@@ -63,56 +81,69 @@ export class Namespace {
     this.net = net;
     this.released = net.name !== null;
     this.cred = cred;
+  }
+
+  get link(): LinkControl {
+    this.linkMade ??= this.guard(new LinkControl(this), ['add', 'set', 'del']);
+    return this.linkMade;
+  }
+
+  get addr(): AddrControl {
+    this.addrMade ??= this.guard(new AddrControl(this.net), ADDR_CHANGES);
+    return this.addrMade;
+  }
+
+  get route(): RouteControl {
+    this.routeMade ??= this.guard(new RouteControl(this.net), ROUTE_CHANGES);
+    return this.routeMade;
+  }
+
+  /** The same of IPv6; `neigh` is for both. */
+  get addr6(): Addr6Control {
+    this.addr6Made ??= this.guard(new Addr6Control(this.net), ADDR_CHANGES);
+    return this.addr6Made;
+  }
+
+  get route6(): Route6Control {
+    this.route6Made ??= this.guard(new Route6Control(this.net), ROUTE6_CHANGES);
+    return this.route6Made;
+  }
+
+  get neigh(): NeighControl {
+    this.neighMade ??= this.guard(new NeighControl(this.net), ADDR_CHANGES);
+    return this.neighMade;
+  }
+
+  get sysctl(): SysctlControl {
+    this.sysctlMade ??= guarded(
+      new SysctlControl(this.net),
+      ['set'],
+      this.cred === null ? null : (_method, [name]) => this.checkSysctl(String(name)),
+    );
+    return this.sysctlMade;
+  }
+
+  get bridge(): BridgeControl {
+    this.bridgeMade ??= this.guard(new BridgeControl(this.net), BRIDGE_CHANGES);
+    return this.bridgeMade;
+  }
+
+  get qdisc(): QdiscControl {
+    this.qdiscMade ??= this.guard(new QdiscControl(this.net), QDISC_CHANGES);
+    return this.qdiscMade;
+  }
+
+  get sockets(): SocketControl {
+    this.socketsMade ??= new SocketControl(this.net);
+    return this.socketsMade;
+  }
+
+  private guard<T extends object>(control: T, changes: readonly (keyof T & string)[]): T {
     const check =
-      cred === null
+      this.cred === null
         ? null
         : (_method: string, args: readonly unknown[]): void => this.checkChange(args);
-    this.link = guarded(new LinkControl(this), ['add', 'set', 'del'], check);
-    this.addr = guarded(new AddrControl(net), ['add', 'replace', 'change', 'del', 'flush'], check);
-    this.route = guarded(
-      new RouteControl(net),
-      ['add', 'append', 'prepend', 'replace', 'change', 'del', 'flush', 'flushCache'],
-      check,
-    );
-    this.addr6 = guarded(
-      new Addr6Control(net),
-      ['add', 'replace', 'change', 'del', 'flush'],
-      check,
-    );
-    this.route6 = guarded(
-      new Route6Control(net),
-      ['add', 'append', 'replace', 'change', 'del', 'flush'],
-      check,
-    );
-    this.neigh = guarded(
-      new NeighControl(net),
-      ['add', 'change', 'replace', 'del', 'flush'],
-      check,
-    );
-    this.sysctl = guarded(
-      new SysctlControl(net),
-      ['set'],
-      cred === null ? null : (_method, [name]) => this.checkSysctl(String(name)),
-    );
-    this.bridge = guarded(
-      new BridgeControl(net),
-      [
-        'set',
-        'setPort',
-        'fdbAdd',
-        'fdbReplace',
-        'fdbDel',
-        'fdbFlush',
-        'vlanAdd',
-        'vlanDel',
-        'vlanSet',
-        'mdbAdd',
-        'mdbDel',
-      ],
-      check,
-    );
-    this.qdisc = guarded(new QdiscControl(net), ['add', 'replace', 'change', 'del'], check);
-    this.sockets = new SocketControl(net);
+    return guarded(control, changes, check);
   }
 
   /** Null when anonymous. */
@@ -215,7 +246,7 @@ export class Namespace {
       }
     }
     Object.assign(mib, stats6(this.net));
-    return { mib, drops: Object.fromEntries(this.net.drops) };
+    return { mib, drops: Object.fromEntries(this.net.drops.entries()) };
   }
 
   /**

@@ -71,7 +71,7 @@ export class NeighControl {
 
   /** Of IPv4, then of IPv6; `family`: of one of them. */
   list(family?: 'inet' | 'inet6'): NeighbourInfo[] {
-    const arp = family === 'inet6' ? [] : [...this.net.arp].map(neighbourInfo);
+    const arp = family === 'inet6' ? [] : [...(this.net.arpMaybe ?? [])].map(neighbourInfo);
     const ndisc = this.net.ipv6Maybe?.ndiscMaybe ?? [];
     return family === 'inet' ? arp : [...arp, ...[...ndisc].map(neighbourInfo)];
   }

@@ -256,7 +256,7 @@ export function devChangeFlags(dev: NetDevice, flags: number, mask: number): num
   const difference = dev.flags ^ old;
   if (difference === 0) return 0;
   // What was resolved with ARP is not what would be used without it, and the reverse.
-  if ((difference & IFF_NOARP) !== 0) dev.net.arp.flush(dev, true);
+  if ((difference & IFF_NOARP) !== 0) dev.net.arpMaybe?.flush(dev, true);
   if (dev.up) notifyDevice('change', dev);
   changed(dev);
   return 0;

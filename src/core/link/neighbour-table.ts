@@ -254,15 +254,16 @@ export function neighbourEvent(event: NetdevEvent, dev: NetDevice): void {
   switch (event) {
     case 'down':
     case 'unregister':
-      net.arp.deviceDown(dev, true);
+      net.arpMaybe?.deviceDown(dev, true);
       break;
     case 'changeAddr':
-      net.arp.flush(dev, true);
+      net.arpMaybe?.flush(dev, true);
       break;
     case 'change': {
       if (dev.carrier) break;
       const own = dev.ipv4 === null ? 1 : dev.ipv4.conf.arpEvictNocarrier;
-      if (own !== 0 && net.ipv4ConfAll.arpEvictNocarrier !== 0) net.arp.deviceDown(dev, false);
+      if (own !== 0 && net.ipv4ConfAll.arpEvictNocarrier !== 0)
+        net.arpMaybe?.deviceDown(dev, false);
       break;
     }
     default:

@@ -110,30 +110,13 @@ export class SmallMap<K, V> {
   }
 }
 
-export class SmallSet<T> {
-  private readonly map: SmallMap<T, T> = new SmallMap();
-
-  get size(): number {
-    return this.map.size;
-  }
-
-  has(value: T): boolean {
-    return this.map.has(value);
-  }
-
+/** A map of each value to itself: an object less than a set that has one. */
+export class SmallSet<T> extends SmallMap<T, T> {
   add(value: T): void {
-    this.map.set(value, value);
-  }
-
-  delete(value: T): boolean {
-    return this.map.delete(value);
-  }
-
-  clear(): void {
-    this.map.clear();
+    this.set(value, value);
   }
 
   [Symbol.iterator](): IterableIterator<T> {
-    return this.map.keys();
+    return this.keys();
   }
 }

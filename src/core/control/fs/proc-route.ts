@@ -146,14 +146,14 @@ const PUBLISHED = 8;
 
 export function* arpLines(net: NetNs): Generator<string> {
   yield 'IP address       HW type     Flags       HW address            Mask     Device\n';
-  for (const n of net.arp) {
+  for (const n of net.arpMaybe ?? []) {
     if ((n.state & NUD_NOARP) !== 0) continue;
     const lasting = (n.state & NUD_PERMANENT) !== 0;
     const known = (n.state & NUD_VALID) !== 0;
     const flags = lasting ? PERMANENT | COMPLETE : known ? COMPLETE : 0;
     yield arpLine(n.addr, n.dev.type, flags, formatMac(n.mac), n.dev.name);
   }
-  for (const [dev, addr] of net.arp.proxy)
+  for (const [dev, addr] of net.arpMaybe?.proxy ?? [])
     yield arpLine(addr, dev?.type ?? 0, PUBLISHED | PERMANENT, formatMac(0), dev?.name ?? '*');
 }
 

@@ -156,7 +156,9 @@ function answer(arp: ArpHeader, ipv4: Ipv4Device): void {
 function answersFor(ipv4: Ipv4Device, tpa: number, route: Route): boolean {
   if (route.type !== RTN_UNICAST || ipv4.conf.forwarding === 0) return false;
   if (route.dev === ipv4.dev) return false;
-  return maxConf(ipv4, 'proxyArp') !== 0 || ipv4.dev.net.arp.proxy.has(ipv4.dev, tpa);
+  return (
+    maxConf(ipv4, 'proxyArp') !== 0 || ipv4.dev.net.arpMaybe?.proxy.has(ipv4.dev, tpa) === true
+  );
 }
 
 function arpReply(dev: NetDevice, arp: ArpHeader): void {

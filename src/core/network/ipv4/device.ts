@@ -175,7 +175,7 @@ export function inetdevEvent(event: NetdevEvent, dev: NetDevice): void {
     case 'changeUpper':
       // It gets, or loses, a master with a table of its own.
       fibSyncDownDev(dev, 'gone');
-      dev.net.arp.deviceDown(dev, true);
+      dev.net.arpMaybe?.deviceDown(dev, true);
       break;
     case 'notifyPeers':
       arpAnnounce(dev);
@@ -307,7 +307,7 @@ function remove(dev: NetDevice, ipv4: Ipv4Device, address: Ipv4Address, gone = f
   if (ipv4.addresses.length > 0) return;
   // Without an address the device has no IP (`fib_disable_ip`).
   fibSyncDownDev(dev, 'disabled');
-  dev.net.arp.deviceDown(dev, true);
+  dev.net.arpMaybe?.deviceDown(dev, true);
 }
 
 function addLoopbackAddress(dev: NetDevice, ipv4: Ipv4Device): void {

@@ -140,6 +140,8 @@ export class Ipv6State {
   /** Makes every kept route of this namespace, and of no other, be asked for anew. */
   changed(): void {
     this.generation++;
+    this.outputCacheMade = null;
+    this.inputCacheMade = null;
   }
 
   /**

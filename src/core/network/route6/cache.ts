@@ -20,9 +20,12 @@ class Entry {
   }
 }
 
+/** A decision is kept when it is wanted for the second time: until then its place holds the hash of who asked. */
+type Place = Entry | number | null;
+
 export class Route6Cache {
   /** Null before the first one. */
-  private entries: (Entry | null)[] | null = null;
+  private places: Place[] | null = null;
   private readonly key: number;
 
   constructor(key: number) {
@@ -31,29 +34,39 @@ export class Route6Cache {
 
   /** Null when it is not there or `generation` is past. */
   find(dst: Ip6Addr, src: Ip6Addr, ifindex: number, generation: number): Route6 | null {
-    const { entries } = this;
-    if (entries === null) return null;
-    const e = entries[this.slot(dst, src, entries.length)] as Entry | null;
-    if (e === null || e.ifindex !== ifindex || e.route.generation !== generation) return null;
+    const { places } = this;
+    if (places === null) return null;
+    const e = places[this.hash(dst, src) & (places.length - 1)] as Place;
+    if (e === null || typeof e === 'number') return null;
+    if (e.ifindex !== ifindex || e.route.generation !== generation) return null;
     return e.dst.equals(dst) && e.src.equals(src) ? e.route : null;
   }
 
   add(dst: Ip6Addr, src: Ip6Addr, ifindex: number, route: Route6): void {
-    let entries = this.entries ?? this.grow(FIRST_SIZE);
-    const old = entries[this.slot(dst, src, entries.length)] as Entry | null;
-    const crowded = old !== null && !(old.dst.equals(dst) && old.src.equals(src));
-    if (crowded && entries.length < LAST_SIZE) entries = this.grow(entries.length * 4);
-    entries[this.slot(dst, src, entries.length)] = new Entry(dst, src, ifindex, route);
+    let places = this.places ?? this.grow(FIRST_SIZE);
+    const hash = this.hash(dst, src);
+    const old = places[hash & (places.length - 1)] as Place;
+    if (old === null) {
+      places[hash & (places.length - 1)] = hash;
+      return;
+    }
+    if (this.hashOf(old) !== hash && places.length < LAST_SIZE)
+      places = this.grow(places.length * 4);
+    places[hash & (places.length - 1)] = new Entry(dst, src, ifindex, route);
   }
 
-  private grow(size: number): (Entry | null)[] {
-    const entries = new Array<Entry | null>(size).fill(null);
-    for (const e of this.entries ?? []) if (e !== null) entries[this.slot(e.dst, e.src, size)] = e;
-    this.entries = entries;
-    return entries;
+  private grow(size: number): Place[] {
+    const places = new Array<Place>(size).fill(null);
+    for (const e of this.places ?? []) if (e !== null) places[this.hashOf(e) & (size - 1)] = e;
+    this.places = places;
+    return places;
   }
 
-  private slot(dst: Ip6Addr, src: Ip6Addr, size: number): number {
-    return dst.hash(src.d ^ this.key) & (size - 1);
+  private hashOf(place: Entry | number): number {
+    return typeof place === 'number' ? place : this.hash(place.dst, place.src);
+  }
+
+  private hash(dst: Ip6Addr, src: Ip6Addr): number {
+    return dst.hash(src.d ^ this.key);
   }
 }
