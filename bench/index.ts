@@ -14,6 +14,8 @@ const ALL: Readonly<Record<string, () => Promise<{ run(): Promise<Result[]> }>>>
   life: () => import('./life.ts'),
   bulk: () => import('./bulk.ts'),
   http: () => import('./http.ts'),
+  clients: () => import('./clients.ts'),
+  virtual: () => import('./virtual.ts'),
 };
 
 const wanted = process.argv.slice(2);
