@@ -145,8 +145,8 @@ export class DeviceLab {
     return got;
   }
 
-  socket(ns: string, type: number): Socket {
-    const sk = Socket.create(this.ns(ns).net, AF_INET, type);
+  socket(ns: string, type: number, family: number = AF_INET, protocol = 0): Socket {
+    const sk = Socket.create(this.ns(ns).net, family, type, protocol);
     assert.ok(typeof sk !== 'number');
     return sk;
   }

@@ -70,11 +70,10 @@ const TYPE_ONLY_UPWARDS: readonly string[] = [
  */
 const CROSSINGS: readonly RegExp[] = [
   /^(kernel|packet)\.ts$/,
-  /^link\/(input|move|vlan)\.ts$/,
+  /^link\/(handover|input|mirred|move|vlan)\.ts$/,
   /^device\/(veth|vlan|macvlan[\w-]*|ifb|netkit|venet|ipvlan[\w-]*|vrf|bond[\w-]*|macvtap|loopback)\.ts$/,
   /^device\/bridge[^/]*(\.ts|\/.*)$/,
   /^network\/ipv[46]\/(forward|output|reassembly)\.ts$/,
-  /^netfilter\/handover\.ts$/,
   /^tunnel\/[\w-]+\.ts$/,
   /^control\/link\.ts$/,
 ];

@@ -75,6 +75,7 @@ export type DropReason =
   | 'DEV_READY'
   | 'QUEUE_PURGE'
   | 'TC_INGRESS'
+  | 'TC_EGRESS'
   | 'NO_TX_TARGET'
   | 'MAC_IEEE_MAC_CONTROL'
   | 'FULL_RING'

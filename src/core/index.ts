@@ -3,6 +3,17 @@
 export type { AddrControl, AddressFilter, AddressSpec } from './control/addr.ts';
 export type { Addr6Control, AddressFilter6, AddressSpec6 } from './control/addr6.ts';
 export type { BridgeControl, BridgePortInfo, FdbInfo } from './control/bridge.ts';
+export type {
+  FilterAction,
+  FilterActionInfo,
+  FilterControl,
+  FilterInfo,
+  FilterProgram,
+  FilterSpec,
+  HandoverTarget,
+  ProgramVerdict,
+} from './control/filter.ts';
+export { type FilterMatch, parseIpProto } from './control/filter-match.ts';
 export type { FileStat, NetFs } from './control/fs/net-fs.ts';
 export type * from './control/info.ts';
 export type { ToolContext, ToolResult } from './control/ip/ip.ts';

@@ -38,6 +38,11 @@ export const BAD_L4 = 4;
 export const BAD_L3 = 8;
 /** A UDP datagram over IPv4 that carries no checksum (RFC 768). Not an error. */
 export const NO_UDP_CSUM = 16;
+/** It was redirected before and comes back: filters of the device do not look again (`skb->tc_skip_classify`). */
+export const TC_SKIP = 32;
+/** How often it was redirected: what goes in circles ends. */
+export const TC_HOP = 64;
+export const TC_HOPS = 448;
 
 export type Payload = readonly Uint8Array[];
 
@@ -87,7 +92,7 @@ export class Packet {
   data: Payload;
   /** Total length of `data` in bytes. */
   len: number;
-  /** `BAD_*`, `NO_UDP_CSUM`: what the byte edge found. 0 for what this kernel built. */
+  /** `BAD_*`, `NO_UDP_CSUM`: what the byte edge found, 0 for what this kernel built; `TC_*`. */
   flags = 0;
   /** Payload bytes per segment when this stands for several (GSO); 0 when it is one segment. */
   gsoSize = 0;
@@ -177,6 +182,7 @@ export function ipLength(pkt: Packet): number {
 
 /** Removes what must not cross from one namespace to another (Linux `skb_scrub_packet`). */
 export function scrubPacket(pkt: Packet): void {
+  pkt.flags &= ~(TC_SKIP | TC_HOPS);
   pkt.mark = 0;
   pkt.route = null;
   pkt.route6 = null;

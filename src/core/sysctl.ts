@@ -29,6 +29,7 @@ export class Sysctl {
   ipNonlocalBind = 0;
   /** Sockets that are bound to no device hear what came by a vrf. */
   tcpL3mdevAccept = 0;
+  tcpFwmarkAccept = 0;
   udpL3mdevAccept = 0;
   rawL3mdevAccept = 1;
   /** net.ipv4.ip_unprivileged_port_start */
@@ -233,6 +234,7 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.ip_no_pmtu_disc', field: 'ipNoPmtuDisc', min: 0, max: 255 },
   { name: 'net.ipv4.ip_forward_use_pmtu', field: 'ipForwardUsePmtu', min: 0, max: 255 },
   { name: 'net.ipv4.ip_nonlocal_bind', field: 'ipNonlocalBind', min: 0, max: 255 },
+  { name: 'net.ipv4.tcp_fwmark_accept', field: 'tcpFwmarkAccept', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_l3mdev_accept', field: 'tcpL3mdevAccept', min: 0, max: 1 },
   { name: 'net.ipv4.udp_l3mdev_accept', field: 'udpL3mdevAccept', min: 0, max: 1 },
   { name: 'net.ipv4.raw_l3mdev_accept', field: 'rawL3mdevAccept', min: 0, max: 1 },

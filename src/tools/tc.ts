@@ -1,4 +1,4 @@
-/** `tc qdisc` (iproute2): the queues of devices, netem or fq. */
+/** `tc` (iproute2): the queues of devices, netem or fq, and what looks at packets (`clsact`, `tc-filter.ts`). */
 
 import { formatJson, type Json } from '../core/control/ip/entry.ts';
 import { failure, type ToolContext, type ToolResult } from '../core/control/ip/ip.ts';
@@ -14,8 +14,9 @@ import {
 } from '../core/control/ip/words.ts';
 import type { FqFlows, QdiscInfo } from '../core/control/qdisc.ts';
 import { NetError, type NetemOptions } from '../core/index.ts';
+import { filterCommand } from './tc-filter.ts';
 
-const OBJECTS: readonly string[] = ['class', 'filter', 'chain', 'action', 'monitor', 'exec'];
+const OBJECTS: readonly string[] = ['class', 'chain', 'action', 'monitor', 'exec'];
 const COMMANDS: readonly string[] = ['add', 'change', 'replace', 'delete', 'show'];
 const KINDS: readonly string[] = [
   'bfifo',
@@ -26,8 +27,6 @@ const KINDS: readonly string[] = [
   'fq_codel',
   'hfsc',
   'htb',
-  'ingress',
-  'clsact',
   'mqprio',
   'pfifo',
   'pfifo_fast',
@@ -41,8 +40,6 @@ const KINDS: readonly string[] = [
 const NO_ATTRIBUTES: readonly string[] = [
   'handle',
   'parent',
-  'ingress',
-  'clsact',
   'ingress_block',
   'egress_block',
   'estimator',
@@ -62,10 +59,15 @@ export function tcTool(ctx: ToolContext, argv: readonly string[]): ToolResult {
     const { options, ns } = parseOptions(ctx, words);
     const object = words.empty ? '' : words.next();
     if (object === '')
-      throw new CommandError('Usage: tc [ OPTIONS ] qdisc { COMMAND | help }', EXIT_USAGE);
+      throw new CommandError(
+        'Usage: tc [ OPTIONS ] { qdisc | filter } { COMMAND | help }',
+        EXIT_USAGE,
+      );
+    if (abbreviates(object, 'filter'))
+      return { stdout: filterCommand({ ...ctx, ns }, words, options), stderr: '', code: 0 };
     if (!abbreviates(object, 'qdisc')) {
       if (OBJECTS.some((o) => abbreviates(object, o)))
-        throw notImplemented(`tc ${object}`, 'the nearest is "tc qdisc"');
+        throw notImplemented(`tc ${object}`, 'there are "tc qdisc" and "tc filter"');
       throw new CommandError(
         `Object "${object}" is unknown, try "tc help".\nDid you mean "tc qdisc"?`,
         EXIT_USAGE,
@@ -144,6 +146,10 @@ function modify(
   if (dev !== undefined && !ctx.ns.link.has(dev)) throw noDevice(dev);
   if (dev === undefined)
     throw new CommandError('Command line is not complete. Try option "help"', EXIT_PARSE);
+  if (kind === 'clsact' || kind === 'ingress') {
+    attach(ctx, dev, kind, verb);
+    return '';
+  }
   if (verb === 'del') {
     if (!root) throw new NetError(22, 'rtnetlink', 'Cannot delete qdisc with handle of zero.');
     ctx.ns.qdisc.del(dev);
@@ -163,11 +169,29 @@ function modify(
   return '';
 }
 
+/** `tc qdisc add dev DEV clsact`, or the older `ingress`. */
+function attach(
+  ctx: ToolContext,
+  dev: string,
+  kind: 'clsact' | 'ingress',
+  verb: 'add' | 'change' | 'replace' | 'del',
+): void {
+  const { filter } = ctx.ns;
+  const has = filter.attached(dev);
+  if (verb === 'del') {
+    if (has !== null && has !== kind)
+      throw new NetError(22, 'rtnetlink', 'Invalid qdisc name: must match existing qdisc.');
+    filter.detach(dev);
+  } else if (verb === 'add' || has === null) filter.attach(dev, kind);
+}
+
 function show(ctx: ToolContext, words: Words, options: Options): string {
   let dev: string | undefined;
+  let only: string | undefined;
   while (!words.empty) {
     const word = words.next();
     if (word === 'dev') dev = words.next();
+    else if (word === 'clsact' || word === 'ingress') only = word;
     else if (word !== 'root')
       throw notImplemented(`tc qdisc show ${word}`, 'the selectors are dev and root');
   }
@@ -175,19 +199,45 @@ function show(ctx: ToolContext, words: Words, options: Options): string {
   const list = ctx.ns.qdisc
     .list()
     .filter((q) => (dev === undefined ? q.kind !== 'noop' : q.dev === dev));
+  const edge = (q: QdiscInfo): string | null => ctx.ns.filter.attached(q.dev);
+  const shown = only === undefined ? list : list.filter((q) => edge(q) === only);
   if (options.json)
     return `${formatJson(
-      list.map((q) => ({
-        kind: q.kind,
-        handle: handleOf(q),
-        ...(dev === undefined ? { dev: q.dev } : {}),
-        root: true,
-        refcnt: 2,
-        options: q.options === null ? {} : netemJson(q.options),
-      })),
+      shown.flatMap((q) => {
+        const name = dev === undefined ? { dev: q.dev } : {};
+        const kind = edge(q);
+        const atEdge =
+          kind === null
+            ? []
+            : [{ kind, handle: 'ffff:', ...name, parent: 'ffff:fff1', options: {} }];
+        const { options } = q;
+        const queue = {
+          kind: q.kind,
+          handle: handleOf(q),
+          ...name,
+          root: true,
+          refcnt: 2,
+          options: options === null ? {} : netemJson(options),
+        };
+        return only === undefined ? [queue, ...atEdge] : atEdge;
+      }),
       options.pretty,
     )}\n`;
-  return list.map((q) => line(q, dev === undefined, options.stats)).join('');
+  return shown
+    .map((q) => {
+      const queue = only === undefined ? line(q, dev === undefined, options.stats) : '';
+      return queue + edgeLine(q.dev, edge(q), dev === undefined, options.stats);
+    })
+    .join('');
+}
+
+/** LINUX: `ingress` has a row of dashes for options. */
+function edgeLine(dev: string, kind: string | null, withDev: boolean, stats: boolean): string {
+  if (kind === null) return '';
+  const name = withDev ? `dev ${dev} ` : '';
+  const text = `qdisc ${kind} ffff: ${name}parent ffff:fff1 ${kind === 'ingress' ? '---------------- ' : ''}\n`;
+  if (!stats) return text;
+  return `${text} Sent 0 bytes 0 pkt (dropped 0, overlimits 0 requeues 0) \n backlog 0b 0p requeues 0\n`;
 }
 
 /** As tc(8) tells netem with -j: times in seconds, probabilities as fractions, rates in bytes. */

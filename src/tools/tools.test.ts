@@ -77,6 +77,67 @@ test('ss: listeners and connections in ss’s columns', () => {
   assert.match(bad.stderr, /-p is not implemented/);
 });
 
+test('S17: tc filter: words, listings in text and JSON, refusals', () => {
+  const { a } = world();
+  const tc = (line: string): ReturnType<typeof tcTool> => tcTool(a, line.split(' '));
+  const ok = (line: string): string => {
+    const r = tc(line);
+    assert.equal(r.code, 0, r.stderr);
+    return r.stdout;
+  };
+  const fails = (line: string, code: number, stderr: string): void => {
+    const r = tc(line);
+    assert.deepEqual([r.code, r.stderr], [code, stderr], line);
+  };
+  const talking = 'We have an error talking to the kernel\n';
+  const add = 'filter add dev eth0 ingress';
+  fails(`${add} matchall action drop`, 2, `Error: Parent Qdisc doesn't exists.\n${talking}`);
+  fails(
+    'qdisc del dev eth0 clsact',
+    2,
+    'Error: Cannot find specified qdisc on specified device.\n',
+  );
+  ok('qdisc add dev eth0 clsact');
+  fails('qdisc add dev eth0 ingress', 2, 'Error: Exclusivity flag on, cannot modify.\n');
+  fails(
+    'filter del dev eth0 ingress pref 5',
+    2,
+    `Error: Cannot find specified filter chain.\n${talking}`,
+  );
+  fails(`${add} frob`, 2, `Error: TC classifier not found.\n${talking}`);
+  fails(add, 2, `Error: Filter kind and protocol must be specified.\n${talking}`);
+  fails('filter add dev eth0 matchall action drop', 2, `Error: Qdisc not classful.\n${talking}`);
+  fails('filter add ingress matchall', 2, `RTNETLINK answers: No such device\n${talking}`);
+  fails(`${add} matchall frob`, 1, 'What is "frob"?\n');
+  assert.match(tc(`${add} matchall action frob`).stderr, /^Bad action type frob/);
+  assert.match(tc(`${add} u32 match u32 0 0`).stderr, /"filter u32" is not implemented/);
+  ok(
+    `${add} protocol ip pref 10 flower src_ip 10.0.0.0/8 ip_proto udp dst_port 53 action skbedit mark 7 action netns b`,
+  );
+  ok(`${add} matchall action mirred egress redirect dev lo`);
+  ok('filter add dev eth0 egress pref 3 handle 7 fw action drop');
+  assert.equal(
+    ok('filter show dev eth0 ingress'),
+    'filter protocol all pref 9 matchall chain 0 \n' +
+      'filter protocol all pref 9 matchall chain 0 handle 0x1 \n  not_in_hw\n' +
+      '\taction order 1: mirred (Egress Redirect to device lo) stolen\n \tindex 1 ref 1 bind 1\n\n' +
+      'filter protocol ip pref 10 flower chain 0 \n' +
+      'filter protocol ip pref 10 flower chain 0 handle 0x1 \n' +
+      '  eth_type ipv4\n  ip_proto udp\n  src_ip 10.0.0.0/8\n  dst_port 53\n  not_in_hw\n' +
+      '\taction order 1: skbedit  mark 7 pipe\n\t index 1 ref 1 bind 1\n' +
+      '\taction order 2: netns b stolen\n\t index 2 ref 1 bind 1\n\n',
+  );
+  const json = JSON.parse(ok('-j filter show dev eth0 egress'));
+  assert.deepEqual([json[1].kind, json[1].options.actions[0].control_action.type], ['fw', 'drop']);
+  assert.equal(
+    ok('qdisc show dev eth0'),
+    'qdisc noqueue 0: root refcnt 2 \nqdisc clsact ffff: parent ffff:fff1 \n',
+  );
+  ok('filter del dev eth0 ingress');
+  assert.equal(ok('filter show dev eth0 ingress'), '');
+  ok('qdisc del dev eth0 clsact');
+});
+
 test('tc: netem, its words, its refusals', () => {
   const { a } = world();
   const tc = (line: string): ReturnType<typeof tcTool> => tcTool(a, line.split(' '));

@@ -9,8 +9,11 @@ import { parseNetem } from '../../src/core/index.ts';
 import { devClose, devOpen, devSetQdisc } from '../../src/core/link/device-state.ts';
 import { NetDevice } from '../../src/core/link/net-device.ts';
 import { Netem } from '../../src/core/link/netem.ts';
+import { TcHooks } from '../../src/core/link/tc.ts';
+import { Gact } from '../../src/core/link/tc-action.ts';
+import { MATCH_ALL } from '../../src/core/link/tc-match.ts';
 import { ipv4 } from '../../src/core/util/address.ts';
-import { ETH_P_IP } from '../../src/core/wire/ethernet.ts';
+import { ETH_P_ALL, ETH_P_IP } from '../../src/core/wire/ethernet.ts';
 import { tcp as tcpBytes, udp as udpBytes } from '../wire/build.ts';
 import { addAddress, at, udp } from '../world.ts';
 import type { Scene } from './scene.ts';
@@ -124,6 +127,23 @@ export const LINK_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
     const [dev] = wired(s);
     udp(s.box).sendto(DATA, 0, at('10.0.0.77', 9));
     devClose(dev);
+    s.run(1000);
+  },
+  TC_EGRESS: (s) => {
+    const [dev] = wired(s);
+    dev.tc = new TcHooks('clsact');
+    dev.tc.egress.filters = [
+      {
+        pref: 1,
+        protocol: ETH_P_ALL,
+        handle: 1,
+        match: MATCH_ALL,
+        actions: [new Gact('drop')],
+        packets: 0,
+        bytes: 0,
+      },
+    ];
+    udp(s.box).sendto(DATA, 0, at('10.0.0.77', 9));
     s.run(1000);
   },
   TC_INGRESS: (s) => {

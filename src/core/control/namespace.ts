@@ -13,6 +13,7 @@ import { type Capability, type Credentials, effective, ROOT } from '../socket/cr
 import { AddrControl } from './addr.ts';
 import { Addr6Control } from './addr6.ts';
 import { BridgeControl } from './bridge.ts';
+import { FilterControl, type FilterSpec } from './filter.ts';
 import { findDevice } from './find-device.ts';
 import { NetFs } from './fs/net-fs.ts';
 import { guarded } from './guard.ts';
@@ -154,6 +155,19 @@ export class Namespace {
   /** /proc/net, /proc/sys/net and /sys/class/net as a tree that is read and written by path. */
   get fs(): NetFs {
     return new NetFs(this);
+  }
+
+  /** What looks at packets at the edges of devices, and may give them to another namespace: `tc filter`. */
+  get filter(): FilterControl {
+    const check = (method: string, args: readonly unknown[]): void => {
+      const { actions = [], program } = method === 'add' ? (args[1] as FilterSpec) : {};
+      this.checkChange(program === undefined ? actions : [...actions, { netns: program }]);
+    };
+    return guarded(
+      new FilterControl(this.net),
+      ['attach', 'detach', 'add', 'del'],
+      this.cred === null ? null : check,
+    );
   }
 
   /** What rtnetlink would multicast: changes of links, addresses, routes, neighbours. */

@@ -36,7 +36,6 @@ const V4: readonly InertSysctl[] = [
   row('tcp_plb_suspend_rto_sec', 60, 0, 255),
   row('tcp_plb_cong_thresh', 128, 0, 256),
   row('tcp_plb_enabled', 0, 0, 1, 'no flow labels are rehashed'),
-  row('tcp_fwmark_accept', 0, 0, 255, 'marks are not taken from packets'),
   row('fwmark_reflect', 0, 0, 255, 'marks are not taken from packets'),
   row('tcp_migrate_req', 0, 0, 1, 'a listener that closes takes its requests along'),
   row('tcp_no_ssthresh_metrics_save', 1, 0, 1, 'ssthresh is not kept between connections'),

@@ -14,7 +14,7 @@ import {
   UNLIMITED_MTU,
 } from '../link/net-device.ts';
 import { devQueueXmit } from '../link/output.ts';
-import type { Packet } from '../packet.ts';
+import { type Packet, TC_SKIP } from '../packet.ts';
 import { frameLength } from '../wire/frame.ts';
 import { type EtherSpec, makeEther } from './ether.ts';
 
@@ -68,6 +68,8 @@ function ifbXmit(pkt: Packet, dev: NetDevice): void {
   stats.txBytes += len;
   const back = redirect.dev;
   pkt.redirect = null;
+  // Where it comes back, filters have seen it.
+  if (back.tc !== null) pkt.flags |= TC_SKIP;
   // It is looked up by its index where the ifb is: one that is gone, or moved away, is not found.
   if (back.dead || back.net !== dev.net) {
     stats.txDropped++;

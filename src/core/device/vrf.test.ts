@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DeviceLab } from '../../../test/device-lab.ts';
-import { AF_INET, SOCK_DGRAM, SOCK_STREAM } from '../transport/sock.ts';
+import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../transport/sock.ts';
 import { SO_BINDTODEVICE, SOL_SOCKET } from '../transport/sockopt-names.ts';
 import { ipv4 } from '../util/address.ts';
+import { ip6 } from '../util/ip6-addr.ts';
 
 /** r has vrfs red and blue, with one wire each, to ra and rb; both sides use the same addresses. */
 function lab(): DeviceLab {
@@ -198,4 +199,48 @@ test('vrf: IPv6 has its tables too', () => {
   assert.equal(w.ping('a', 'fd00::1'), true);
   assert.match(w.ip('r', '-6 route show table 10'), /fd00::\/64 dev e0/);
   assert.doesNotMatch(w.ip('r', '-6 route show'), /fd00/);
+});
+
+test('V2: vrf: UDP and raw over IPv6: bound to the domain, to its port, or to nothing with *_l3mdev_accept', () => {
+  const w = new DeviceLab(['r', 'a'], true);
+  w.script(`
+    r link add red type vrf table 10
+    r link set red up
+    r link add e0 type veth peer name eth0 netns a
+    r link set e0 master red
+    r link set e0 up
+    a link set eth0 up
+    r addr add fd00::1/64 dev e0 nodad
+    a addr add fd00::2/64 dev eth0 nodad`);
+  w.run(3_000_000);
+  const addr6 = ip6('fd00::1');
+  const hears = (bound: string, type: number): boolean => {
+    const proto = type === SOCK_RAW ? 253 : 0;
+    const s = w.socket('r', type, AF_INET6, proto);
+    if (bound !== '') assert.equal(s.setsockopt(SOL_SOCKET, SO_BINDTODEVICE, bound), 0);
+    if (type === SOCK_DGRAM) s.bind({ family: AF_INET6, addr: 0, addr6: ip6('::'), port: 9 });
+    const c = w.socket('a', type, AF_INET6, proto);
+    c.sendto(new Uint8Array(1), 0, {
+      family: AF_INET6,
+      addr: 0,
+      addr6,
+      port: type === SOCK_DGRAM ? 9 : 0,
+    });
+    w.run(100_000);
+    const got = typeof s.recv(10) !== 'number';
+    c.close();
+    s.close();
+    return got;
+  };
+  const all = (): boolean[][] =>
+    [SOCK_DGRAM, SOCK_RAW].map((type) => ['red', 'e0', 'lo', ''].map((dev) => hears(dev, type)));
+  assert.deepEqual(all(), [
+    [true, true, false, false],
+    [true, true, false, true],
+  ]);
+  w.script('r sysctl net.ipv4.udp_l3mdev_accept=1\nr sysctl net.ipv4.raw_l3mdev_accept=0');
+  assert.deepEqual(all(), [
+    [true, true, false, true],
+    [true, true, false, false],
+  ]);
 });

@@ -1,5 +1,5 @@
 /**
- * A frame arrives: for whom it is, captures, VLAN devices, the device's rx handler, then the protocol (Linux
+ * A frame arrives: for whom it is, captures, policy and filters, VLAN devices, the device's rx handler, then the protocol (Linux
  * `__netif_receive_skb_core`, `eth_type_trans`). Drivers count what they received; here are counted only
  * the frames that no protocol wants.
  *
@@ -18,6 +18,7 @@ import { isGroupMac } from '../util/address.ts';
 import type { NetDevice } from './net-device.ts';
 import { policyAllows } from './port-policy.ts';
 import { isTapped, runTaps } from './taps.ts';
+import { tcIngress } from './tc.ts';
 import { VLAN_DROPPED, VLAN_PASS, vlanReceive, vlanUnclaimed } from './vlan.ts';
 
 /** Rounds of rx handlers: more devices than this are not stacked but a loop (`MAX_NEST_DEV`). */
@@ -34,6 +35,7 @@ export function netifReceive(pkt: Packet): void {
     if (kernel.tracer !== null) kernel.tracer.receive(dev, pkt);
     if (isTapped(dev)) runTaps(pkt, dev, false);
     if (dev.policy !== null && !policyAllows(pkt, dev, dev.policy)) return;
+    if (dev.tc !== null && !tcIngress(pkt, dev, dev.tc)) return;
     if (dev.rxHandler !== null || pkt.vlan !== null) {
       const upper = throughHandlers(pkt, dev);
       if (upper === null) return;
@@ -72,6 +74,7 @@ function throughHandlers(pkt: Packet, bottom: NetDevice): NetDevice | null {
     const tracer = dev.net.kernel.tracer;
     if (tracer !== null) tracer.receive(dev, pkt);
     if (isTapped(dev)) runTaps(pkt, dev, false);
+    if (dev.tc !== null && !tcIngress(pkt, dev, dev.tc)) return null;
   }
   if (pkt.vlan === null) return dev;
   vlanUnclaimed(pkt);

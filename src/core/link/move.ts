@@ -91,6 +91,7 @@ function leave(dev: NetDevice, move: { readonly net: NetNs; readonly ifindex: nu
   // `dev_shutdown`: back to the noop queue of a device that was never up.
   dev.qdisc?.reset();
   dev.qdisc = null;
+  dev.tc = null;
   dev.everUp = false;
   notifyDevice('unregister', dev);
   dropBacklog(dev);

@@ -10,6 +10,7 @@ import type { Packet } from '../packet.ts';
 import type { Ip6Addr } from '../util/ip6-addr.ts';
 import type { PortPolicy } from './port-policy.ts';
 import type { Qdisc } from './qdisc.ts';
+import type { TcHooks } from './tc.ts';
 
 /** `include/uapi/linux/if.h` */
 export const IFF_UP = 0x1;
@@ -136,6 +137,8 @@ export class NetDevice {
   rxHandler: RxHandler | null = null;
   /** What may come in by this device; null: everything (V5). */
   policy: PortPolicy | null = null;
+  /** Filters of what comes in and of what leaves (`clsact`); null: none. */
+  tc: TcHooks | null = null;
   /** Decides at the IP layer whose a received packet is (vrf, ipvlan in mode l3s); null: nobody does. */
   l3Receive: L3Receive | null = null;
   /** VLAN devices on this one, by `vlanKey`; null: none (Linux `vlan_info`). */

@@ -1,5 +1,5 @@
 /**
- * A frame leaves: queue, segmentation, captures, driver (Linux `__dev_queue_xmit`, `dev_hard_start_xmit`).
+ * A frame leaves: filters, queue, segmentation, captures, driver (Linux `__dev_queue_xmit`, `dev_hard_start_xmit`).
  * Drivers count what they sent.
  *
  * TX 4/5. From: `link/neighbour.ts` To: `device/veth.ts`
@@ -9,6 +9,7 @@ import { ipLength, type Packet } from '../packet.ts';
 import { segment } from './gso.ts';
 import { IFF_UP, type NetDevice } from './net-device.ts';
 import { isTapped, runTaps } from './taps.ts';
+import { tcEgress } from './tc.ts';
 
 /**
  * Sends `pkt` through `pkt.dev`; `pkt.eth` is set if the device has link-layer headers. Takes ownership.
@@ -23,6 +24,7 @@ export function devQueueXmit(pkt: Packet): number {
     drop(dev.net, pkt, 'QDISC_DROP', dev.name);
     return 0;
   }
+  if (dev.tc !== null && !tcEgress(pkt, dev, dev.tc)) return 0;
   if (pkt.txStamp !== null) pkt.txStamp.queued(pkt);
   if (dev.qdisc !== null) dev.qdisc.enqueue(pkt);
   else {

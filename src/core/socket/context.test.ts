@@ -5,8 +5,9 @@ import { VirtualClock } from '../../sim/virtual-clock.ts';
 import { Kernel } from '../control/kernel.ts';
 import type { Namespace } from '../control/namespace.ts';
 import { errnoName } from '../errno.ts';
-import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../transport/sock.ts';
+import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../transport/sock.ts';
 import { formatIpv4, ipv4 } from '../util/address.ts';
+import { ip6 } from '../util/ip6-addr.ts';
 import { type ContextSpec, contextCredentials } from './context.ts';
 import { type Credentials, ROOT } from './credentials.ts';
 import { Socket } from './socket.ts';
@@ -197,4 +198,85 @@ test('V2: a tag chooses the sockets: equal binds, and each hears its own packets
     return all;
   });
   assert.deepEqual(heard, [[7], [8, 8]]);
+});
+
+test('V2: a connection belongs to the tag of its SYN, with tcp_fwmark_accept; a socket with a mark keeps its own', () => {
+  const w = new World();
+  const markOf = (own: number): number => {
+    const server = w.socket(SOCK_STREAM);
+    server.setsockopt(1, 2, 1);
+    server.setsockopt(1, 36, own);
+    server.bind(at('10.0.0.1', 80));
+    server.listen(4);
+    const client = w.socket(SOCK_STREAM);
+    client.setsockopt(1, 36, 7);
+    client.connect(at('10.0.0.1', 80));
+    w.run();
+    const child = server.accept();
+    assert.ok(typeof child !== 'number');
+    server.close();
+    return Number(child.getsockopt(1, 36));
+  };
+  assert.deepEqual([markOf(0), markOf(9)], [0, 9]);
+  w.host.sysctl.set('net.ipv4.tcp_fwmark_accept', '1');
+  assert.deepEqual([markOf(0), markOf(9)], [7, 9]);
+  w.host.sysctl.set('net.ipv4.tcp_syncookies', '2');
+  assert.deepEqual([markOf(0), markOf(9)], [7, 9], 'from a cookie too');
+});
+
+test('V1, V2: contexts over IPv6: own addresses, equal wildcards, groups by mark', () => {
+  const w = new World();
+  for (const n of [1, 2]) w.host.ip(`addr add fd00::${n}/64 dev eth0 nodad`);
+  w.peer.ip('addr add fd00::9/64 dev eth0 nodad');
+  const at6 = (addr: string, port: number) =>
+    ({ family: AF_INET6, addr: 0, addr6: ip6(addr), port }) as const;
+  const six = (type: number, cred: Credentials, ns = w.host): Socket => {
+    const s = Socket.create(ns.net, AF_INET6, type, 0, cred);
+    assert.ok(typeof s !== 'number');
+    return s;
+  };
+  const guests = [1, 2].map((n) => contextCredentials({ addrs6: [ip6(`fd00::${n}`)] }));
+  for (const type of [SOCK_DGRAM, SOCK_STREAM]) {
+    const servers = guests.map((cred) => {
+      const s = six(type, cred);
+      assert.equal(said(s.bind(at6('::', 80))), 'ok');
+      if (type === SOCK_STREAM) s.listen(4);
+      return s;
+    });
+    assert.equal(
+      said(six(type, guests[0] as Credentials).bind(at6('fd00::2', 81))),
+      'EADDRNOTAVAIL',
+    );
+    assert.equal(said(six(type, ROOT).bind(at6('::', 80))), 'EADDRINUSE');
+    for (const n of [1, 2, 2]) {
+      const c = six(type, ROOT, w.peer);
+      if (type === SOCK_STREAM) c.connect(at6(`fd00::${n}`, 80));
+      else c.sendto(new Uint8Array(1), 0, at6(`fd00::${n}`, 80));
+    }
+    w.run();
+    const count = (s: Socket): number => {
+      let n = 0;
+      while (typeof (type === SOCK_STREAM ? s.accept() : s.recv(1)) !== 'number') n++;
+      return n;
+    };
+    assert.deepEqual(servers.map(count), [1, 2]);
+    const c = six(type, guests[1] as Credentials);
+    c.connect(at6('fd00::9', 9));
+    assert.equal(String(c.getsockname().addr6), 'fd00::2', 'it speaks from its own');
+  }
+  const tags = [7, 8].map((mark) => {
+    const s = six(SOCK_DGRAM, contextCredentials({ mark }));
+    s.bind(at6('::', 99));
+    s.setsockopt(41, 20, { multiaddr: ip6('ff02::1:5'), ifindex: 2 });
+    return s;
+  });
+  const sender = six(SOCK_DGRAM, ROOT);
+  sender.setsockopt(1, 36, 8);
+  sender.setsockopt(41, 17, 2);
+  sender.sendto(new Uint8Array(1), 0, at6('ff02::1:5', 99));
+  w.run();
+  assert.deepEqual(
+    tags.map((s) => typeof s.recv(1) !== 'number'),
+    [false, true],
+  );
 });

@@ -33,6 +33,11 @@ export function ifindexOf(pkt: Packet): number {
   return (pkt.route6?.idev ?? pkt.dev)?.ifindex ?? 0;
 }
 
+/** The same for those who look for a socket: what came by a port of a layer-3 master is the master's (`inet6_iif`). */
+export function receivedBy(pkt: Packet): number {
+  return pkt.slave === null ? ifindexOf(pkt) : (pkt.dev?.ifindex ?? 0);
+}
+
 /** The sender of a packet as an AF_INET6 socket sees it. */
 export function source6(pkt: Packet, port: number): SockAddrIn {
   const { ip, ip6 } = pkt;

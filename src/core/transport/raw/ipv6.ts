@@ -2,6 +2,7 @@
 
 import { drop } from '../../drop.ts';
 import { EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, EOPNOTSUPP, EPIPE } from '../../errno.ts';
+import { isBoundTo, sdifOf } from '../../link/l3mdev.ts';
 import { icmp6OutCount } from '../../network/ipv6/icmp.ts';
 import { ip6LocalOut } from '../../network/ipv6/output.ts';
 import { BAD_L4_CSUM, NO_PAYLOAD, type Packet } from '../../packet.ts';
@@ -19,7 +20,7 @@ import { parseIpv6Packet, parseL4 } from '../../wire/frame.ts';
 import { IPPROTO_ICMPV6, IPV6_HLEN, IPV6_MAXPLEN, Ipv6Header } from '../../wire/ipv6.ts';
 import { reportIcmp6 } from '../icmp6-report.ts';
 import { hopLimitFor, lookUp6, route6To } from '../inet6.ts';
-import { ifindexOf, readControl6, type SendOptions6 } from '../inet6-cmsg.ts';
+import { readControl6, receivedBy, type SendOptions6 } from '../inet6-cmsg.ts';
 import type { Inet6 } from '../inet6-state.ts';
 import { acceptsGroup6 } from '../membership6.ts';
 import { type ControlMessage, MSG_OOB, SEND_SHUTDOWN, type SockAddrIn } from '../sock.ts';
@@ -107,8 +108,10 @@ export function raw6Input(pkt: Packet): boolean {
   const { socks } = dev.net.raw;
   if (socks.size === 0) return false;
   let taken = false;
+  const ifindex = receivedBy(pkt);
+  const sdif = sdifOf(pkt, dev.net.sysctl.rawL3mdevAccept);
   for (const sk of socks.get(ip6.protocol) ?? []) {
-    if (!matches6(sk, ip6.src, ip6.dst, ifindexOf(pkt))) continue;
+    if (!matches6(sk, ip6.src, ip6.dst, ifindex, sdif)) continue;
     taken = true;
     const copy = pkt.clone();
     if (!sk.enqueue(copy)) drop(sk.net, copy, 'SOCKET_RCVBUFF');
@@ -117,10 +120,16 @@ export function raw6Input(pkt: Packet): boolean {
 }
 
 /** Linux `raw_v6_match` */
-function matches6(sk: RawSock, remote: Ip6Addr, local: Ip6Addr, ifindex: number): boolean {
+function matches6(
+  sk: RawSock,
+  remote: Ip6Addr,
+  local: Ip6Addr,
+  ifindex: number,
+  sdif: number,
+): boolean {
   const v6 = sk.inet6;
   if (v6 === null || (!isAny6(v6.daddr) && !v6.daddr.equals(remote))) return false;
-  if (sk.boundDevIf !== 0 && sk.boundDevIf !== ifindex) return false;
+  if (!isBoundTo(sk.boundDevIf, ifindex, sdif)) return false;
   if (!isAny6(v6.rcvSaddr) && !v6.rcvSaddr.equals(local)) return false;
   return !isMulticast6(local) || acceptsGroup6(v6, local, ifindex);
 }
@@ -129,7 +138,9 @@ function matches6(sk: RawSock, remote: Ip6Addr, local: Ip6Addr, ifindex: number)
 export function raw6Error(pkt: Packet, error: Icmp6Error): void {
   const { dev } = pkt;
   if (dev === null) return;
+  const sdif = sdifOf(pkt, dev.net.sysctl.rawL3mdevAccept);
   for (const sk of dev.net.raw.socks.get(error.protocol) ?? []) {
-    if (matches6(sk, error.dst, error.src, dev.ifindex)) reportIcmp6(sk, pkt, error, 0, 0);
+    if (matches6(sk, error.dst, error.src, receivedBy(pkt), sdif))
+      reportIcmp6(sk, pkt, error, 0, 0);
   }
 }

@@ -36,6 +36,7 @@ export function makeChild(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSoc
   child.sport = req.sport;
   child.dport = req.dport;
   child.boundDevIf = req.boundDevIf;
+  child.mark = req.mark;
   child.route = req.route;
   if (net.sysctl.tcpReflectTos !== 0) reflectTos(child, req.synTos);
   child.state = TCP_SYN_RECV;

@@ -12,7 +12,7 @@ import { timestampOffset } from './isn.ts';
 import { dropRequest } from './listen-stop.ts';
 import { sendReply, sendReset } from './reply.ts';
 import { RequestSock } from './request.ts';
-import { makeRequest, requestWindow } from './request-init.ts';
+import { makeRequest, requestMark, requestWindow } from './request-init.ts';
 import { tcpReset } from './reset.ts';
 import { measureHandshake } from './rto.ts';
 import type { RxSegment } from './segment.ts';
@@ -180,6 +180,7 @@ export function checkCookie(sk: TcpSock, seg: RxSegment): TcpSock | number {
   const mss = cookieMss(sk, who, seg);
   if (mss === 0) return REQ_LISTENER;
   const req = new RequestSock(sk, who, (seg.seq - 1) | 0);
+  req.mark = requestMark(sk, seg.pkt);
   const o = seg.hdr.options;
   req.mss = mss;
   req.sntIsn = (seg.ack - 1) | 0;

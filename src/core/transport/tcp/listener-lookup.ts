@@ -22,23 +22,59 @@ export function lookupListener(net: NetNs, pkt: Packet, tcp: TcpHeader): TcpSock
   return lookupL3(pkt, net.sysctl.tcpL3mdevAccept, (dif) => bestOf(list, pkt, tcp, dif));
 }
 
-function bestOf(list: Iterable<TcpSock>, pkt: Packet, tcp: TcpHeader, dif: number): TcpSock | null {
+function bestOf(
+  list: readonly TcpSock[],
+  pkt: Packet,
+  tcp: TcpHeader,
+  dif: number,
+): TcpSock | null {
+  return bestAmong(list, pkt, tcp, dif, true) ?? bestAmong(list, pkt, tcp, dif, false);
+}
+
+/**
+ * Of those that are bound to the address, or of those that are not (`inet_lhash2_lookup`). LINUX: the first group that
+ * fits has it, even if a socket behind it fits better.
+ */
+function bestAmong(
+  list: readonly TcpSock[],
+  pkt: Packet,
+  tcp: TcpHeader,
+  dif: number,
+  exact: boolean,
+): TcpSock | null {
   let best: TcpSock | null = null;
   let bestScore = 0;
-  let equals = 0;
-  for (const sk of list) {
+  for (let i = 0; i < list.length; i++) {
+    const sk = list[i] as TcpSock;
     const score = scoreOf(sk, pkt, dif);
-    if (score > bestScore) {
-      best = sk;
-      bestScore = score;
-      equals = 1;
-    } else if (score === bestScore && best !== null && isOfGroup(sk, best)) equals++;
+    if (score <= bestScore || score > BOUND !== exact) continue;
+    best = sk;
+    bestScore = score;
+    if (sk.reusePort) return ofGroup(list, sk, pkt, tcp, dif);
   }
-  if (best === null || equals <= 1) return best;
-  let n = Math.floor(((flowHash(pkt, tcp) >>> 0) / 2 ** 32) * equals);
-  for (const sk of list)
-    if (scoreOf(sk, pkt, dif) === bestScore && isOfGroup(sk, best) && n-- === 0) return sk;
   return best;
+}
+
+/** One of the group of `model`, by the hash of the flow. */
+function ofGroup(
+  list: readonly TcpSock[],
+  model: TcpSock,
+  pkt: Packet,
+  tcp: TcpHeader,
+  dif: number,
+): TcpSock {
+  const score = scoreOf(model, pkt, dif);
+  let equals = 0;
+  for (let i = 0; i < list.length; i++)
+    if (isOfGroup(list[i] as TcpSock, model) && scoreOf(list[i] as TcpSock, pkt, dif) === score)
+      equals++;
+  if (equals <= 1) return model;
+  let n = Math.floor(((flowHash(pkt, tcp) >>> 0) / 2 ** 32) * equals);
+  for (let i = 0; i < list.length; i++) {
+    const sk = list[i] as TcpSock;
+    if (isOfGroup(sk, model) && scoreOf(sk, pkt, dif) === score && n-- === 0) return sk;
+  }
+  return model;
 }
 
 /** Sockets that share one address by SO_REUSEPORT (`inet_reuseport_add_sock`); the address is that of the packet. */

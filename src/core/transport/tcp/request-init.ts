@@ -19,6 +19,7 @@ export function makeRequest(sk: TcpSock, seg: RxSegment, cookie: boolean): Reque
   const o = parseSynOptions(sk, hdr, sk.userMss, af.defaultMss);
   const req = new RequestSock(sk, tupleOf(sk, pkt, hdr), hdr.seq);
   req.mss = o.mss;
+  req.mark = requestMark(sk, pkt);
   req.synTos = (pkt.ip6 === null ? (pkt.ip?.tos ?? 0) : pkt.ip6.tclass) & 0xfc;
   if (pkt.ip6 !== null) req.txHash = sk.net.tcp.secrets.random.i32();
   req.tstampOk = o.sawTstamp;
@@ -32,6 +33,11 @@ export function makeRequest(sk: TcpSock, seg: RxSegment, cookie: boolean): Reque
   req.wscaleOk = o.wscale >= 0;
   req.sndWscale = req.wscaleOk ? o.wscale : 0;
   return req;
+}
+
+/** Linux `inet_request_mark`: a listener without a mark takes that of who asks, if it may. */
+export function requestMark(sk: TcpSock, pkt: Packet): number {
+  return sk.mark === 0 && sk.net.sysctl.tcpFwmarkAccept !== 0 ? pkt.mark : sk.mark;
 }
 
 /** Who speaks with whom, ours first. */

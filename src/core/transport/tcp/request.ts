@@ -42,6 +42,8 @@ export class RequestSock {
   rcvWnd = 0;
   /** TOS of the SYN, without ECN bits (`syn_tos`). */
   synTos = 0;
+  /** Of the listener, or with tcp_fwmark_accept of its SYN (`ir_mark`). */
+  mark = 0;
   /** SYN-ACKs sent again, and times the timer ran out (`num_retrans`, `num_timeout`). */
   numRetrans = 0;
   numTimeout = 0;

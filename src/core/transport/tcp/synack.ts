@@ -73,7 +73,7 @@ export function sendSynack(
     tcpOptionsLen(options),
   );
   if (net.tcp.md5Needed) signSynack(req, pkt.tcp);
-  pkt.mark = sk.mark;
+  pkt.mark = req.mark;
   pkt.priority = sk.priority;
   pkt.timeUs = net.kernel.nowUs;
   count(net, MIB.TcpOutSegs);

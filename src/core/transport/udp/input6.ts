@@ -3,6 +3,7 @@
  * of a socket.
  */
 import { drop } from '../../drop.ts';
+import { isBoundTo, sdifOf } from '../../link/l3mdev.ts';
 import { MIB6 } from '../../mib6.ts';
 import { icmp6Send } from '../../network/ipv6/icmp.ts';
 import { BAD_L4_CSUM, NO_UDP_CSUM, type Packet } from '../../packet.ts';
@@ -11,7 +12,7 @@ import { isAny6, isMulticast6 } from '../../util/ip6-addr.ts';
 import { ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH } from '../../wire/icmpv6.ts';
 import { UDP_HLEN } from '../../wire/udp.ts';
 import { reportIcmp6 } from '../icmp6-report.ts';
-import { ifindexOf } from '../inet6-cmsg.ts';
+import { receivedBy } from '../inet6-cmsg.ts';
 import { acceptsGroup6 } from '../membership6.ts';
 import { lookup6 } from './lookup6.ts';
 import type { UdpSock } from './sock.ts';
@@ -43,7 +44,8 @@ export function udp6Input(pkt: Packet): void {
     sport: udp.sport,
     dst: ip6.dst,
     dport: udp.dport,
-    ifindex: ifindexOf(pkt),
+    ifindex: receivedBy(pkt),
+    sdif: sdifOf(pkt, net.sysctl.udpL3mdevAccept),
   });
   if (sk !== null) {
     deliver(sk, pkt);
@@ -89,8 +91,10 @@ function wants(sk: UdpSock, pkt: Packet): boolean {
   if (!isAny6(v6.daddr) && !v6.daddr.equals(ip6.src)) return false;
   if (sk.dport !== 0 && sk.dport !== udp.sport) return false;
   if (!isAny6(v6.rcvSaddr) && !v6.rcvSaddr.equals(ip6.dst)) return false;
-  const ifindex = ifindexOf(pkt);
-  if (sk.boundDevIf !== 0 && sk.boundDevIf !== ifindex) return false;
+  const ifindex = receivedBy(pkt);
+  if (!isBoundTo(sk.boundDevIf, ifindex)) return false;
+  // A group is nobody's own address: what counts is the mark.
+  if (sk.domain !== null && !sk.domain.hearsMark(pkt.mark)) return false;
   return acceptsGroup6(v6, ip6.dst, ifindex);
 }
 
@@ -108,7 +112,8 @@ export function udp6Error(pkt: Packet, error: Icmp6Error): void {
     sport: dport,
     dst: error.src,
     dport: sport,
-    ifindex: dev.ifindex,
+    ifindex: receivedBy(pkt),
+    sdif: sdifOf(pkt, net.sysctl.udpL3mdevAccept),
   });
   if (sk === null) {
     net.ipv6.mib[MIB6.Icmp6InErrors]++;

@@ -2,6 +2,7 @@
  * Which AF_INET6 socket a datagram is for (Linux `__udp6_lib_lookup`, `compute_score`). All sockets of a port are looked
  * at: a port has few.
  */
+import { isBoundTo } from '../../link/l3mdev.ts';
 import type { NetNs } from '../../net.ts';
 import { type Ip6Addr, isAny6 } from '../../util/ip6-addr.ts';
 import type { UdpSock } from './sock.ts';
@@ -13,6 +14,8 @@ export interface Flow6 {
   readonly dst: Ip6Addr;
   readonly dport: number;
   readonly ifindex: number;
+  /** `sdifOf` */
+  readonly sdif: number;
   /** Of the packet. */
   readonly mark: number;
 }
@@ -70,9 +73,7 @@ function score(sk: UdpSock, flow: Flow6): number {
     if (!v6.daddr.equals(flow.src)) return -1;
     points++;
   }
-  if (sk.boundDevIf !== 0) {
-    if (sk.boundDevIf !== flow.ifindex) return -1;
-    points++;
-  }
+  if (!isBoundTo(sk.boundDevIf, flow.ifindex, flow.sdif)) return -1;
+  if (sk.boundDevIf !== 0) points++;
   return points;
 }
