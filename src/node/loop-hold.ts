@@ -2,13 +2,20 @@
  * What of one handle keeps Node's event loop alive, counted as libuv does: an active handle with a
  * reference, or any request under way whatever `unref` said.
  */
+import type { NetNs } from '../core/net.ts';
 import { hold, release } from './loop.ts';
+import { isAbandoned } from './open-handles.ts';
 
 export class LoopHold {
+  private readonly net: NetNs;
   private referenced = true;
   private active = false;
   private requests = 0;
   private holding = false;
+
+  constructor(net: NetNs) {
+    this.net = net;
+  }
 
   get hasRef(): boolean {
     return this.referenced;
@@ -51,7 +58,7 @@ export class LoopHold {
 
   private update(): void {
     const want = this.requests > 0 || (this.referenced && this.active);
-    if (want === this.holding) return;
+    if (want === this.holding || (want && isAbandoned(this.net))) return;
     this.holding = want;
     if (want) hold();
     else release();

@@ -18,12 +18,15 @@ export interface Ready {
   queued: boolean;
   /** Delivers what there is. May throw: what an application's callback threw. */
   dispatch(): void;
+  /** Its program is gone: it is told nothing any more, and holds nothing. */
+  abandon?(): void;
 }
 
 /** Something that was closed, and whose application is told of it behind all events of the same turn. */
 export interface Closing {
   readonly net?: NetNs | undefined;
   finishClose(): void;
+  abandon?(): void;
 }
 
 /** What of an immediate is not public: the one behind it. */
@@ -59,6 +62,17 @@ export function setGate(fn: Gate): void {
 /** How many dispatches there were: by it a driver sees that a program ran. */
 export function dispatchCount(): number {
   return dispatched;
+}
+
+/** Turns of virtual time that are to come. */
+let turnsAhead = 0;
+
+/**
+ * A turn of virtual time will come, or has: events wait for it, so that whether they come before or behind
+ * the stack's does not depend on what the process did before.
+ */
+export function expectTurn(comes: boolean): void {
+  turnsAhead += comes ? 1 : -1;
 }
 
 /** While `on`, somebody dispatches who will come again by itself; at the end what is left gets its turn. */
@@ -124,7 +138,7 @@ export function isDispatching(): boolean {
 
 function drainLater(): void {
   scheduled = false;
-  dispatchReady();
+  if (turnsAhead === 0) dispatchReady();
 }
 
 /**

@@ -10,6 +10,8 @@ export interface OpenHandle {
 }
 
 const open: Set<OpenHandle> = new Set();
+/** Whose programs are gone. */
+const abandoned: WeakSet<NetNs> = new WeakSet();
 
 export function addOpenHandle(handle: OpenHandle): void {
   open.add(handle);
@@ -31,9 +33,15 @@ export function closeAll(net: NetNs): void {
 
 /** What a crash does: the handles of `net` are gone without a word to anybody. */
 export function abandonAll(net: NetNs): void {
+  abandoned.add(net);
   for (const handle of [...open]) {
     if (handle.net !== net) continue;
     handle.abandon?.();
     open.delete(handle);
   }
+}
+
+/** The programs of `net` are gone: what code of theirs still does holds no event loop. */
+export function isAbandoned(net: NetNs): boolean {
+  return abandoned.has(net);
 }

@@ -63,7 +63,7 @@ export class TcpHandle extends JsStreamBase implements Ready, Closing {
   txBytes = 0;
   /** Of the stack; there is none before the first call that says of which family. */
   socket: ProgramSocket | undefined = undefined;
-  readonly hold: LoopHold = new LoopHold();
+  readonly hold: LoopHold;
   /** EADDRINUSE of a bind, told by listen or connect as libuv does. */
   delayedError = 0;
   connecting: Connecting | undefined = undefined;
@@ -78,6 +78,7 @@ export class TcpHandle extends JsStreamBase implements Ready, Closing {
   constructor(net: NetNs, socket?: ProgramSocket, type = 'TCPWRAP') {
     super();
     this.net = net;
+    this.hold = new LoopHold(net);
     this.resource = new AsyncResource(type, { requireManualDestroy: true });
     if (socket !== undefined) this.adopt(socket);
   }

@@ -27,7 +27,7 @@ import {
   type Ready,
   release,
 } from './loop.ts';
-import { addOpenHandle, removeOpenHandle } from './open-handles.ts';
+import { addOpenHandle, isAbandoned, removeOpenHandle } from './open-handles.ts';
 import { split } from './shared-socket.ts';
 import { createSocket, type ProgramSocket } from './system-calls.ts';
 import { touchClock } from './touch-clock.ts';
@@ -453,7 +453,7 @@ export class UdpHandle implements Ready, Closing {
   private updateHold(): void {
     const requests = this.pending.length > 0 || this.closing;
     const want = requests || (this.referenced && this.receiving && !this.closed);
-    if (want === this.holding) return;
+    if (want === this.holding || (want && isAbandoned(this.net))) return;
     this.holding = want;
     if (want) hold();
     else release();

@@ -8,6 +8,9 @@ import { join } from 'node:path';
 import { seconds } from './duration.ts';
 import { type Moment, Net, type NetOptions, type PlannedFault } from './net.ts';
 
+/** Captured before anybody replaces it. */
+const { setImmediate } = globalThis;
+
 /** What a body gets. */
 export interface NetContext {
   readonly net: Net;
@@ -63,6 +66,8 @@ export async function runOnce(
   options: NetOptions = {},
   extra: Extra = {},
 ): Promise<Outcome> {
+  // Not in the midst of what the run before was told: each begins in the same phase of the event loop.
+  await new Promise((resolve) => setImmediate(resolve));
   const net = new Net({ ...options, seed });
   net.only = extra.only;
   const digest = extra.digest === true ? net.digest() : undefined;

@@ -7,6 +7,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isHeld } from '../../src/node/loop.ts';
 import { makeNetTest, runnerTest } from '../../src/testing/adapter.ts';
 import { HostCrashed } from '../../src/testing/host.ts';
 import { createNet, type Net } from '../../src/testing/net.ts';
@@ -250,6 +251,29 @@ describe('runs', () => {
       ['skip', 'three', 'function', true],
     ]);
   });
+});
+
+test('what a program closes as its world ends, or opens after that, holds no event loop', async () => {
+  const before = isHeld();
+  await checkRepeats(1, async ({ net: n }) => {
+    const { a } = n.lan('10.0.0.0/24', ['a', 'b']);
+    await a.run(async () => {
+      const socket = createSocket('udp4');
+      const stream = net.connect(80, 'b').on('error', () => {});
+      socket.send('x', 9, '10.0.0.2');
+      await sleep(10);
+      socket.close();
+      stream.destroy();
+      setImmediate(() => {
+        net.createServer().listen(80);
+        createSocket('udp4').bind(9);
+      });
+      void Promise.resolve().then(() => net.createServer().listen(81));
+    });
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isHeld(), before);
 });
 
 /** The same on every supported Node: CI runs it on two. */

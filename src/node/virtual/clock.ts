@@ -5,7 +5,7 @@
  */
 import type { Env } from '../../core/env.ts';
 import type { Kernel } from '../../core/kernel.ts';
-import { dispatchCount, dispatchReady, drainTicks, setDriven } from '../loop.ts';
+import { dispatchCount, dispatchReady, drainTicks, expectTurn, setDriven } from '../loop.ts';
 import { pendingWork, takeTurns } from './real-work.ts';
 
 /** Captured before anybody replaces them. */
@@ -42,6 +42,8 @@ export class VirtualTime implements Env {
   private kernel: Kernel | undefined;
   private holders = 0;
   private scheduled = false;
+  /** Events wait for the turn that is scheduled. */
+  private expected = false;
   private inTurn = false;
   private rounds = 0;
   private seen = -1;
@@ -89,13 +91,20 @@ export class VirtualTime implements Env {
   private kick(): void {
     if (this.scheduled || this.inTurn || this.holders === 0) return;
     this.scheduled = true;
+    this.expected = true;
+    expectTurn(true);
     setImmediate(this.turn);
   }
 
   private runTurn(): void {
+    if (this.expected) expectTurn(false);
+    this.expected = false;
     this.scheduled = false;
     const { kernel } = this;
-    if (this.holders === 0 || kernel === undefined) return;
+    if (this.holders === 0 || kernel === undefined) {
+      setDriven(false);
+      return;
+    }
     this.inTurn = true;
     setDriven(true);
     let waitMs = 0;

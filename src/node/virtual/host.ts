@@ -112,7 +112,11 @@ function mayRun(waiting: Ready | Closing): boolean {
   if (waiting.net === undefined) return true;
   const host = hosts.get(waiting.net);
   if (host === undefined) return true;
-  if (host.dead) return false;
+  if (host.dead) {
+    // What was closed at the last instant is in no list of open handles any more.
+    waiting.abandon?.();
+    return false;
+  }
   if (host.paused) {
     host.park(waiting);
     return false;
