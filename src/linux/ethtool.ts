@@ -17,6 +17,12 @@ const SETTERS: Readonly<Record<string, number>> = {
   tso: 0x1f,
   gso: 0x24,
   gro: 0x2c,
+  'rx-checksumming': 0x15,
+  'tx-checksumming': 0x17,
+  'scatter-gather': 0x19,
+  'tcp-segmentation-offload': 0x1f,
+  'generic-segmentation-offload': 0x24,
+  'generic-receive-offload': 0x2c,
 };
 
 async function main(words: readonly string[]): Promise<number> {

@@ -79,7 +79,8 @@ function compareTcp(
   check(out, 'flags', describeFlags(spec.flags), describeFlags(tcp.flags));
   check(out, 'seq', spec.seq, flow.script(tcp.seq));
   check(out, 'length', spec.len, packet.payload.length);
-  check(out, 'ack', spec.ack ?? 0, tcp.ack);
+  const isSyn = (spec.flags & TH_SYN) !== 0;
+  check(out, 'ack', spec.ack ?? 0, isSyn ? tcp.ack : flow.remoteScript(tcp.ack));
   if (spec.win !== null) check(out, 'win', spec.win, tcp.win);
   check(out, 'urg', spec.urg ?? 0, tcp.urg);
   if (spec.options !== null) compareOptions(out, spec.options, tcp, flow, context);
@@ -93,7 +94,7 @@ function compareOptions(
   flow: Flow,
   context: CompareContext,
 ): void {
-  const seen = readTcpOptions(tcp.options);
+  const seen = readTcpOptions(tcp.options)?.map((o) => flow.remoteOption(o)) ?? null;
   if (seen === null) {
     out.push('its TCP options are malformed');
     return;

@@ -40,7 +40,8 @@ function scriptOptions(
   flow: Flow | null,
   direction: 'in' | 'out',
 ): readonly TcpOption[] {
-  if (direction === 'out' || flow === null) return options;
+  if (flow === null) return options;
+  if (direction === 'out') return options.map((o) => flow.remoteOption(o));
   return options.map((o) =>
     o.kind === 'sack'
       ? {
@@ -58,11 +59,13 @@ function describeTcp(
   direction: 'in' | 'out',
 ): string {
   const local = (n: number): number => (flow === null ? n : flow.script(n));
-  const seq = direction === 'out' ? local(tcp.seq) : tcp.seq;
+  const isSyn = (tcp.flags & TH_SYN) !== 0;
+  const remote = (n: number): number => (flow === null || isSyn ? n : flow.remoteScript(n));
+  const seq = direction === 'out' ? local(tcp.seq) : remote(tcp.seq);
   const len = packet.payload.length;
   const words = [describeFlags(tcp.flags), `${seq}:${(seq + len) >>> 0}(${len})`];
   if ((tcp.flags & TH_ACK) !== 0 || tcp.ack !== 0)
-    words.push(`ack ${direction === 'out' ? tcp.ack : local(tcp.ack)}`);
+    words.push(`ack ${direction === 'out' ? remote(tcp.ack) : local(tcp.ack)}`);
   words.push(`win ${tcp.win}`);
   if (tcp.urg !== 0) words.push(`urg ${tcp.urg}`);
   const options = readTcpOptions(tcp.options);

@@ -2,8 +2,12 @@
  * The connections of a script: which live ports they have, and how the script's sequence numbers and
  * timestamps map to live ones. The script's numbers begin where the script says; the remote side is the
  * script itself, so its numbers are live as they are.
+ *
+ * A SYN that a script numbers otherwise than 0 may be followed by numbers that go on from it (`S. 123:123(0)`,
+ * then `ack 124`) or, as tcpdump prints them and packetdrill has it, by such that begin at 1 (`ack 1`). The
+ * first number that either reading fits decides, for each side of a connection once.
  */
-import type { PacketAction } from './script.ts';
+import type { PacketAction, TcpOption } from './script.ts';
 
 export type Protocol = 'tcp' | 'udp';
 
@@ -20,6 +24,13 @@ export class Flow {
   private scriptIsn = 0;
   private liveIsn = 0;
   isAnchored = false;
+  /** What the remote side's SYN says; null: no SYN came in. */
+  private remoteIsn: number | null = null;
+  /** Added to the script's numbers of the remote side, but in a SYN. */
+  private remoteShift = 0;
+  /** It is known how numbers go on after the SYN, of either side. */
+  private isRemoteSettled = false;
+  private isLocalSettled = false;
   /** A SYN came in since: the next SYN-ACK may have another number. */
   mayReanchor = true;
   /** The MSS that the remote side offered; 536 (RFC 9293 §3.7.1) without. */
@@ -50,6 +61,45 @@ export class Flow {
     this.liveIsn = live;
     this.isAnchored = true;
     this.mayReanchor = false;
+    this.isLocalSettled = script === 0;
+  }
+
+  /** A SYN of the script. */
+  noteRemoteSyn(seq: number): void {
+    if (this.remoteIsn !== null) return;
+    this.remoteIsn = seq;
+    this.isRemoteSettled = seq === 0;
+  }
+
+  /** The script writes `script` where `live` is meant, behind the SYN of the remote side. */
+  settleRemote(script: number, live: number): void {
+    if (this.isRemoteSettled || this.remoteIsn === null) return;
+    this.isRemoteSettled = true;
+    if (script !== live && (script + this.remoteIsn) >>> 0 === live)
+      this.remoteShift = this.remoteIsn;
+  }
+
+  /** The same for the local side. */
+  settleLocal(script: number, live: number): void {
+    if (this.isLocalSettled || !this.isAnchored) return;
+    this.isLocalSettled = true;
+    if (this.live(script) !== live && (script + this.liveIsn) >>> 0 === live) this.scriptIsn = 0;
+  }
+
+  /** A number of the remote side that the script writes, as a live one. */
+  remoteLive(script: number): number {
+    return (script + this.remoteShift) >>> 0;
+  }
+
+  remoteScript(live: number): number {
+    return (live - this.remoteShift) >>> 0;
+  }
+
+  /** SACK blocks of a packet that left are about the remote side's numbers. */
+  remoteOption(o: TcpOption): TcpOption {
+    if (o.kind !== 'sack' || this.remoteShift === 0) return o;
+    const script = (n: number): number => this.remoteScript(n);
+    return { kind: 'sack', blocks: o.blocks.map(([a, b]) => [script(a), script(b)] as const) };
   }
 
   /** Local sequence number of the script as a live one. */
@@ -82,6 +132,8 @@ export class Flow {
   }
 }
 
+/** Of a connection whose socket the program closed. */
+const NO_FD = -1;
 /** First remote port of passive connections. */
 const FIRST_PORT = 41_000;
 
@@ -186,6 +238,10 @@ export class FlowTable {
     open.localPort = localPort;
     open.mayMove = false;
     return open;
+  }
+
+  closed(fd: number): void {
+    for (const flow of this.flows) if (flow.fd === fd) flow.fd = NO_FD;
   }
 
   /** The connection of a socket that accept() gave, by its peer's port. */

@@ -60,11 +60,12 @@ function tcpFields(
   ports: { readonly sport: number; readonly dport: number },
 ): WirePacket['body'] {
   const hasAck = (spec.flags & TH_ACK) !== 0;
+  const isSyn = (spec.flags & TH_SYN) !== 0;
   const options = (spec.options ?? []).map((o) => (flow === null ? o : liveOption(o, flow)));
   return {
     proto: 'tcp',
     ...ports,
-    seq: spec.seq,
+    seq: flow === null || isSyn ? spec.seq : flow.remoteLive(spec.seq),
     ack: hasAck && flow !== null ? flow.live(spec.ack ?? 0) : (spec.ack ?? 0),
     flags: spec.flags,
     win: spec.win ?? 0,
@@ -84,10 +85,16 @@ function liveOption(o: TcpOption, flow: Flow): TcpOption {
 export function noteInbound(spec: TcpSpec, flow: Flow): void {
   const isSyn = (spec.flags & TH_SYN) !== 0;
   if (isSyn && (spec.flags & TH_ACK) === 0) flow.mayReanchor = true;
+  if (isSyn) flow.noteRemoteSyn(spec.seq);
+  else {
+    flow.settleRemote(spec.seq, flow.remoteNext);
+    if (spec.ack !== null) flow.settleLocal(spec.ack, flow.localNext);
+  }
   const mss = spec.options?.find((o) => o.kind === 'mss');
   if (isSyn && mss?.kind === 'mss') flow.remoteMss = mss.value;
   const isFin = (spec.flags & TH_FIN) !== 0;
-  flow.remoteNext = (spec.seq + spec.len + (isSyn ? 1 : 0) + (isFin ? 1 : 0)) >>> 0;
+  const seq = isSyn ? spec.seq : flow.remoteLive(spec.seq);
+  flow.remoteNext = (seq + spec.len + (isSyn ? 1 : 0) + (isFin ? 1 : 0)) >>> 0;
 }
 
 /** An ICMP message; an error quotes a packet that the local side is said to have sent. */

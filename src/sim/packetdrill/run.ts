@@ -451,7 +451,10 @@ class Run {
         const proto = this.protocols.get(call.fd) ?? 'tcp';
         if (proto === 'tcp' && (call.flags & MSG_FASTOPEN) === 0) return;
         const known = this.flows.flows.some(
-          (f) => f.proto === proto && f.remotePort === call.to?.port,
+          (f) =>
+            f.proto === proto &&
+            f.remotePort === call.to?.port &&
+            (f.fd === call.fd || f.fd === null),
         );
         if (!known) this.flows.connecting(proto, call.to.port, call.fd);
         return;
@@ -484,6 +487,8 @@ class Run {
       if (result.addr !== null && result.addr !== undefined)
         this.flows.accepted(result.addr.port, result.value);
     }
+    // The number may be another socket's from now on.
+    if (call.name === 'close') this.flows.closed(call.fd);
     if (call.name === 'connect' && this.protocols.get(call.fd) === 'udp') {
       const name = this.target.call({ name: 'getsockname', fd: call.fd }).result;
       const { current } = this.flows;
@@ -546,10 +551,15 @@ function isNeighbourDiscovery(packet: ParsedPacket): boolean {
   return (body.type >= 130 && body.type <= 137) || body.type === 143;
 }
 
-/** A SYN or SYN-ACK says where the local numbers begin. */
+/** A SYN or SYN-ACK says where the local numbers begin, and what follows how they go on. */
 function anchor(spec: TcpSpec, left: Left, flow: Flow): void {
   const { body } = left.packet;
-  if (body.proto !== 'tcp' || (body.flags & spec.flags & TH_SYN) === 0) return;
+  if (body.proto !== 'tcp') return;
+  if ((body.flags & TH_SYN) === 0) {
+    if (spec.ack !== null) flow.settleRemote(spec.ack, body.ack);
+    flow.settleLocal(spec.seq, body.seq);
+  }
+  if ((body.flags & spec.flags & TH_SYN) === 0) return;
   const isOther = flow.mayReanchor && flow.script(body.seq) !== spec.seq;
   if (!flow.isAnchored || isOther) flow.anchor(spec.seq, body.seq);
 }

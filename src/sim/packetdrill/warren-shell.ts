@@ -4,8 +4,9 @@
  */
 import type { Namespace } from '../../core/control/namespace.ts';
 import { NetError } from '../../core/errno.ts';
+import { cubicParameter, withCubicParameter } from '../../core/transport/tcp/cubic-parameters.ts';
 import type { ToolContext, ToolResult } from '../../tools/index.ts';
-import { ssTool, tcTool } from '../../tools/index.ts';
+import { ipTool, ssTool, tcTool } from '../../tools/index.ts';
 import { DEFAULTS } from './profile.ts';
 import { type ProgramResult, type ShellHost, ShellRun } from './shell-run.ts';
 import { TEXT_PROGRAMS } from './shell-text.ts';
@@ -23,6 +24,8 @@ const VARIABLES: ReadonlyMap<string, string> = new Map([
   ['PATH', '/usr/sbin:/usr/bin:/sbin:/bin'],
 ]);
 const UNITS: Readonly<Record<string, number>> = { k: 1024, K: 1024, M: 1 << 20, G: 1 << 30 };
+/** Where Linux has what can be set of CUBIC. */
+const CUBIC = '/sys/module/tcp_cubic/parameters/';
 /** Counters of a namespace that has just started. */
 type Counters = Readonly<Record<string, number>>;
 
@@ -52,7 +55,8 @@ export class WarrenShell implements ShellHost {
   writeFile(path: string, text: string, append: boolean): void {
     if (path.startsWith('/proc/sys/')) {
       if (text.trim() !== '') this.ns.sysctl.set(dotted(path), text.trim());
-    } else if (path.startsWith('/proc/') || path.startsWith('/sys/'))
+    } else if (path.startsWith(CUBIC)) this.setCubic(path.slice(CUBIC.length), text.trim());
+    else if (path.startsWith('/proc/') || path.startsWith('/sys/'))
       throw new Error(`${path} cannot be written here`);
     else this.files.write(path, bytesOf(text), append);
   }
@@ -61,9 +65,23 @@ export class WarrenShell implements ShellHost {
     const own = this.files.read(path);
     if (own !== null) return textOf(own);
     if (path.startsWith('/proc/sys/')) return `${this.ns.sysctl.get(dotted(path))}\n`;
+    if (path.startsWith(CUBIC)) {
+      const value = cubicParameter(this.ns.net.tcp.cubic, path.slice(CUBIC.length));
+      if (value >= 0) return `${value}\n`;
+    }
     const text = procFile(this.ns, path);
     if (text === null) throw new Error(`${path} cannot be read here`);
     return text;
+  }
+
+  private setCubic(name: string, text: string): void {
+    // A file is emptied before it is written.
+    if (text === '') return;
+    const { tcp } = this.ns.net;
+    const value = /^(?:0[xX][0-9a-fA-F]+|\d+)$/.test(text) ? Number(text) : Number.NaN;
+    const changed = withCubicParameter(tcp.cubic, name, value);
+    if (typeof changed === 'number') throw new Error(`${CUBIC}${name} cannot be set to "${text}"`);
+    tcp.cubic = changed;
   }
 
   exists(path: string): boolean {
@@ -209,9 +227,7 @@ export class WarrenShell implements ShellHost {
   }
 
   private ip(args: readonly string[]): ProgramResult {
-    const words = args.filter((a) => a !== '-4');
-    if (words.includes('-6')) throw new Error('Warren has no IPv6 yet');
-    return ok(this.ns.ip(words));
+    return fromTool(ipTool(this.context, args));
   }
 
   /** `tc qdisc replace dev tun0 root pfifo limit 1000` */
@@ -291,11 +307,14 @@ function matches(name: string, pattern: string): boolean {
   return new RegExp(`^${source}$`).test(name);
 }
 
+const FEATURE =
+  /^(?:[tr]x|sg|tso|gso|gro|lro|ufo|[tr]x-[a-z0-9-]+|(?:tcp|generic)-segmentation-offload|(?:generic|large)-receive-offload|scatter-gather)$/;
+
 /** Segments are always made whole and cut at the device: nothing to turn on or off. */
 function ethtool(args: readonly string[]): ProgramResult {
-  const features = ['tso', 'gso', 'gro', 'lro', 'tx', 'rx', 'sg'];
   const isKnown =
-    args[0] === '-K' && args.slice(2).every((w, i) => i % 2 === 1 || features.includes(w));
+    ['-K', '--features', '--offload'].includes(args[0] ?? '') &&
+    args.slice(2).every((w, i) => i % 2 === 1 || FEATURE.test(w));
   if (!isKnown) throw new Error(`"ethtool ${args.join(' ')}" is not known to Warren`);
   return ok('');
 }

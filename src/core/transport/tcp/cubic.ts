@@ -14,19 +14,18 @@ import {
 } from './congestion.ts';
 import { TCP_CA_LOSS } from './constants.ts';
 import { count, countBy } from './count.ts';
+import { CUBIC_DEFAULTS, HYSTART_ACK_TRAIN, HYSTART_DELAY } from './cubic-parameters.ts';
 import { tcpInSlowStart } from './flight.ts';
 import type { TcpSock } from './sock.ts';
 
-/** 717 / 1024 = 0.7 (RFC 9438 §4.6) */
-const BETA = 717;
-const BETA_SCALE: number = Math.floor((8 * (1024 + BETA)) / 3 / (1024 - BETA));
+const BETA_SCALE: number = Math.floor(
+  (8 * (1024 + CUBIC_DEFAULTS.beta)) / 3 / (1024 - CUBIC_DEFAULTS.beta),
+);
 /** C = 0.4: 410 / 1024 (RFC 9438 §5.1) */
-const CUBE_RTT_SCALE = 410;
+const CUBE_RTT_SCALE: number = CUBIC_DEFAULTS.bicScale * 10;
 /** 2⁴⁰ / 410: inverse of C in the same units. */
 const CUBE_FACTOR: number = Math.floor(2 ** 40 / CUBE_RTT_SCALE);
 
-const HYSTART_LOW_WINDOW = 16;
-const HYSTART_ACK_DELTA_US = 2000;
 const HYSTART_MIN_SAMPLES = 8;
 const HYSTART_DELAY_MIN = 4000;
 const HYSTART_DELAY_MAX = 16_000;
@@ -101,7 +100,7 @@ function update(sk: TcpSock, ca: Cubic, acked: number): void {
     // The first epoch has no maximum to aim at: do not crawl.
     if (ca.lastMaxCwnd === 0 && ca.cnt > 20) ca.cnt = 20;
   }
-  tcpFriendliness(ca, cwnd);
+  if (sk.net.tcp.cubic.tcpFriendliness !== 0) tcpFriendliness(ca, cwnd);
   ca.cnt = Math.max(ca.cnt, 2);
 }
 
@@ -141,9 +140,16 @@ function hystartAckDelay(sk: TcpSock): number {
 /** Leaves slow start when a train of ACKs or rising delay says that the pipe is full. */
 function hystartUpdate(sk: TcpSock, ca: Cubic, delayUs: number): void {
   if (seqGt(sk.sndUna, ca.endSeq)) hystartReset(sk, ca);
-  if (sk.sndCwnd < HYSTART_LOW_WINDOW) return;
+  const { hystartLowWindow, hystartDetect, hystartAckDeltaUs } = sk.net.tcp.cubic;
+  if (sk.sndCwnd < hystartLowWindow) return;
+  if ((hystartDetect & HYSTART_ACK_TRAIN) !== 0) hystartAckTrain(sk, ca, hystartAckDeltaUs);
+  if ((hystartDetect & HYSTART_DELAY) !== 0) hystartDelay(sk, ca, delayUs);
+}
+
+/** ACKs that come close together for half a round-trip. */
+function hystartAckTrain(sk: TcpSock, ca: Cubic, ackDeltaUs: number): void {
   const now = sk.mstamp;
-  if (now - ca.lastAckUs <= HYSTART_ACK_DELTA_US) {
+  if (now - ca.lastAckUs <= ackDeltaUs) {
     ca.lastAckUs = now;
     let threshold = ca.delayMinUs + hystartAckDelay(sk);
     // Half a round-trip; pacing itself may spread a train over as much.
@@ -155,6 +161,10 @@ function hystartUpdate(sk: TcpSock, ca: Cubic, delayUs: number): void {
       sk.sndSsthresh = sk.sndCwnd;
     }
   }
+}
+
+/** The shortest of a round's round-trip times is longer than the shortest of all. */
+function hystartDelay(sk: TcpSock, ca: Cubic, delayUs: number): void {
   if (ca.currRttUs > delayUs) ca.currRttUs = delayUs;
   if (ca.sampleCnt < HYSTART_MIN_SAMPLES) {
     ca.sampleCnt++;
@@ -175,15 +185,19 @@ export const cubic: Readonly<CongestionControl> = {
   init(sk: TcpSock): void {
     const ca = new Cubic();
     sk.caPriv = ca;
-    hystartReset(sk, ca);
+    const { hystart, initialSsthresh } = sk.net.tcp.cubic;
+    if (hystart !== 0) hystartReset(sk, ca);
+    else if (initialSsthresh !== 0) sk.sndSsthresh = initialSsthresh;
   },
   /** RFC 9438 §4.6, §4.7 (fast convergence) */
   ssthresh(sk: TcpSock): number {
     const ca = stateOf(sk);
     const cwnd = sk.sndCwnd;
+    const { beta, fastConvergence } = sk.net.tcp.cubic;
     ca.epochStartMs = 0;
-    ca.lastMaxCwnd = cwnd < ca.lastMaxCwnd ? Math.floor((cwnd * (1024 + BETA)) / 2048) : cwnd;
-    return Math.max(Math.floor((cwnd * BETA) / 1024), 2);
+    const isFast = cwnd < ca.lastMaxCwnd && fastConvergence !== 0;
+    ca.lastMaxCwnd = isFast ? Math.floor((cwnd * (1024 + beta)) / 2048) : cwnd;
+    return Math.max(Math.floor((cwnd * beta) / 1024), 2);
   },
   congAvoid(sk: TcpSock, newlyAcked: number): void {
     if (!tcpIsCwndLimited(sk)) return;
@@ -217,6 +231,7 @@ export const cubic: Readonly<CongestionControl> = {
     if (ca.epochStartMs !== 0 && nowMs(sk) - ca.epochStartMs < 1000) return;
     const delay = rttUs === 0 ? 1 : rttUs;
     if (ca.delayMinUs === 0 || ca.delayMinUs > delay) ca.delayMinUs = delay;
-    if (!ca.found && tcpInSlowStart(sk)) hystartUpdate(sk, ca, delay);
+    if (!ca.found && tcpInSlowStart(sk) && sk.net.tcp.cubic.hystart !== 0)
+      hystartUpdate(sk, ca, delay);
   },
 };

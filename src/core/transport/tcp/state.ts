@@ -9,6 +9,7 @@ import { AckState } from './ack-state.ts';
 import { BindTable } from './bind-table.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from './constants.ts';
+import { CUBIC_DEFAULTS, type CubicParameters } from './cubic-parameters.ts';
 import { MetricsTable } from './metrics.ts';
 import { PageFrag } from './page-frag.ts';
 import { Push } from './push.ts';
@@ -37,6 +38,8 @@ export class TcpState {
   fastOpenDisabledTimes = 0;
   /** Some socket has, or had, a key for signatures (`tcp_md5_needed`). */
   md5Needed = false;
+  /** Parameters of CUBIC; replaced as a whole when one changes. */
+  cubic: CubicParameters = CUBIC_DEFAULTS;
   metricsMaybe: MetricsTable | null = null;
   private tableMade: ConnectionTable | null = null;
   private secretsMade: Secrets | null = null;
