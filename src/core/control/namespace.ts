@@ -23,6 +23,7 @@ import { NeighControl } from './neigh.ts';
 import { QdiscControl } from './qdisc.ts';
 import { RouteControl } from './route.ts';
 import { Route6Control } from './route6.ts';
+import { RuleControl } from './rule.ts';
 import { SocketControl } from './sockets.ts';
 import { splitWords } from './split-words.ts';
 import { stats6 } from './stats6.ts';
@@ -63,10 +64,7 @@ export class Namespace {
     this.net = net;
     this.released = net.name !== null;
     this.cred = cred;
-    const check =
-      cred === null
-        ? null
-        : (_method: string, args: readonly unknown[]): void => this.checkChange(args);
+    const { check } = this;
     this.link = guarded(new LinkControl(this), ['add', 'set', 'del'], check);
     this.addr = guarded(new AddrControl(net), ['add', 'replace', 'change', 'del', 'flush'], check);
     this.route = guarded(
@@ -113,6 +111,21 @@ export class Namespace {
     );
     this.qdisc = guarded(new QdiscControl(net), ['add', 'replace', 'change', 'del'], check);
     this.sockets = new SocketControl(net);
+  }
+
+  /** Policy rules of IPv4; `rule6`: of IPv6. Made when asked for: few namespaces have any. */
+  get rule(): RuleControl {
+    return guarded(new RuleControl(this.net, 'inet'), ['add', 'del', 'flush'], this.check);
+  }
+
+  get rule6(): RuleControl {
+    return guarded(new RuleControl(this.net, 'inet6'), ['add', 'del', 'flush'], this.check);
+  }
+
+  /** Calls before changes from inside; null: it is managed from outside. */
+  private get check(): ((method: string, args: readonly unknown[]) => void) | null {
+    if (this.cred === null) return null;
+    return (_method, args) => this.checkChange(args);
   }
 
   /** Null when anonymous. */
