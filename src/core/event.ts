@@ -14,6 +14,8 @@ export type NetEventKind =
   | 'delroute'
   | 'newneigh'
   | 'delneigh'
+  | 'newrule'
+  | 'delrule'
   | 'newnsid'
   | 'delnsid'
   | 'newnetns'
@@ -39,7 +41,7 @@ export interface NsidSubject {
 }
 
 /**
- * `subject` is the state object that changed: a NetDevice, an address, a route, a neighbour, a
+ * `subject` is the state object that changed: a NetDevice, an address, a route, a `RuleSubject`, a neighbour, a
  * `NsidSubject`; of `newnetns` and `delnetns` the namespace.
  */
 export interface NetEvent {

@@ -43,6 +43,7 @@ export { formatNetem, parseNetem } from './control/netem-words.ts';
 export type { QdiscControl, QdiscInfo } from './control/qdisc.ts';
 export type { NexthopSpec, RouteControl, RouteQuery, RouteSpec } from './control/route.ts';
 export type { Route6Control, RouteDecision6, RouteSpec6 } from './control/route6.ts';
+export type { PortRangeSpec, RuleAction, RuleControl, RuleInfo, RuleSpec } from './control/rule.ts';
 export type { SocketControl, SocketInfo } from './control/sockets.ts';
 export type { SysctlControl } from './control/sysctl.ts';
 export type { LinkDestination, WatchEvent, WatchListener } from './control/watch.ts';

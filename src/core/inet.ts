@@ -19,6 +19,7 @@ import { icmp6Input } from './network/ipv6/icmp-input.ts';
 import { ip6Input } from './network/ipv6/input.ts';
 import { ip6LinkFailure, ip6TooBig } from './network/ipv6/link-failure.ts';
 import { ip6RouteOut } from './network/ipv6/reroute.ts';
+import { rulesEvent } from './network/rule/event.ts';
 import type { Packet } from './packet.ts';
 import type { Protocols } from './protocols.ts';
 import { pingError } from './transport/ping/error.ts';
@@ -59,6 +60,7 @@ export function makeProtocols(): Protocols {
       macvlanEvent,
       ipvlanEvent,
       vrfEvent,
+      rulesEvent,
       bondEvent,
       venetEvent,
     ],

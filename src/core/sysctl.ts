@@ -62,6 +62,12 @@ export class Sysctl {
   mtuExpires = 600;
   /** net.ipv4.route.min_adv_mss */
   minAdvMss = 256;
+  /** net.ipv4.fib_multipath_hash_policy */
+  fibMultipathHashPolicy = 0;
+  /** net.ipv4.fib_multipath_hash_fields */
+  fibMultipathHashFields = 7;
+  /** net.ipv4.fib_multipath_hash_seed; 0: one of the namespace's own */
+  fibMultipathHashSeed = 0;
   /** net.ipv4.igmp_max_memberships */
   igmpMaxMemberships = 20;
   /** net.ipv4.tcp_abort_on_overflow */
@@ -278,6 +284,19 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
   { name: 'net.ipv4.route.min_pmtu', field: 'minPmtu', min: 68, max: 2147483647 },
   { name: 'net.ipv4.route.mtu_expires', field: 'mtuExpires', min: 0, max: 2147483 },
   { name: 'net.ipv4.route.min_adv_mss', field: 'minAdvMss', min: -2147483648, max: 2147483647 },
+  { name: 'net.ipv4.fib_multipath_hash_policy', field: 'fibMultipathHashPolicy', min: 0, max: 3 },
+  {
+    name: 'net.ipv4.fib_multipath_hash_fields',
+    field: 'fibMultipathHashFields',
+    min: 1,
+    max: 4095,
+  },
+  {
+    name: 'net.ipv4.fib_multipath_hash_seed',
+    field: 'fibMultipathHashSeed',
+    min: 0,
+    max: 4294967295,
+  },
   {
     name: 'net.ipv4.igmp_max_memberships',
     field: 'igmpMaxMemberships',
@@ -552,6 +571,8 @@ export class Sysctl6 {
   mtuExpires = 600;
   /** net.ipv6.route.min_adv_mss: IPV6_MIN_MTU − 60 */
   routeMinAdvmss = 1220;
+  multipathHashPolicy = 0;
+  multipathHashFields = 7;
 
   /** The same with one changed; namespaces share what nobody changed. */
   with(field: Exclude<keyof Sysctl6, 'with'>, value: number): Readonly<Sysctl6> {
@@ -613,6 +634,8 @@ export const IPV6_SYSCTLS: readonly {
   },
   { name: 'net.ipv6.max_hbh_length', field: 'maxHbhLength', min: -2147483648, max: 2147483647 },
   { name: 'net.ipv6.route.mtu_expires', field: 'mtuExpires', min: 0, max: 2147483 },
+  { name: 'net.ipv6.fib_multipath_hash_policy', field: 'multipathHashPolicy', min: 0, max: 3 },
+  { name: 'net.ipv6.fib_multipath_hash_fields', field: 'multipathHashFields', min: 1, max: 4095 },
 ];
 
 /** `net.ipv4.neigh.<device>.*` (Linux `struct neigh_parms`). */

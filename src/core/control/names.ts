@@ -34,6 +34,65 @@ const PROTOCOLS: readonly (readonly [number, string])[] = [
   [192, 'eigrp'],
 ];
 
+/** `/etc/iproute2/rt_dsfield` */
+const DSFIELDS: readonly (readonly [number, string])[] = [
+  [0x0, 'default'],
+  [0x28, 'AF11'],
+  [0x30, 'AF12'],
+  [0x38, 'AF13'],
+  [0x48, 'AF21'],
+  [0x50, 'AF22'],
+  [0x58, 'AF23'],
+  [0x68, 'AF31'],
+  [0x70, 'AF32'],
+  [0x78, 'AF33'],
+  [0x88, 'AF41'],
+  [0x90, 'AF42'],
+  [0x98, 'AF43'],
+  [0x20, 'CS1'],
+  [0x40, 'CS2'],
+  [0x60, 'CS3'],
+  [0x80, 'CS4'],
+  [0xa0, 'CS5'],
+  [0xc0, 'CS6'],
+  [0xe0, 'CS7'],
+  [0xb8, 'EF'],
+];
+
+/** `/etc/protocols`, as far as rules are about them. */
+const IP_PROTOCOLS: readonly (readonly [number, string])[] = [
+  [0, 'ip'],
+  [1, 'icmp'],
+  [2, 'igmp'],
+  [4, 'ipencap'],
+  [6, 'tcp'],
+  [8, 'egp'],
+  [9, 'igp'],
+  [17, 'udp'],
+  [33, 'dccp'],
+  [41, 'ipv6'],
+  [43, 'ipv6-route'],
+  [44, 'ipv6-frag'],
+  [46, 'rsvp'],
+  [47, 'gre'],
+  [50, 'esp'],
+  [51, 'ah'],
+  [58, 'ipv6-icmp'],
+  [59, 'ipv6-nonxt'],
+  [60, 'ipv6-opts'],
+  [88, 'eigrp'],
+  [89, 'ospf'],
+  [94, 'ipip'],
+  [97, 'etherip'],
+  [103, 'pim'],
+  [108, 'ipcomp'],
+  [112, 'vrrp'],
+  [115, 'l2tp'],
+  [132, 'sctp'],
+  [136, 'udplite'],
+  [137, 'mpls-in-ip'],
+];
+
 const TABLES: readonly (readonly [number, string])[] = [
   [0, 'unspec'],
   [253, 'default'],
@@ -120,4 +179,27 @@ export function tableName(table: number): string {
 
 export function tableNumber(name: string): number | undefined {
   return numberIn(TABLES, name, 0xffffffff);
+}
+
+/** `'CS1'` for 0x20, `'0x10'` for what has no name (`rtnl_dsfield_n2a`). */
+export function dsfieldName(tos: number): string {
+  const known = DSFIELDS.find(([n]) => n === tos)?.[1];
+  return known ?? `0x${tos.toString(16).padStart(2, '0')}`;
+}
+
+/** A name, or a hexadecimal number, `0x` or not (`rtnl_dsfield_a2n`). */
+export function dsfieldNumber(name: string): number | undefined {
+  const known = DSFIELDS.find(([, n]) => n === name);
+  if (known !== undefined) return known[0];
+  const n = /^(0x)?[0-9a-f]+$/i.test(name) ? Number.parseInt(name, 16) : Number.NaN;
+  return n <= 255 ? n : undefined;
+}
+
+/** `'tcp'` for 6, `'ipproto-99'` for what has no name (`inet_proto_n2a`). */
+export function ipProtoName(protocol: number): string {
+  return IP_PROTOCOLS.find(([n]) => n === protocol)?.[1] ?? `ipproto-${protocol}`;
+}
+
+export function ipProtoNumber(name: string): number | undefined {
+  return numberIn(IP_PROTOCOLS, name, 255);
 }

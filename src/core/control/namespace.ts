@@ -24,6 +24,7 @@ import { NeighControl } from './neigh.ts';
 import { QdiscControl } from './qdisc.ts';
 import { RouteControl } from './route.ts';
 import { Route6Control } from './route6.ts';
+import { RuleControl } from './rule.ts';
 import { SocketControl } from './sockets.ts';
 import { splitWords } from './split-words.ts';
 import { stats6 } from './stats6.ts';
@@ -140,11 +141,22 @@ export class Namespace {
   }
 
   private guard<T extends object>(control: T, changes: readonly (keyof T & string)[]): T {
-    const check =
-      this.cred === null
-        ? null
-        : (_method: string, args: readonly unknown[]): void => this.checkChange(args);
-    return guarded(control, changes, check);
+    return guarded(control, changes, this.check);
+  }
+
+  /** Policy rules of IPv4; `rule6`: of IPv6. Made when asked for: few namespaces have any. */
+  get rule(): RuleControl {
+    return this.guard(new RuleControl(this.net, 'inet'), ['add', 'del', 'flush']);
+  }
+
+  get rule6(): RuleControl {
+    return this.guard(new RuleControl(this.net, 'inet6'), ['add', 'del', 'flush']);
+  }
+
+  /** Calls before changes from inside; null: it is managed from outside. */
+  private get check(): ((method: string, args: readonly unknown[]) => void) | null {
+    if (this.cred === null) return null;
+    return (_method, args) => this.checkChange(args);
   }
 
   /** Null when anonymous. */

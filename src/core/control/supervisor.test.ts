@@ -111,7 +111,7 @@ test('ip monitor: words', () => {
     return 'stop' in outcome ? '' : outcome.stderr + outcome.stdout;
   };
   assert.match(refusal('monitor', 'frob'), /^Argument "frob" is unknown, try "ip monitor help"/);
-  assert.match(refusal('monitor', 'rule'), /"ip monitor rule" is not implemented here/);
+  assert.match(refusal('monitor', 'mroute'), /"ip monitor mroute" is not implemented here/);
   assert.match(refusal('monitor', 'link', 'dev', 'nope'), /Device "nope" does not exist/);
   assert.match(refusal('monitor', 'help'), /^Usage: ip monitor/);
   assert.ok(isMonitor(ctx, ['-n', 'a', '-j', 'mon']));

@@ -13,6 +13,7 @@ import type { Ipv4Address } from '../network/ipv4/device.ts';
 import type { Ipv6Address } from '../network/ipv6/address.ts';
 import type { FibRoute } from '../network/route/fib-route.ts';
 import { FibRoute6 } from '../network/route6/fib.ts';
+import type { RuleSubject } from '../network/rule/event.ts';
 import { addressInfo } from './addr.ts';
 import { address6Info } from './addr6.ts';
 import {
@@ -32,6 +33,7 @@ import type { Namespace } from './namespace.ts';
 import { neighbourInfo } from './neigh.ts';
 import { routeInfo } from './route-info.ts';
 import { route6Info } from './route6.ts';
+import { type RuleInfo, ruleInfo } from './rule.ts';
 
 /** Where a device went that left its namespace. */
 export interface LinkDestination {
@@ -54,6 +56,7 @@ export type WatchEvent =
       readonly address: AddressInfo;
     }
   | { readonly kind: 'newroute' | 'delroute'; readonly netns: Namespace; readonly route: RouteInfo }
+  | { readonly kind: 'newrule' | 'delrule'; readonly netns: Namespace; readonly rule: RuleInfo }
   | {
       readonly kind: 'newneigh' | 'delneigh';
       readonly netns: Namespace;
@@ -95,6 +98,11 @@ export function watchEvent(kernel: Kernel, net: NetNs, event: NetEvent): WatchEv
     case 'newroute':
     case 'delroute':
       return { kind, netns, route: anyRouteInfo(net, subject as FibRoute | FibRoute6) };
+    case 'newrule':
+    case 'delrule': {
+      const { rules, rule } = subject as RuleSubject<unknown>;
+      return { kind, netns, rule: ruleInfo(rules, rule) };
+    }
     case 'newneigh':
     case 'delneigh':
       return { kind, netns, neighbour: neighbourInfo(subject as Neighbour) };

@@ -76,7 +76,7 @@ export function vrfAdd(spec: VrfSpec): NetDevice | number {
   if (spec.mac === undefined) dev.mac = net.kernel.nextMac();
   dev.priv = new VrfState(table);
   dev.l3Receive = vrfReceive;
-  // With the first one comes the rule that sends its packets to its table (`vrf_add_fib_rules`).
+  // With the first one comes the rule that sends its packets to its table: `network/rule/event.ts`.
   net.l3mdevs++;
   registerDevice(dev);
   return dev;

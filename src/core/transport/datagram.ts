@@ -4,8 +4,9 @@
  */
 import { EACCES, EAGAIN, EDESTADDRREQ, ENETUNREACH, ENOTCONN } from '../errno.ts';
 import { MIB } from '../mib.ts';
-import { routeOutput } from '../network/route/output.ts';
+import { isDeep, routeOutput } from '../network/route/output.ts';
 import { type Route, RTN_BROADCAST } from '../network/route/route.ts';
+import { flowTo } from '../network/rule/flow.ts';
 import { NO_PAYLOAD, type Packet, type Payload } from '../packet.ts';
 import { INADDR_LOOPBACK, isMulticast } from '../util/address.ts';
 import { IN6ADDR_ANY } from '../util/ip6-addr.ts';
@@ -83,7 +84,7 @@ export abstract class DatagramSock extends Sock {
   override connect(addr: number, port: number): number {
     if (this.autobind() < 0) return -EAGAIN;
     const daddr = addr === 0 ? this.saddr || INADDR_LOOPBACK : addr;
-    const route = this.lookUpRoute(daddr, 0, 0);
+    const route = this.lookUpRoute(daddr, 0, 0, port);
     if (typeof route === 'number') return route;
     if (route.type === RTN_BROADCAST && !this.broadcast) return -EACCES;
     const src = this.sourceFor(daddr, addr, route);
@@ -125,11 +126,11 @@ export abstract class DatagramSock extends Sock {
   }
 
   /** The way to `asked`, 0 meaning this host: the cached one, or a new one that is then kept. */
-  routeTo(asked: number): Route | number {
-    const cached = this.cachedRoute();
+  routeTo(asked: number, dport: number = this.dport): Route | number {
+    const cached = this.connected || !isDeep(this.net) ? this.cachedRoute() : null;
     if (cached !== null && (this.connected ? this.daddr : this.lastDst) === asked) return cached;
     const daddr = asked === 0 ? this.saddr || INADDR_LOOPBACK : asked;
-    const route = this.lookUpRoute(daddr, 0, 0);
+    const route = this.lookUpRoute(daddr, 0, 0, dport);
     if (typeof route === 'number') return route;
     if (!this.connected || this.daddr === asked) {
       this.route = route;
@@ -149,7 +150,7 @@ export abstract class DatagramSock extends Sock {
   }
 
   /** Looks the way up, with what options say about it; `oif` and `src`: 0, or what a message says. */
-  lookUpRoute(daddr: number, src: number, oif: number): Route | number {
+  lookUpRoute(daddr: number, src: number, oif: number, dport: number = this.dport): Route | number {
     const { rare } = this;
     let via = oif === 0 ? this.boundDevIf : oif;
     let saddr = src === 0 ? this.saddr : src;
@@ -157,7 +158,8 @@ export abstract class DatagramSock extends Sock {
       if (via === 0) via = rare.mcIndex;
       if (saddr === 0) saddr = rare.mcAddr;
     } else if (via === 0) via = rare.unicastIf;
-    const route = routeOutput(this.net, daddr, saddr, via, this.tos & ROUTE_TOS);
+    const flow = flowTo(this, dport);
+    const route = routeOutput(this.net, daddr, saddr, via, this.tos & ROUTE_TOS, flow);
     if (route === -ENETUNREACH) this.net.mib[MIB.IpOutNoRoutes]++;
     return route;
   }

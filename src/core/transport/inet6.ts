@@ -7,8 +7,9 @@ import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINVAL, ENETUNREACH, ENODEV } from
 import type { NetDevice } from '../link/net-device.ts';
 import { MIB6 } from '../mib6.ts';
 import { ownerOf } from '../network/ipv6/address.ts';
-import { routeOutput6, sourceOf6 } from '../network/route6/output.ts';
+import { isDeep6, routeOutput6, sourceOf6 } from '../network/route6/output.ts';
 import type { Route6 } from '../network/route6/route.ts';
+import { flowTo } from '../network/rule/flow.ts';
 import {
   IN6ADDR_ANY,
   IN6ADDR_LOOPBACK,
@@ -99,11 +100,12 @@ export function lookUp6(
   daddr: Ip6Addr,
   src: Ip6Addr,
   oif: number,
+  dport: number = sk.dport,
 ): { readonly route: Route6; readonly src: Ip6Addr } | number {
   if (isMapped6(src) && !isMapped6(daddr)) return -EAFNOSUPPORT;
   let via = oif === 0 ? sk.boundDevIf : oif;
   if (via === 0) via = isMulticast6(daddr) ? v6.mcastOif : v6.unicastOif;
-  const route = routeOutput6(sk.net, daddr, src, via);
+  const route = routeOutput6(sk.net, daddr, src, via, flowTo(sk, dport), v6.tclass);
   if (typeof route === 'number') {
     if (route === -ENETUNREACH) sk.net.ipv6.mib[MIB6.Ip6OutNoRoutes]++;
     return route;
@@ -120,15 +122,17 @@ export function route6To(
   v6: Inet6,
   daddr: Ip6Addr,
   oif: number,
+  dport: number = sk.dport,
 ): { readonly route: Route6; readonly src: Ip6Addr } | number {
   const { route, lastDst } = v6;
-  if (oif === 0 && route !== null && lastDst?.equals(daddr) === true) {
+  const kept = sk.dport !== 0 || !isDeep6(sk.net);
+  if (kept && oif === 0 && route !== null && lastDst?.equals(daddr) === true) {
     const holds = route.generation === sk.net.ipv6.generation && !route.dev.dead;
     const fresh = route.pmtu === 0 || sk.net.kernel.nowUs < route.pmtuExpiresUs;
     const src = isAny6(v6.saddr) ? route.src : v6.saddr;
     if (holds && fresh && src !== null) return { route, src };
   }
-  const found = lookUp6(sk, v6, daddr, v6.saddr, oif);
+  const found = lookUp6(sk, v6, daddr, v6.saddr, oif, dport);
   if (typeof found !== 'number' && oif === 0) {
     v6.route = found.route;
     v6.lastDst = daddr;

@@ -12,6 +12,7 @@ import { nearestOf } from './nearest.ts';
 import { ipNeigh } from './neigh-words.ts';
 import { ipNetns } from './netns-words.ts';
 import { ipRoute } from './route-words.ts';
+import { ipRule } from './rule-words.ts';
 import { ipTcpMetrics } from './tcp-metrics.ts';
 import {
   abbreviates,
@@ -63,7 +64,7 @@ const OBJECTS: readonly (readonly [string, Run | null])[] = [
   ['addrlabel', null],
   ['maddress', null],
   ['route', ipRoute],
-  ['rule', null],
+  ['rule', ipRule],
   ['neighbor', ipNeigh],
   ['neighbour', ipNeigh],
   ['ntable', null],
@@ -142,7 +143,7 @@ function refusal(e: NetError): string {
 }
 
 const USAGE = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
-where  OBJECT := { address | link | neighbour | netns | route }
+where  OBJECT := { address | link | neighbour | netns | route | rule }
        OPTIONS := { -s[tatistics] | -d[etails] | -o[neline] | -br[ief] | -j[son] | -p[retty] |
                     -4 | -6 | -N[umeric] | -n[etns] NAME | -a[ll] }`;
 

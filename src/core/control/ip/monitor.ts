@@ -11,6 +11,7 @@ import { type Entry, joinLines, type PrintOptions } from './entry.ts';
 import { linkEntry } from './link-show.ts';
 import { neighEntry } from './neigh-show.ts';
 import { NOTHING_FIXED, routeEntry } from './route-show.ts';
+import { ruleEntry } from './rule-show.ts';
 import {
   abbreviates,
   CommandError,
@@ -23,14 +24,14 @@ import {
 /** Takes what is printed, piece by piece. */
 export type Print = (text: string) => void;
 
-type Group = 'link' | 'address' | 'route' | 'neigh' | 'nsid';
+type Group = 'link' | 'address' | 'route' | 'neigh' | 'rule' | 'nsid';
 
-const GROUPS: readonly Group[] = ['link', 'address', 'route', 'neigh', 'nsid'];
+const GROUPS: readonly Group[] = ['link', 'address', 'route', 'neigh', 'rule', 'nsid'];
 /** What iproute2 can monitor and this stack has not. */
-const OTHERS: readonly string[] = ['mroute', 'prefix', 'netconf', 'rule', 'stats', 'file'];
+const OTHERS: readonly string[] = ['mroute', 'prefix', 'netconf', 'stats', 'file'];
 
 const USAGE = `Usage: ip monitor [ all | OBJECTS ] [ label ] [ all-nsid ] [ dev DEVICE ]
-OBJECTS :=  address | link | neigh | nsid | route`;
+OBJECTS :=  address | link | neigh | nsid | route | rule`;
 
 interface Wish {
   groups: Set<Group>;
@@ -69,6 +70,7 @@ const LABELS: Readonly<Record<Group, string>> = {
   address: 'ADDR',
   route: 'ROUTE',
   neigh: 'NEIGH',
+  rule: 'RULE',
   nsid: 'NSID',
 };
 
@@ -111,6 +113,9 @@ function groupOf(event: WatchEvent): Group | null {
     case 'newneigh':
     case 'delneigh':
       return 'neigh';
+    case 'newrule':
+    case 'delrule':
+      return 'rule';
     case 'newnsid':
     case 'delnsid':
       return 'nsid';
@@ -124,6 +129,7 @@ function isOfFamily(event: WatchEvent, family: PrintOptions['family']): boolean 
   if (family !== 'inet' && family !== 'inet6') return true;
   if ('address' in event) return event.address.family === family;
   if ('route' in event) return event.route.family === family;
+  if ('rule' in event) return event.rule.family === family;
   return !('neighbour' in event) || event.neighbour.family === family;
 }
 
@@ -172,6 +178,9 @@ function entryOf(event: WatchEvent, options: PrintOptions): string {
     case 'newneigh':
     case 'delneigh':
       return neighEntry(event.neighbour, options, false).text;
+    case 'newrule':
+    case 'delrule':
+      return ruleEntry(event.rule, options).text;
     case 'newnsid':
     case 'delnsid':
       return nsidText(event.nsid, event.peer.name);

@@ -30,12 +30,15 @@ import { IP_OFFSET, IPPROTO_ICMP, IPV4_HLEN, Ipv4Header } from '../../wire/ipv4.
 import { RT_SCOPE_LINK } from '../route/fib.ts';
 import { routeOutput } from '../route/output.ts';
 import { type Route, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../route/route.ts';
+import type { FlowKeys } from '../rule/fib-rule.ts';
 import { NR_ICMP_TYPES } from './icmp-limit.ts';
 import { echoOptions } from './options.ts';
 import { ipLocalOut } from './output.ts';
 import { inetSelectAddr } from './select-addr.ts';
 import { specDst } from './spec-dst.ts';
 
+/** What rules see of a message of ours. */
+const ICMP_FLOW: FlowKeys = { mark: 0, protocol: IPPROTO_ICMP, sport: 0, dport: 0 };
 /** Largest error, from its IP header on (RFC 1812 §4.3.2.3). */
 const MAX_ERROR = 576;
 /** Precedence of errors: internetwork control (RFC 1812 §4.3.2.5). */
@@ -73,7 +76,7 @@ export function icmpSend(pkt: Packet, type: number, code: number, rest: number):
   }
   const source = errorSource(pkt, ip, dev);
   const tos = (ip.tos & IPTOS_TOS_MASK) | IPTOS_PREC_INTERNETCONTROL;
-  const route = routeOutput(net, ip.src, source, l3Oif(dev), tos & 0x1c);
+  const route = routeOutput(net, ip.src, source, l3Oif(dev), tos & 0x1c, ICMP_FLOW);
   if (typeof route === 'number' || (limited && !mayHear(net, route, ip.src))) return;
   const header = new Ipv4Header(source || route.src || INADDR_DUMMY, ip.src, IPPROTO_ICMP, 0, tos);
   // Options that were the trouble are not sent back.
@@ -102,7 +105,7 @@ export function icmpReply(pkt: Packet, dev: NetDevice, header: IcmpHeader): void
     return;
   }
   const source = specDst(pkt, dev, from);
-  const route = routeOutput(net, from.src, source, l3Oif(dev), from.tos & 0x1c);
+  const route = routeOutput(net, from.src, source, l3Oif(dev), from.tos & 0x1c, ICMP_FLOW);
   if (typeof route === 'number' || (limited && !mayHear(net, route, from.src))) return;
   const ip = new Ipv4Header(source || route.src, from.src, IPPROTO_ICMP, 0, from.tos);
   const options = from.options === null ? null : echoOptions(from.options, net, ip.src);

@@ -27,8 +27,10 @@ import {
 } from '../../wire/icmp.ts';
 import { IPV4_HLEN, type Ipv4Header } from '../../wire/ipv4.ts';
 import { routeInput, routeMulticast } from '../route/input.ts';
+import { isDeep } from '../route/output.ts';
 import type { Route } from '../route/route.ts';
 import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from '../route/route.ts';
+import { flowOf } from '../rule/flow.ts';
 import { ipForward } from './forward.ts';
 import { icmpSend } from './icmp.ts';
 import { compileOptions, hasSourceRoute } from './options.ts';
@@ -120,7 +122,7 @@ function findRoute(pkt: Packet, dev: NetDevice, ip: Ipv4Header): Route | null {
   }
   const route = isMulticast(ip.dst)
     ? routeMulticast(dev, ip.dst, ip.src, ip.protocol)
-    : routeInput(dev, ip.dst, ip.src, ip.tos & 0x1c);
+    : routeInput(dev, ip.dst, ip.src, ip.tos & 0x1c, isDeep(dev.net) ? flowOf(pkt) : null);
   if (typeof route !== 'string') return route;
   if (route === 'IP_RPFILTER') dev.net.mib[MIB.TcpExtIPReversePathFilter]++;
   drop(dev.net, pkt, route, dev.name);

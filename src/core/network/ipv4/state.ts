@@ -1,6 +1,7 @@
 /** What IPv4 keeps in a namespace: tables, caches, what was learnt, fragments, limits (Linux `struct netns_ipv4`). */
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
+import type { SipKey } from '../../util/siphash.ts';
 import { SmallMap } from '../../util/small-map.ts';
 import { RouteCache } from '../route/cache.ts';
 import type { RouteException } from '../route/exception.ts';
@@ -14,6 +15,7 @@ import {
 import { FibInfos } from '../route/fib-info.ts';
 import { routeOutput } from '../route/output.ts';
 import { RTN_LOCAL } from '../route/route.ts';
+import type { FibRules } from '../rule/fib-rules.ts';
 import { IcmpLimit } from './icmp-limit.ts';
 import { IdentGenerator } from './ident.ts';
 import { Peers } from './peer.ts';
@@ -31,6 +33,10 @@ export class Ipv4State {
   private readonly net: NetNs;
   /** What routes say, shared by those that say the same. */
   readonly fibInfos: FibInfos = new FibInfos();
+  /** Policy rules; null: those that every namespace begins with. */
+  rules: FibRules<number> | null = null;
+  /** Secret by which flows are shared out over several ways; null: there was no need yet. */
+  multipathKey: SipKey | null = null;
   private readonly tables: SmallMap<number, FibTable> = new SmallMap();
   private order: readonly FibTable[] = [];
 
@@ -130,6 +136,7 @@ export class Ipv4State {
     this.reassemblyMade?.destroy();
     this.tables.clear();
     this.order = [];
+    this.rules = null;
     this.exceptionsMade?.clear();
     this.peersMade?.clear();
     this.changed();

@@ -30,8 +30,11 @@ import { IPPROTO_ICMPV6, IPV6_HLEN, IPV6_MIN_MTU, Ipv6Header } from '../../wire/
 import { RTN_ANYCAST, RTN_LOCAL, RTN_MULTICAST } from '../route/route.ts';
 import { routeOutput6, sourceOf6 } from '../route6/output.ts';
 import type { Route6 } from '../route6/route.ts';
+import type { FlowKeys } from '../rule/fib-rule.ts';
 import { ip6LocalOut } from './output.ts';
 
+/** What rules see of a message of ours. */
+const ICMP_FLOW: FlowKeys = { mark: 0, protocol: IPPROTO_ICMPV6, sport: 0, dport: 0 };
 /** RFC 4443 §2.4(c): an error is never larger than the smallest MTU. */
 const MAX_QUOTE: number = IPV6_MIN_MTU - IPV6_HLEN - ICMP_HLEN;
 /** The highest bit of an option says that even who was asked with many may complain. */
@@ -52,7 +55,7 @@ export function icmp6Send(pkt: Packet, type: number, code: number, rest: number)
   const isOurs = asked === RTN_LOCAL && !isMulticast6(ip.dst);
   const iif = (pkt.route6?.type === RTN_LOCAL ? pkt.route6.idev : dev).ifindex;
   const oif = needsScope(ip.src) ? iif : l3Oif(dev);
-  const route = routeOutput6(net, ip.src, isOurs ? ip.dst : IN6ADDR_ANY, oif);
+  const route = routeOutput6(net, ip.src, isOurs ? ip.dst : IN6ADDR_ANY, oif, ICMP_FLOW);
   if (typeof route === 'number') return;
   const src = isOurs ? ip.dst : sourceOf6(net, route, ip.src);
   if (src === null || (limited && !mayHear(net, route, ip.src))) return;
@@ -72,7 +75,8 @@ export function icmp6EchoReply(pkt: Packet, dev: NetDevice, request: IcmpHeader)
   const unicast = pkt.route6?.type !== RTN_MULTICAST && pkt.route6?.type !== RTN_ANYCAST;
   const from = unicast ? ip.dst : IN6ADDR_ANY;
   const iif = (pkt.route6?.idev ?? dev).ifindex;
-  const route = routeOutput6(net, ip.src, from, needsScope(ip.src) || !unicast ? iif : l3Oif(dev));
+  const oif = needsScope(ip.src) || !unicast ? iif : l3Oif(dev);
+  const route = routeOutput6(net, ip.src, from, oif, ICMP_FLOW);
   if (typeof route === 'number') return;
   const src = unicast ? ip.dst : sourceOf6(net, route, ip.src);
   if (src === null) return;

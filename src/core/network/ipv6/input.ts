@@ -37,7 +37,9 @@ import {
 } from '../../wire/ipv6.ts';
 import { RTN_ANYCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from '../route/route.ts';
 import { routeInput6 } from '../route6/input.ts';
+import { isDeep6 } from '../route6/output.ts';
 import type { Route6 } from '../route6/route.ts';
+import { flowOf } from '../rule/flow.ts';
 import { inet6Device, isMember6 } from './address.ts';
 import { parseExtensions, parseHopByHop } from './exthdrs.ts';
 import { ip6Forward } from './forward.ts';
@@ -74,9 +76,14 @@ export function ip6Input(pkt: Packet): void {
 function received(pkt: Packet, dev: NetDevice, ip: Ipv6Header): void {
   // What lo gives back still has the route by which it left.
   const looped = pkt.route6 !== null && (dev.flags & IFF_LOOPBACK) !== 0;
-  const route = looped ? (pkt.route6 as Route6) : routeInput6(dev, ip.dst, ip.src);
+  const route = looped ? (pkt.route6 as Route6) : routed(pkt, dev, ip);
   pkt.route6 = route;
   dispatch(pkt, dev, ip, route);
+}
+
+function routed(pkt: Packet, dev: NetDevice, ip: Ipv6Header): Route6 {
+  if (!isDeep6(dev.net)) return routeInput6(dev, ip.dst, ip.src);
+  return routeInput6(dev, ip.dst, ip.src, flowOf(pkt), ip.tclass);
 }
 
 function dispatch(pkt: Packet, dev: NetDevice, ip: Ipv6Header, route: Route6): void {

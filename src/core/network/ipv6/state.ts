@@ -18,6 +18,7 @@ import { RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../route/fib.ts';
 import { Route6Cache } from '../route6/cache.ts';
 import type { RouteException6 } from '../route6/exception.ts';
 import { Fib6Table } from '../route6/fib.ts';
+import type { FibRules } from '../rule/fib-rules.ts';
 import { NDISC_PROTOCOL } from './ndisc.ts';
 import { Peers6 } from './peer.ts';
 import { Reassembly6 } from './reassembly.ts';
@@ -38,6 +39,8 @@ export class Ipv6State {
   /** Secret of everything that is hashed here. */
   readonly key: number;
   private readonly net: NetNs;
+  /** Policy rules; null: those that every namespace begins with. */
+  rules: FibRules<Ip6Addr> | null = null;
   private tables: readonly Fib6Table[] = [];
   private order: readonly Fib6Table[] = [];
   private mibMade: Mib6 | null = null;
@@ -165,6 +168,7 @@ export class Ipv6State {
     this.reassemblyMade?.destroy();
     this.tables = [];
     this.order = [];
+    this.rules = null;
     this.exceptionsMade?.clear();
     this.changed();
   }

@@ -5,14 +5,16 @@
 
 import type { DropReason } from '../../drop.ts';
 import { EHOSTUNREACH } from '../../errno.ts';
-import { l3Master, l3Table } from '../../link/l3mdev.ts';
+import { l3Master, l3Oif, l3Table } from '../../link/l3mdev.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { INADDR_ALLHOSTS_GROUP, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
 import { IPPROTO_IGMP } from '../../wire/ipv4.ts';
+import type { FlowKeys } from '../rule/fib-rule.ts';
 import { findException } from './exception.ts';
 import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { fibLookup } from './lookup.ts';
 import type { FibResult } from './match.ts';
+import { isDeep } from './output.ts';
 import {
   Route,
   RTN_BROADCAST,
@@ -31,11 +33,13 @@ export function routeInput(
   dst: number,
   src: number,
   tos: number,
+  flow: FlowKeys | null = null,
 ): Route | DropReason {
   const { ipv4 } = dev.net;
+  if (isDeep(dev.net)) return decide(dev, dst, src, tos, flow);
   const cached = ipv4.inputCache.find(dst, src, dev.ifindex, tos, ipv4.generation);
   if (cached !== null) return cached;
-  const route = decide(dev, dst, src, tos);
+  const route = decide(dev, dst, src, tos, flow);
   if (typeof route !== 'string') ipv4.inputCache.add(dst, src, dev.ifindex, tos, route);
   return route;
 }
@@ -58,7 +62,7 @@ export function routeMulticast(
     // 224.0.0.0/24
     if (dst >>> 8 !== 0xe00000 && protocol !== IPPROTO_IGMP) return 'IP_INVALID_SOURCE';
   } else {
-    const valid = validateSource(dev, src, 0, null);
+    const valid = validateSource(dev, src, dst, 0, null);
     if (typeof valid === 'string') return valid;
   }
   return local(dev, RTN_MULTICAST);
@@ -68,10 +72,16 @@ function routesLocalnet(dev: NetDevice): boolean {
   return (dev.ipv4?.conf.routeLocalnet ?? 0) !== 0 || dev.net.ipv4ConfAll.routeLocalnet !== 0;
 }
 
-function decide(dev: NetDevice, dst: number, src: number, tos: number): Route | DropReason {
+function decide(
+  dev: NetDevice,
+  dst: number,
+  src: number,
+  tos: number,
+  flow: FlowKeys | null,
+): Route | DropReason {
   const { net } = dev;
   if (isMulticast(src) || src === -1) return 'IP_INVALID_SOURCE';
-  if (dst === -1 || (src === 0 && dst === 0)) return broadcast(dev, src, tos);
+  if (dst === -1 || (src === 0 && dst === 0)) return broadcast(dev, src, dst, tos);
   if (isZeronet(src)) return 'IP_INVALID_SOURCE';
   if (isZeronet(dst)) return 'IP_INVALID_DEST';
   if ((isLoopback(dst) || isLoopback(src)) && !routesLocalnet(dev)) return 'IP_LOCALNET';
@@ -81,18 +91,24 @@ function decide(dev: NetDevice, dst: number, src: number, tos: number): Route | 
     tos,
     scope: RT_SCOPE_UNIVERSE,
     oif: 0,
+    iif: dev.ifindex,
+    mark: flow?.mark ?? 0,
+    proto: flow?.protocol ?? 0,
+    sport: flow?.sport ?? 0,
+    dport: flow?.dport ?? 0,
     l3Table: l3Table(dev),
+    l3Index: l3Oif(dev),
   });
   const forwarding = (dev.ipv4?.conf.forwarding ?? 0) !== 0;
   if (typeof found === 'number') return refused(dev, forwarding ? -found : EHOSTUNREACH);
-  if (found.info.type === RTN_BROADCAST) return broadcast(dev, src, tos);
+  if (found.info.type === RTN_BROADCAST) return broadcast(dev, src, dst, tos);
   if (found.info.type === RTN_LOCAL) {
-    const valid = validateSource(dev, src, tos, null);
+    const valid = validateSource(dev, src, dst, tos, null);
     return typeof valid === 'string' ? valid : local(dev, RTN_LOCAL);
   }
   if (!forwarding) return refused(dev, EHOSTUNREACH);
   if (found.info.type !== RTN_UNICAST) return 'IP_INVALID_DEST';
-  const valid = validateSource(dev, src, tos, found.nexthop.dev);
+  const valid = validateSource(dev, src, dst, tos, found.nexthop.dev);
   return typeof valid === 'string' ? valid : forward(found, dst, valid);
 }
 
@@ -106,9 +122,9 @@ function local(dev: NetDevice, type: number): Route {
   return new Route(type, dev, 0, 0, dev.net.ipv4.generation);
 }
 
-function broadcast(dev: NetDevice, src: number, tos: number): Route | DropReason {
+function broadcast(dev: NetDevice, src: number, dst: number, tos: number): Route | DropReason {
   if (!isZeronet(src)) {
-    const valid = validateSource(dev, src, tos, null);
+    const valid = validateSource(dev, src, dst, tos, null);
     if (typeof valid === 'string') return valid;
   }
   return local(dev, RTN_BROADCAST);
@@ -145,6 +161,7 @@ function forward(found: FibResult, dst: number, onLink: boolean): Route {
 function validateSource(
   dev: NetDevice,
   src: number,
+  dst: number,
   tos: number,
   out: NetDevice | null,
 ): boolean | DropReason {
@@ -152,28 +169,34 @@ function validateSource(
   const all = net.ipv4ConfAll;
   const rpFilter = Math.max(ipv4?.conf.rpFilter ?? 0, all.rpFilter);
   const redirects = (ipv4?.conf.sendRedirects ?? 0) !== 0 || all.sendRedirects !== 0;
-  if (rpFilter === 0 && (out !== dev || !redirects)) {
+  // Rules of one's own may send what one would call local elsewhere (`fib4_has_custom_rules`).
+  if (rpFilter === 0 && (out !== dev || !redirects) && net.ipv4.rules === null) {
     if (acceptsLocal(dev)) return false;
     return net.ipv4.isOwnAddress(src) ? 'IP_LOCAL_SOURCE' : false;
   }
-  return searchSource(dev, src, tos, rpFilter);
+  return searchSource(dev, src, dst, tos, rpFilter, out);
 }
 
 /** Linux `__fib_validate_source` */
 function searchSource(
   dev: NetDevice,
   src: number,
+  dst: number,
   tos: number,
   rpFilter: number,
+  out: NetDevice | null,
 ): boolean | DropReason {
   const { net } = dev;
   const unknown = rpFilter === 0 ? false : 'IP_RPFILTER';
   const back = fibLookup(net, {
     dst: src,
+    src: dst,
     tos,
     scope: RT_SCOPE_UNIVERSE,
     oif: 0,
+    iif: out?.ifindex ?? 1,
     l3Table: l3Table(dev),
+    l3Index: l3Oif(dev),
   });
   if (typeof back === 'number') return unknown;
   const { type, nexthops } = back.info;
@@ -192,6 +215,7 @@ function searchSource(
     tos,
     scope: RT_SCOPE_UNIVERSE,
     oif,
+    iif: out?.ifindex ?? 1,
     anyCarrier: true,
     l3Table: l3Table(dev),
   });

@@ -1,12 +1,13 @@
 /** Whether a route of the right prefix answers a question (Linux: the inner half of `fib_table_lookup`). */
 import { EACCES, EAGAIN, EHOSTUNREACH, EINVAL } from '../../errno.ts';
 import type { NetNs } from '../../net.ts';
-import { mix32 } from '../../util/random.ts';
+import type { RuleFlow } from '../rule/fib-rule.ts';
 import { type FibInfo, type FibNexthop, RTNH_F_DEAD, RTNH_F_LINKDOWN } from './fib-info.ts';
+import { hashFields, multipathHash, pickWay } from './multipath.ts';
 import { RTN_BLACKHOLE, RTN_PROHIBIT, RTN_THROW, RTN_UNREACHABLE } from './route.ts';
 
 /** What a packet or a socket asks the tables (Linux `struct flowi4`). */
-export interface FibQuery {
+export interface FibQuery extends RuleFlow {
   readonly dst: number;
   /** Shares flows out over several ways; absent: not known. */
   readonly src?: number;
@@ -17,8 +18,6 @@ export interface FibQuery {
   readonly oif: number;
   /** Routes through a device without carrier count too (`FIB_LOOKUP_IGNORE_LINKSTATE`). */
   readonly anyCarrier?: boolean;
-  /** Table of the layer-3 master to which the flow belongs; absent or 0: it has none. */
-  readonly l3Table?: number;
 }
 
 /** What a look-up found: where, and the way to take. */
@@ -65,16 +64,13 @@ function pickNexthop(net: NetNs, info: FibInfo, query: FibQuery): FibNexthop | 0
   const { nexthops } = info;
   const first = nexthops[0];
   if (nexthops.length === 1 && first !== undefined) return usable(net, first, query) ? first : 0;
-  let total = 0;
-  for (const nh of nexthops) if (usable(net, nh, query)) total += nh.weight;
-  if (total === 0) return 0;
-  let point = ((mix32(query.dst, query.src ?? 0) >>> 16) * total) / 65536;
-  for (const nh of nexthops) {
-    if (!usable(net, nh, query)) continue;
-    point -= nh.weight;
-    if (point < 0) return nh;
-  }
-  return 0;
+  const { fibMultipathHashPolicy: policy, fibMultipathHashFields: own } = net.sysctl;
+  const hash = multipathHash(net, hashFields(policy, own), query.src ?? 0, query.dst, query);
+  return pickWay(nexthops, hash, serves, query) ?? 0;
+}
+
+function serves(nh: FibNexthop, query: FibQuery): boolean {
+  return usable(nh.dev.net, nh, query);
 }
 
 function usable(net: NetNs, nh: FibNexthop, query: FibQuery): boolean {

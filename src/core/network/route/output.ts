@@ -4,11 +4,12 @@
  */
 
 import { EINVAL, ENETUNREACH, ENODEV } from '../../errno.ts';
-import { isL3Master, l3Master, l3Table } from '../../link/l3mdev.ts';
+import { isL3Master, l3Master, l3Oif, l3Table } from '../../link/l3mdev.ts';
 import { IFF_LOOPBACK, type NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import { INADDR_LOOPBACK, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
 import { inetSelectAddr } from '../ipv4/select-addr.ts';
+import type { FlowKeys } from '../rule/fib-rule.ts';
 import { findException } from './exception.ts';
 import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { NO_METRICS } from './fib-info.ts';
@@ -23,16 +24,31 @@ export function routeOutput(
   src: number,
   oif: number,
   tos: number,
+  flow: FlowKeys | null = null,
 ): Route | number {
+  if (isDeep(net)) return decide(net, dst, src, oif, tos, flow);
   const cached = net.ipv4.outputCache.find(dst, src, oif, tos, net.ipv4.generation);
   if (cached !== null && (cached.pmtu === 0 || net.kernel.nowUs < cached.pmtuExpiresUs))
     return cached;
-  const route = decide(net, dst, src, oif, tos);
+  const route = decide(net, dst, src, oif, tos, flow);
   if (typeof route !== 'number') net.ipv4.outputCache.add(dst, src, oif, tos, route);
   return route;
 }
 
-function decide(net: NetNs, dst: number, src: number, oif: number, tos: number): Route | number {
+/** Rules or the sharing-out over several ways look at more than decisions are kept by: none is kept. */
+export function isDeep(net: NetNs): boolean {
+  const { rules } = net.ipv4;
+  return (rules !== null && rules.deep) || net.sysctl.fibMultipathHashPolicy !== 0;
+}
+
+function decide(
+  net: NetNs,
+  dst: number,
+  src: number,
+  oif: number,
+  tos: number,
+  flow: FlowKeys | null,
+): Route | number {
   if (src !== 0) {
     if (isMulticast(src) || src === -1 || isZeronet(src)) return -EINVAL;
     const owner = deviceOf(net, src);
@@ -41,11 +57,20 @@ function decide(net: NetNs, dst: number, src: number, oif: number, tos: number):
     if (oif === 0 && (isMulticast(dst) || dst === -1))
       return makeOutput(net, null, owner, dst, src);
   }
-  return oif === 0 ? byTables(net, null, dst, src, tos) : byDevice(net, dst, src, oif, tos);
+  return oif === 0
+    ? byTables(net, null, dst, src, tos, flow)
+    : byDevice(net, dst, src, oif, tos, flow);
 }
 
 /** The sender said by which device. */
-function byDevice(net: NetNs, dst: number, src: number, oif: number, tos: number): Route | number {
+function byDevice(
+  net: NetNs,
+  dst: number,
+  src: number,
+  oif: number,
+  tos: number,
+  flow: FlowKeys | null,
+): Route | number {
   const out = net.devs.findIndex(oif);
   if (out === undefined) return -ENODEV;
   if (!out.up || out.ipv4 === null) return -ENETUNREACH;
@@ -55,7 +80,7 @@ function byDevice(net: NetNs, dst: number, src: number, oif: number, tos: number
   let source = src;
   if (source === 0 && isMulticast(dst)) source = inetSelectAddr(out, 0, RT_SCOPE_UNIVERSE);
   else if (source === 0 && dst === 0) source = inetSelectAddr(out, 0, RT_SCOPE_HOST);
-  return byTables(net, out, dst, source, tos);
+  return byTables(net, out, dst, source, tos, flow);
 }
 
 function byTables(
@@ -64,13 +89,26 @@ function byTables(
   dst: number,
   src: number,
   tos: number,
+  flow: FlowKeys | null,
 ): Route | number {
   if (dst === 0) return toSelf(net, src);
   const oif = out === null ? 0 : out.ifindex;
   const table = out === null ? 0 : l3Table(out);
   // A master leads to its table, whatever device the routes there take (`l3mdev_update_flow`).
   const way = out !== null && isL3Master(out) ? 0 : oif;
-  const query = { dst, src, tos, scope: RT_SCOPE_UNIVERSE, oif: way, l3Table: table };
+  const query = {
+    dst,
+    src,
+    tos,
+    scope: RT_SCOPE_UNIVERSE,
+    oif: way,
+    mark: flow?.mark ?? 0,
+    proto: flow?.protocol ?? 0,
+    sport: flow?.sport ?? 0,
+    dport: flow?.dport ?? 0,
+    l3Table: table,
+    l3Index: out === null ? 0 : l3Oif(out),
+  };
   const found = fibLookup(net, query);
   if (typeof found === 'number') {
     if (out === null || (table !== 0 && !isMulticast(dst))) return found;

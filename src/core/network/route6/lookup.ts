@@ -1,20 +1,22 @@
 /**
- * Longest-prefix match through the IPv6 tables of a namespace (Linux `fib6_table_lookup`, `rt6_select`). Without
- * policy rules the order is local, main.
+ * Longest-prefix match through the IPv6 tables of a namespace (Linux `fib6_table_lookup`, `rt6_select`): by its rules,
+ * or, while it never changed them, in the order local, main.
  */
 
 import { EAGAIN, EHOSTUNREACH, ENETUNREACH } from '../../errno.ts';
 import { NUD_FAILED } from '../../link/neighbour-state.ts';
 import type { NetNs } from '../../net.ts';
-import type { Ip6Addr } from '../../util/ip6-addr.ts';
-import { RT_TABLE_LOCAL, RT_TABLE_MAIN } from '../route/fib.ts';
+import { type Ip6Addr, isAny6 } from '../../util/ip6-addr.ts';
 import { RTNH_F_DEAD, RTNH_F_LINKDOWN } from '../route/fib-info.ts';
 import { typeErrno } from '../route/match.ts';
+import { hashFields, multipathHash, pickWay } from '../route/multipath.ts';
 import { RTN_THROW } from '../route/route.ts';
+import type { RuleFlow } from '../rule/fib-rule.ts';
+import type { FibRules } from '../rule/fib-rules.ts';
 import type { Fib6Table, FibNexthop6, FibRoute6 } from './fib.ts';
 
 /** What a packet or a socket asks the tables (Linux `struct flowi6`). */
-export interface Fib6Query {
+export interface Fib6Query extends RuleFlow {
   readonly dst: Ip6Addr;
   readonly src: Ip6Addr;
   /** In or out device; 0: any. */
@@ -23,8 +25,6 @@ export interface Fib6Query {
   readonly strict: boolean;
   /** Ways through a device without carrier count too. */
   readonly anyCarrier?: boolean;
-  /** Table of the layer-3 master to which the flow belongs; absent or 0: it has none. */
-  readonly l3Table?: number;
 }
 
 /** What a look-up found: the route and the way to take. */
@@ -35,19 +35,32 @@ export interface Fib6Result {
   readonly errno: number;
 }
 
-/** The best route, or `-ENETUNREACH` when there is none. A route that refuses is a result too. */
+/** The best route, or `-ENETUNREACH` when there is none. A route that refuses is a result too; a rule is `-errno`. */
 export function fib6Lookup(net: NetNs, query: Fib6Query): Fib6Result | number {
-  const { l3Table = 0 } = query;
-  for (const table of l3Table === 0 ? net.ipv6.lookupOrder() : l3Order(net, l3Table)) {
+  const { rules } = net.ipv6;
+  if (rules !== null) return rulesLookup(net, rules, query);
+  for (const table of net.ipv6.lookupOrder()) {
     const result = table6Lookup(net, table, query);
     if (typeof result !== 'number') return result;
   }
   return -ENETUNREACH;
 }
 
-/** The table of a layer-3 master stands between local and main. */
-function l3Order(net: NetNs, id: number): readonly Fib6Table[] {
-  return [RT_TABLE_LOCAL, id, RT_TABLE_MAIN].flatMap((n) => net.ipv6.findTable(n) ?? []);
+/** Linux `fib_rules_lookup`, `fib6_rule_action` */
+function rulesLookup(net: NetNs, rules: FibRules<Ip6Addr>, query: Fib6Query): Fib6Result | number {
+  const { dst } = query;
+  const src = isAny6(query.src) ? null : query.src;
+  for (let i = rules.match(0, query, dst, src); i >= 0; i = rules.match(i + 1, query, dst, src)) {
+    const rule = rules.at(i);
+    const { errno } = rule;
+    if (errno !== 0) return errno;
+    const table = net.ipv6.findTable(rule.tableFor(query));
+    const result = table === undefined ? -EAGAIN : table6Lookup(net, table, query);
+    if (typeof result === 'number') continue;
+    const refuses = result.errno !== 0;
+    if (refuses || !rule.suppresses(result.route.prefixLen, result.nexthop.dev)) return result;
+  }
+  return -ENETUNREACH;
 }
 
 /** Longer than any prefix. */
@@ -106,17 +119,15 @@ function pickNexthop(net: NetNs, route: FibRoute6, query: Fib6Query): FibNexthop
   const { nexthops } = route;
   const [first] = nexthops;
   if (nexthops.length === 1 && first !== undefined) return usable(net, first, query) ? first : null;
-  let total = 0;
-  for (const nh of nexthops) if (usable(net, nh, query)) total += nh.weight;
-  if (total === 0) return null;
-  const hash = query.dst.hash(query.src.hash(net.ipv6.key)) >>> 16;
-  let point = (hash * total) / 65_536;
-  for (const nh of nexthops) {
-    if (!usable(net, nh, query)) continue;
-    point -= nh.weight;
-    if (point < 0) return nh;
-  }
-  return null;
+  const { multipathHashPolicy: policy, multipathHashFields: own } = net.ipv6.sysctl;
+  const { key } = net.ipv6;
+  const fields = hashFields(policy, own);
+  const hash = multipathHash(net, fields, query.src.hash(key), query.dst.hash(key), query);
+  return pickWay(nexthops, hash, serves, query);
+}
+
+function serves(nh: FibNexthop6, query: Fib6Query): boolean {
+  return usable(nh.dev.net, nh, query);
 }
 
 function usable(net: NetNs, nh: FibNexthop6, query: Fib6Query): boolean {

@@ -3,8 +3,8 @@
  * a namespace are kept in a small table.
  */
 
-import { EADDRNOTAVAIL, ENETUNREACH, ENODEV } from '../../errno.ts';
-import { isL3Master, l3Master, l3Table } from '../../link/l3mdev.ts';
+import { EADDRNOTAVAIL, ENODEV } from '../../errno.ts';
+import { isL3Master, l3Master, l3Oif, l3Table } from '../../link/l3mdev.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import {
@@ -17,6 +17,7 @@ import {
 } from '../../util/ip6-addr.ts';
 import { selectAddr6 } from '../ipv6/select-addr.ts';
 import { RTN_ANYCAST, RTN_LOCAL, RTN_UNICAST } from '../route/route.ts';
+import type { FlowKeys } from '../rule/fib-rule.ts';
 import { findException6 } from './exception.ts';
 import { type Fib6Result, fib6Lookup } from './lookup.ts';
 import { Route6 } from './route.ts';
@@ -27,26 +28,62 @@ export function needsStrict(dst: Ip6Addr): boolean {
 }
 
 /** The route, or `-errno`. `src`: `::` for any; `oif`: 0 for any. */
-export function routeOutput6(net: NetNs, dst: Ip6Addr, src: Ip6Addr, oif: number): Route6 | number {
+export function routeOutput6(
+  net: NetNs,
+  dst: Ip6Addr,
+  src: Ip6Addr,
+  oif: number,
+  flow: FlowKeys | null = null,
+  tclass = 0,
+): Route6 | number {
   const { ipv6 } = net;
+  if (isDeep6(net)) {
+    const made = decide(net, dst, src, oif, flow, tclass);
+    return typeof made === 'number' || made.errno === 0 ? made : -made.errno;
+  }
   const cached = ipv6.outputCache.find(dst, src, oif, ipv6.generation);
   if (cached !== null && (cached.pmtu === 0 || net.kernel.nowUs < cached.pmtuExpiresUs))
     return cached.errno === 0 ? cached : -cached.errno;
-  const route = decide(net, dst, src, oif);
+  const route = decide(net, dst, src, oif, flow, tclass);
   if (typeof route === 'number') return route;
   ipv6.outputCache.add(dst, src, oif, route);
   return route.errno === 0 ? route : -route.errno;
 }
 
-function decide(net: NetNs, dst: Ip6Addr, src: Ip6Addr, oif: number): Route6 | number {
+/** Rules or the sharing-out over several ways look at more than decisions are kept by: none is kept. */
+export function isDeep6(net: NetNs): boolean {
+  const { rules, sysctl } = net.ipv6;
+  return (rules !== null && rules.deep) || sysctl.multipathHashPolicy !== 0;
+}
+
+function decide(
+  net: NetNs,
+  dst: Ip6Addr,
+  src: Ip6Addr,
+  oif: number,
+  flow: FlowKeys | null,
+  tclass: number,
+): Route6 | number {
   const out = oif === 0 ? undefined : net.devs.findIndex(oif);
   if (oif !== 0 && out === undefined) return -ENODEV;
   const master = out !== undefined && isL3Master(out);
   const strict = !master && (needsStrict(dst) || (oif !== 0 && isAny6(src)));
   const table = out === undefined ? 0 : l3Table(out);
   // A master leads to its table, whatever device the routes there take.
-  const found = fib6Lookup(net, { dst, src, oif: master ? 0 : oif, strict, l3Table: table });
-  if (typeof found === 'number') return -ENETUNREACH;
+  const found = fib6Lookup(net, {
+    dst,
+    src,
+    oif: master ? 0 : oif,
+    strict,
+    tos: tclass,
+    mark: flow?.mark ?? 0,
+    proto: flow?.protocol ?? 0,
+    sport: flow?.sport ?? 0,
+    dport: flow?.dport ?? 0,
+    l3Table: table,
+    l3Index: out === undefined ? 0 : l3Oif(out),
+  });
+  if (typeof found === 'number') return found;
   return makeRoute6(net, found, dst);
 }
 

@@ -3,6 +3,7 @@ import { ECONNREFUSED, EINPROGRESS, ENETUNREACH } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
 import { routeOutput } from '../../network/route/output.ts';
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../network/route/route.ts';
+import { flowTo } from '../../network/rule/flow.ts';
 import { TCP_SYN } from '../../wire/tcp.ts';
 import { showMapped } from '../inet6.ts';
 import { hashConnect } from './bind.ts';
@@ -35,7 +36,8 @@ export function connectSock(sk: TcpSock, addr: number, port: number): number {
   const net = sk.net;
   sk.af = FAMILY4;
   sk.ends = null;
-  const route = routeOutput(net, addr, sk.saddr, sk.boundDevIf, sk.tos & 0x1c);
+  const flow = flowTo(sk, port);
+  const route = routeOutput(net, addr, sk.saddr, sk.boundDevIf, sk.tos & 0x1c, flow);
   if (typeof route === 'number') {
     if (route === -ENETUNREACH) count(net, MIB.IpOutNoRoutes);
     return route;

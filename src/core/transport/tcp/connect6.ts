@@ -45,7 +45,7 @@ function connectMapped(sk: TcpSock, v6: Inet6, dst: Ip6Addr, port: number): numb
 
 function connectOver6(sk: TcpSock, v6: Inet6, dst: Ip6Addr, port: number): number {
   const { net } = sk;
-  const found = lookUp6(sk, v6, dst, v6.rcvSaddr, 0);
+  const found = lookUp6(sk, v6, dst, v6.rcvSaddr, 0, port);
   if (typeof found === 'number') return found;
   sk.af = FAMILY6;
   sk.ends = new Ends6(found.src, dst);

@@ -3,8 +3,9 @@ import { EMSGSIZE } from '../../errno.ts';
 import type { NetNs } from '../../net.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
 import { updatePmtu } from '../../network/route/exception.ts';
-import { routeOutput } from '../../network/route/output.ts';
+import { isDeep, routeOutput } from '../../network/route/output.ts';
 import type { Route } from '../../network/route/route.ts';
+import { answerFlow, flowTo } from '../../network/rule/flow.ts';
 import type { Packet } from '../../packet.ts';
 import { ETH_P_IP } from '../../wire/ethernet.ts';
 import { IP_DF, IPPROTO_TCP, IPV4_HLEN, Ipv4Header } from '../../wire/ipv4.ts';
@@ -28,10 +29,10 @@ export const FAMILY4: TcpFamily = {
   defaultMss: TCP_MSS_DEFAULT,
   cookieMss: [536, 1300, 1440, 1460],
 
-  route: (sk) => routeOutput(sk.net, sk.daddr, sk.saddr, sk.boundDevIf, sk.tos & 0x1c),
+  route: (sk) => routeOutput(sk.net, sk.daddr, sk.saddr, sk.boundDevIf, sk.tos & 0x1c, sk),
 
   requestRoute: (sk, req) =>
-    routeOutput(sk.net, req.daddr, req.saddr, req.boundDevIf, sk.tos & 0x1c),
+    routeOutput(sk.net, req.daddr, req.saddr, req.boundDevIf, sk.tos & 0x1c, flowTo(sk, req.dport)),
 
   /** Within net.ipv4.route.min_adv_mss and 65495 (`ipv4_default_advmss`). */
   defaultAdvmss(net: NetNs, route: TcpRoute): number {
@@ -70,7 +71,8 @@ export const FAMILY4: TcpFamily = {
   reply(net: NetNs, to: Packet, pkt: Packet, fields: ReplyFields): boolean {
     const { ip } = to;
     if (ip === null) return false;
-    const route = routeOutput(net, ip.src, ip.dst, fields.oif, fields.tos & 0x1c);
+    const flow = isDeep(net) ? answerFlow(to, 0) : null;
+    const route = routeOutput(net, ip.src, ip.dst, fields.oif, fields.tos & 0x1c, flow);
     if (typeof route === 'number') return false;
     const ttl = fields.ttl >= 0 ? fields.ttl : net.sysctl.ipDefaultTtl;
     pkt.ip = new Ipv4Header(ip.dst, ip.src, IPPROTO_TCP, ttl, fields.tos);

@@ -2,8 +2,9 @@
 import type { NetNs } from '../../net.ts';
 import { ip6LocalOut } from '../../network/ipv6/output.ts';
 import { updatePmtu6 } from '../../network/route6/exception.ts';
-import { routeOutput6 } from '../../network/route6/output.ts';
+import { isDeep6, routeOutput6 } from '../../network/route6/output.ts';
 import type { Route6 } from '../../network/route6/route.ts';
+import { answerFlow, flowTo } from '../../network/rule/flow.ts';
 import type { Packet } from '../../packet.ts';
 import { needsScope } from '../../util/ip6-addr.ts';
 import { ETH_P_IPV6 } from '../../wire/ethernet.ts';
@@ -32,12 +33,15 @@ export const FAMILY6: TcpFamily = {
 
   route: (sk) => {
     const { local, remote } = sk.ends as Ends6;
-    return routeOutput6(sk.net, remote, local, sk.boundDevIf);
+    const tclass = sk.inet6?.tclass ?? 0;
+    return routeOutput6(sk.net, remote, local, sk.boundDevIf, sk, tclass);
   },
 
   requestRoute: (sk, req) => {
     const { local, remote } = req.ends as Ends6;
-    return routeOutput6(sk.net, remote, local, req.boundDevIf);
+    const tclass = sk.inet6?.tclass ?? 0;
+    const flow = flowTo(sk, req.dport);
+    return routeOutput6(sk.net, remote, local, req.boundDevIf, flow, tclass);
   },
 
   /** Within net.ipv6.route.min_adv_mss and all that the length field can say (`ip6_default_advmss`). */
@@ -74,7 +78,8 @@ export const FAMILY6: TcpFamily = {
     const { ip6, tcp } = to;
     if (ip6 === null || tcp === null) return false;
     const oif = fields.oif === 0 && needsScope(ip6.src) ? ifindexOf(to) : fields.oif;
-    const route = routeOutput6(net, ip6.src, ip6.dst, oif);
+    const flow = isDeep6(net) ? answerFlow(to, 0) : null;
+    const route = routeOutput6(net, ip6.src, ip6.dst, oif, flow, fields.tos);
     if (typeof route === 'number') return false;
     const tclass = fields.tos & ~ECN_MASK;
     const ip = new Ipv6Header(ip6.dst, ip6.src, IPPROTO_TCP, route.defaultHopLimit(), tclass);

@@ -54,7 +54,7 @@ export function udpSendmsg(
 function sendWhole(sk: UdpSock, data: Uint8Array, to: SockAddrIn | null): number {
   const len = data.length;
   const asked = to === null ? sk.daddr : to.addr;
-  const route = sk.routeTo(asked);
+  const route = sk.routeTo(asked, to === null ? sk.dport : to.port);
   if (typeof route === 'number') return route;
   if (route.type === RTN_BROADCAST && !sk.broadcast) return -EACCES;
   const daddr = asked === 0 ? sk.saddr || INADDR_LOOPBACK : asked;
@@ -149,14 +149,17 @@ function sendSlow(
   const asked = to === null ? sk.daddr : to.addr;
   const special = options.oif !== 0 || options.addr !== 0;
   const daddr = asked === 0 ? options.addr || sk.saddr || INADDR_LOOPBACK : asked;
-  const route = special ? sk.lookUpRoute(daddr, options.addr, options.oif) : sk.routeTo(asked);
+  const dport = to === null ? sk.dport : to.port;
+  const route = special
+    ? sk.lookUpRoute(daddr, options.addr, options.oif, dport)
+    : sk.routeTo(asked, dport);
   if (typeof route === 'number') return route;
   if (route.type === RTN_BROADCAST && !sk.broadcast) return -EACCES;
   const cork = new Cork({
     route,
     saddr: options.addr === 0 ? sk.sourceFor(daddr, asked, route) : options.addr,
     daddr,
-    dport: to === null ? sk.dport : to.port,
+    dport,
     ttl: options.ttl,
     tos: options.tos,
     gsoSize: options.gsoSize < 0 ? sk.gsoSize : options.gsoSize,

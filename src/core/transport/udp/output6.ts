@@ -106,16 +106,17 @@ function begin(
   const dst = isAny6(asked) ? IN6ADDR_LOOPBACK : asked;
   let oif = options?.oif ?? 0;
   if (oif === 0 && to !== null && needsScope(dst)) oif = to.scopeId ?? 0;
+  const dport = to === null ? sk.dport : to.port;
   const found =
     options !== null && !isAny6(options.src)
-      ? lookUp6(sk, v6, dst, options.src, oif)
-      : route6To(sk, v6, dst, oif);
+      ? lookUp6(sk, v6, dst, options.src, oif, dport)
+      : route6To(sk, v6, dst, oif, dport);
   if (typeof found === 'number') return found;
   return {
     route: found.route,
     src: found.src,
     dst,
-    dport: to === null ? sk.dport : to.port,
+    dport,
     hopLimit: chosen(options, 'hopLimit') ?? hopLimitFor(v6, dst, found.route),
     tclass: chosen(options, 'tclass') ?? v6.tclass,
     gsoSize: gsoSizeOf(sk, control),
