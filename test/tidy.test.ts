@@ -354,7 +354,7 @@ test('tidy: every sysctl is read somewhere', { skip: !existsSync(join(SRC, SYSCT
     rows.push(...object.matchAll(/^\s+(\w+): '(\w+)'/gm));
   const problems: string[] = [];
   for (const [, name = '', field = ''] of rows) {
-    const read = new RegExp(`\\.${field}\\b`);
+    const read = new RegExp(`\\.${field}\\b|\\{[^{}]*\\b${field}\\b[^{}]*\\} = `);
     if (!rest.some((text) => read.test(text)))
       problems.push(`src/${SYSCTL}: nothing reads ${name}`);
   }

@@ -232,8 +232,10 @@ export class FlowTable {
   ofLive(proto: Protocol, localPort: number, remotePort: number, isOpening: boolean): Flow | null {
     const matches = this.flows.filter((f) => f.proto === proto && f.remotePort === remotePort);
     const exact = matches.findLast((f) => f.localPort === localPort);
-    if (exact !== undefined) return exact;
     const open = matches.find((f) => f.localPort === 0 || f.mayMove);
+    // Ports in TIME-WAIT may be used again.
+    const isReused = isOpening && exact?.fd === NO_FD && open !== undefined;
+    if (exact !== undefined && !isReused) return exact;
     if (open === undefined || !isOpening) return null;
     open.localPort = localPort;
     open.mayMove = false;

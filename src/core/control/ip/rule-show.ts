@@ -7,8 +7,8 @@ export function ruleEntry(rule: RuleInfo, options: PrintOptions): Entry {
   const out = new Entry();
   out.put('priority', rule.priority, `${rule.priority}:\t`);
   if (rule.not) out.put('not', null, 'not ');
-  putAddress(out, 'src', 'from ', rule.src ?? 'all', rule.src === null ? 0 : rule.srcLen, rule);
-  if (rule.dst !== null) putAddress(out, 'dst', ' to ', rule.dst, rule.dstLen, rule);
+  putAddress(out, 'src', 'from ', rule);
+  if (rule.dst !== null) putAddress(out, 'dst', ' to ', rule);
   putFlow(out, rule, options);
   putTarget(out, rule, options);
   const isKernels = rule.protocol === 'unspec' || rule.protocol === 'kernel';
@@ -19,14 +19,9 @@ export function ruleEntry(rule: RuleInfo, options: PrintOptions): Entry {
   return out.add('\n');
 }
 
-function putAddress(
-  out: Entry,
-  key: 'src' | 'dst',
-  word: string,
-  addr: string,
-  len: number,
-  rule: RuleInfo,
-): void {
+function putAddress(out: Entry, key: 'src' | 'dst', word: string, rule: RuleInfo): void {
+  const addr = rule[key] ?? 'all';
+  const len = rule[key] === null ? 0 : rule[`${key}Len`];
   out.put(key, addr, word + addr);
   const whole = rule.family === 'inet' ? 32 : 128;
   if (len !== 0 && len !== whole) out.put(`${key}len`, len, `/${len}`);

@@ -38,7 +38,7 @@ export function routeOutput(
 /** Rules or the sharing-out over several ways look at more than decisions are kept by: none is kept. */
 export function isDeep(net: NetNs): boolean {
   const { rules } = net.ipv4;
-  return (rules !== null && rules.deep) || net.sysctl.fibMultipathHashPolicy !== 0;
+  return rules?.deep === true || net.sysctl.fibMultipathHashPolicy !== 0;
 }
 
 function decide(

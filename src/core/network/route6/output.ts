@@ -53,7 +53,7 @@ export function routeOutput6(
 /** Rules or the sharing-out over several ways look at more than decisions are kept by: none is kept. */
 export function isDeep6(net: NetNs): boolean {
   const { rules, sysctl } = net.ipv6;
-  return (rules !== null && rules.deep) || sysctl.multipathHashPolicy !== 0;
+  return rules?.deep === true || sysctl.multipathHashPolicy !== 0;
 }
 
 function decide(
