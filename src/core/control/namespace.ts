@@ -20,6 +20,7 @@ import { runIp } from './ip/ip.ts';
 import type { Kernel } from './kernel.ts';
 import { LinkControl } from './link.ts';
 import { NeighControl } from './neigh.ts';
+import { NexthopControl } from './nexthop.ts';
 import { QdiscControl } from './qdisc.ts';
 import { RouteControl } from './route.ts';
 import { Route6Control } from './route6.ts';
@@ -79,7 +80,7 @@ export class Namespace {
     );
     this.route6 = guarded(
       new Route6Control(net),
-      ['add', 'append', 'replace', 'change', 'del', 'flush'],
+      ['add', 'append', 'prepend', 'replace', 'change', 'del', 'flush', 'flushCache'],
       check,
     );
     this.neigh = guarded(
@@ -120,6 +121,11 @@ export class Namespace {
 
   get rule6(): RuleControl {
     return guarded(new RuleControl(this.net, 'inet6'), ['add', 'del', 'flush'], this.check);
+  }
+
+  /** Nexthop objects. */
+  get nexthop(): NexthopControl {
+    return guarded(new NexthopControl(this.net), ['add', 'replace', 'del'], this.check);
   }
 
   /** Calls before changes from inside; null: it is managed from outside. */
