@@ -16,6 +16,8 @@ export type NetEventKind =
   | 'delneigh'
   | 'newrule'
   | 'delrule'
+  | 'newnexthop'
+  | 'delnexthop'
   | 'newnsid'
   | 'delnsid'
   | 'newnetns'

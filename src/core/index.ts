@@ -41,6 +41,13 @@ export { Namespace, type NamespaceStats } from './control/namespace.ts';
 export type { NeighbourSpec, NeighControl } from './control/neigh.ts';
 export { formatNetem, parseNetem } from './control/netem-words.ts';
 export type { QdiscControl, QdiscInfo } from './control/qdisc.ts';
+export type {
+  BucketInfo,
+  NexthopControl,
+  NexthopGroupEntry,
+  NexthopObjectInfo,
+  NexthopObjectSpec,
+} from './control/nexthop.ts';
 export type { NexthopSpec, RouteControl, RouteQuery, RouteSpec } from './control/route.ts';
 export type { Route6Control, RouteDecision6, RouteSpec6 } from './control/route6.ts';
 export type { PortRangeSpec, RuleAction, RuleControl, RuleInfo, RuleSpec } from './control/rule.ts';

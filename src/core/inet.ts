@@ -19,6 +19,7 @@ import { icmp6Input } from './network/ipv6/icmp-input.ts';
 import { ip6Input } from './network/ipv6/input.ts';
 import { ip6LinkFailure, ip6TooBig } from './network/ipv6/link-failure.ts';
 import { ip6RouteOut } from './network/ipv6/reroute.ts';
+import { nexthopEvent } from './network/nexthop/event.ts';
 import { rulesEvent } from './network/rule/event.ts';
 import type { Packet } from './packet.ts';
 import type { Protocols } from './protocols.ts';
@@ -61,6 +62,7 @@ export function makeProtocols(): Protocols {
       ipvlanEvent,
       vrfEvent,
       rulesEvent,
+      nexthopEvent,
       bondEvent,
       venetEvent,
     ],

@@ -17,6 +17,7 @@ import { MIB_MAX, type Mib } from './mib.ts';
 import { ARP_PROTOCOL } from './network/ipv4/arp.ts';
 import { Ipv4State } from './network/ipv4/state.ts';
 import { Ipv6State } from './network/ipv6/state.ts';
+import type { Nexthops } from './network/nexthop/nexthops.ts';
 import { NetnsIds } from './nsid.ts';
 import type { Capability } from './socket/credentials.ts';
 import {
@@ -63,6 +64,9 @@ export class NetNs {
 
   /** Layer-3 masters (vrf) here; 0: none, and no table but those of all. */
   l3mdevs = 0;
+
+  /** Nexthop objects; null: there never was one. */
+  nexthops: Nexthops | null = null;
 
   /** Tunnels whose outer packets pass here; null: there never was one. */
   tunnels: TunnelTable | null = null;

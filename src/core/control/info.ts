@@ -141,6 +141,17 @@ export interface RouteMetrics {
   readonly rto_min?: number;
   readonly initrwnd?: number;
   readonly quickack?: number;
+  /** Milliseconds. */
+  readonly rtt?: number;
+  readonly rttvar?: number;
+  readonly ssthresh?: number;
+  readonly cwnd?: number;
+  readonly reordering?: number;
+  /** ECN is asked for. */
+  readonly ecn?: boolean;
+  readonly fastopen_no_cookie?: number;
+  /** Congestion control of connections by this route. */
+  readonly congestion?: string;
 }
 
 /** One route, as `ip route show` tells it. */
@@ -160,6 +171,10 @@ export interface RouteInfo {
   readonly nexthops: readonly NexthopInfo[];
   readonly metrics: RouteMetrics;
   readonly lockedMtu: boolean;
+  /** Metrics that were given with `lock`. */
+  readonly locked: readonly string[];
+  /** Number of the nexthop object whose ways these are; 0: none. */
+  readonly nhid: number;
   /** Seconds until the route goes by itself; Infinity: never. */
   readonly expires: number;
 }
@@ -182,6 +197,10 @@ export interface RouteDecision {
   readonly expires: number;
   readonly metrics: RouteMetrics;
   readonly lockedMtu: boolean;
+  readonly locked: readonly string[];
+  /** Where it was found. */
+  readonly table: number;
+  readonly mark: number;
 }
 
 /** One neighbour, as `ip neigh show` tells it. */

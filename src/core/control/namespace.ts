@@ -21,6 +21,7 @@ import { runIp } from './ip/ip.ts';
 import type { Kernel } from './kernel.ts';
 import { LinkControl } from './link.ts';
 import { NeighControl } from './neigh.ts';
+import { NexthopControl } from './nexthop.ts';
 import { QdiscControl } from './qdisc.ts';
 import { RouteControl } from './route.ts';
 import { Route6Control } from './route6.ts';
@@ -39,8 +40,16 @@ export interface NamespaceStats {
 }
 
 const ADDR_CHANGES = ['add', 'replace', 'change', 'del', 'flush'] as const;
-const ROUTE6_CHANGES = ['add', 'append', 'replace', 'change', 'del', 'flush'] as const;
-const ROUTE_CHANGES = [...ROUTE6_CHANGES, 'prepend', 'flushCache'] as const;
+const ROUTE_CHANGES = [
+  'add',
+  'append',
+  'prepend',
+  'replace',
+  'change',
+  'del',
+  'flush',
+  'flushCache',
+] as const;
 const QDISC_CHANGES = ['add', 'replace', 'change', 'del'] as const;
 const BRIDGE_CHANGES = [
   'set',
@@ -107,7 +116,7 @@ export class Namespace {
   }
 
   get route6(): Route6Control {
-    this.route6Made ??= this.guard(new Route6Control(this.net), ROUTE6_CHANGES);
+    this.route6Made ??= this.guard(new Route6Control(this.net), ROUTE_CHANGES);
     return this.route6Made;
   }
 
@@ -151,6 +160,11 @@ export class Namespace {
 
   get rule6(): RuleControl {
     return this.guard(new RuleControl(this.net, 'inet6'), ['add', 'del', 'flush']);
+  }
+
+  /** Nexthop objects. */
+  get nexthop(): NexthopControl {
+    return this.guard(new NexthopControl(this.net), ['add', 'replace', 'del']);
   }
 
   /** Calls before changes from inside; null: it is managed from outside. */

@@ -4,17 +4,18 @@ import {
   RTNH_F_DEAD,
   RTNH_F_LINKDOWN,
   RTNH_F_ONLINK,
-  type RouteMetrics as StackMetrics,
 } from '../network/route/fib-info.ts';
 import type { FibRoute } from '../network/route/fib-route.ts';
 import { formatIpv4 } from '../util/address.ts';
-import type { NexthopInfo, RouteInfo, RouteMetrics } from './info.ts';
+import type { NexthopInfo, RouteInfo } from './info.ts';
+import { lockedNames, metricsInfo } from './metrics.ts';
 import { protocolName, ROUTE_TYPES, type RouteType, scopeName } from './names.ts';
 
 export function routeInfo(route: FibRoute): RouteInfo {
   return {
     family: 'inet',
-    type: (ROUTE_TYPES[route.type] ?? 'unicast') as RouteType,
+    // LINUX: a route by a blackhole nexthop shows as one.
+    type: route.info.nh?.isBlackhole === true ? 'blackhole' : nameOfType(route.type),
     dst: prefixName(route.dst, route.prefixLen),
     tos: route.tos,
     table: route.table,
@@ -25,8 +26,14 @@ export function routeInfo(route: FibRoute): RouteInfo {
     nexthops: route.nexthops.map(nexthopInfo),
     metrics: metricsInfo(route.metrics),
     lockedMtu: route.metrics.mtuLock,
+    locked: lockedNames(route.metrics),
+    nhid: route.info.nh?.id ?? 0,
     expires: Number.POSITIVE_INFINITY,
   };
+}
+
+function nameOfType(type: number): RouteType {
+  return (ROUTE_TYPES[type] ?? 'unicast') as RouteType;
 }
 
 function prefixName(dst: number, len: number): string {
@@ -51,19 +58,5 @@ function nexthopInfo(n: FibNexthop): NexthopInfo {
     dev: n.dev.name,
     weight: n.weight,
     flags,
-  };
-}
-
-/** Metrics that are set. */
-export function metricsInfo(m: StackMetrics): RouteMetrics {
-  return {
-    ...(m.mtu === 0 ? {} : { mtu: m.mtu }),
-    ...(m.window === 0 ? {} : { window: m.window }),
-    ...(m.advmss === 0 ? {} : { advmss: m.advmss }),
-    ...(m.hoplimit === 0 ? {} : { hoplimit: m.hoplimit }),
-    ...(m.initcwnd === 0 ? {} : { initcwnd: m.initcwnd }),
-    ...(m.rtoMin === 0 ? {} : { rto_min: m.rtoMin }),
-    ...(m.initrwnd === 0 ? {} : { initrwnd: m.initrwnd }),
-    ...(m.quickack === 0 ? {} : { quickack: m.quickack }),
   };
 }

@@ -1,5 +1,6 @@
 /** The routes of a namespace: `ip route` (Linux `net/ipv4/fib_frontend.c`, `ip_route_get`). */
-import { EHOSTUNREACH, EINVAL, EOPNOTSUPP, NetError } from '../errno.ts';
+import { EHOSTUNREACH, EINVAL, NetError } from '../errno.ts';
+import { isL3Master, l3Oif, l3Table } from '../link/l3mdev.ts';
 import type { NetNs } from '../net.ts';
 import {
   fibAdd,
@@ -8,10 +9,11 @@ import {
   type InsertMode,
   type RouteSpec as StackRoute,
 } from '../network/route/change.ts';
-import { NO_METRICS, type RouteMetrics as StackMetrics } from '../network/route/fib-info.ts';
+import { NO_METRICS } from '../network/route/fib-info.ts';
 import { FibRoute } from '../network/route/fib-route.ts';
 import { RTN_REFUSED, routeInput } from '../network/route/input.ts';
 import { fibLookup } from '../network/route/lookup.ts';
+import type { FibQuery } from '../network/route/match.ts';
 import { routeOutput } from '../network/route/output.ts';
 import {
   type Route,
@@ -20,11 +22,13 @@ import {
   RTN_MULTICAST,
   RTN_UNICAST,
 } from '../network/route/route.ts';
+import type { FlowKeys } from '../network/rule/fib-rule.ts';
 import { formatIpv4, maskOf, parseIpv4 } from '../util/address.ts';
 import { findDevice } from './find-device.ts';
 import type { RouteDecision, RouteInfo, RouteMetrics } from './info.ts';
 import { protocolNumber, ROUTE_TYPES, type RouteType, scopeNumber } from './names.ts';
-import { metricsInfo, routeInfo } from './route-info.ts';
+import { lockedNames, metricsInfo, stackMetrics } from './metrics.ts';
+import { routeInfo } from './route-info.ts';
 
 /** One way of a route. */
 export interface NexthopSpec {
@@ -57,8 +61,12 @@ export interface RouteSpec {
   readonly metrics?: RouteMetrics;
   /** Path MTU discovery does not change `metrics.mtu`. */
   readonly lockMtu?: boolean;
+  /** Other metrics that nothing learnt changes, by iproute2's names. */
+  readonly locks?: readonly string[];
   /** Several ways, shared out by weight; instead of `via` and `dev`. */
   readonly nexthops?: readonly NexthopSpec[];
+  /** Number of a nexthop object, instead of `via`, `dev` and `nexthops`. */
+  readonly nhid?: number;
 }
 
 /** What `ip route get` takes besides the destination. */
@@ -69,6 +77,10 @@ export interface RouteQuery {
   /** The packet is one that this device received. */
   readonly iif?: string;
   readonly tos?: number;
+  readonly mark?: number;
+  readonly ipproto?: number;
+  readonly sport?: number;
+  readonly dport?: number;
 }
 
 export type RouteFilter = (route: RouteInfo) => boolean;
@@ -137,6 +149,9 @@ export class RouteControl {
         ...(spec.src === undefined ? {} : { prefsrc: addressOf(spec.src) }),
         ...(spec.via === undefined ? {} : { gateway: addressOf(spec.via) }),
         ...(dev === undefined ? {} : { dev }),
+        ...(spec.nhid === undefined ? {} : { nhid: spec.nhid }),
+        ...(spec.nexthops === undefined ? {} : { nexthops: this.hopsOf(spec) }),
+        metrics: stackMetrics(spec),
       }),
     );
   }
@@ -150,8 +165,16 @@ export class RouteControl {
 
   /** Forgets what was learnt about single destinations: path MTUs, redirects. */
   flushCache(): void {
-    this.net.ipv4.exceptions.clear();
+    if (this.net.ipv4.hasExceptions) this.net.ipv4.exceptions.clear();
     this.net.ipv4.changed();
+  }
+
+  /** Destinations of which something was learnt that still holds. */
+  cached(): string[] {
+    if (!this.net.ipv4.hasExceptions) return [];
+    const { nowUs } = this.net.kernel;
+    const known = [...this.net.ipv4.exceptions].filter(([, e]) => nowUs < e.expiresUs);
+    return known.map(([dst]) => formatIpv4(dst));
   }
 
   /** Routes of all tables, or of one: highest table first after main, each by prefix. */
@@ -178,10 +201,10 @@ export class RouteControl {
     const from = query.from === undefined ? 0 : addressOf(query.from);
     if (query.iif !== undefined) return this.getInput(addr, from, query);
     const oif = query.oif === undefined ? 0 : findDevice(this.net, query.oif).ifindex;
-    const route = routeOutput(this.net, addr, from, oif, query.tos ?? 0);
+    const route = routeOutput(this.net, addr, from, oif, query.tos ?? 0, flowOf(query));
     if (typeof route === 'number') throw new NetError(route, 'rtnetlink');
     return {
-      ...this.decision(route, addr, from),
+      ...this.decision(route, addr, from, query),
       dev: route.dev.name,
       src: from === 0 ? formatIpv4(route.src) : null,
       iif: null,
@@ -190,13 +213,13 @@ export class RouteControl {
 
   private getInput(addr: number, from: number, query: RouteQuery): RouteDecision {
     const dev = findDevice(this.net, query.iif ?? '');
-    const route = routeInput(dev, addr, from, query.tos ?? 0);
+    const route = routeInput(dev, addr, from, query.tos ?? 0, flowOf(query));
     if (typeof route === 'string') throw new NetError(EINVAL, 'rtnetlink');
     if (route.type === RTN_REFUSED)
       throw new NetError(route.mtuMetric === 0 ? EHOSTUNREACH : route.mtuMetric, 'rtnetlink');
     const ours = route.type !== RTN_UNICAST;
     return {
-      ...this.decision(route, addr, from),
+      ...this.decision(route, addr, from, query),
       dev: ours ? this.net.loopback.name : route.dev.name,
       src: null,
       iif: dev.name,
@@ -207,8 +230,9 @@ export class RouteControl {
     route: Route,
     addr: number,
     from: number,
+    query: RouteQuery,
   ): Omit<RouteDecision, 'dev' | 'src' | 'iif'> {
-    const fib = fibLookup(this.net, { dst: addr, src: from, tos: 0, scope: 0, oif: 0 });
+    const fib = fibLookup(this.net, this.fibQuery(addr, from, query));
     const fibMetrics = typeof fib === 'number' ? NO_METRICS : fib.info.metrics;
     const learnt = route.pmtu !== 0 && this.net.kernel.nowUs < route.pmtuExpiresUs;
     const isUnicast = route.type === RTN_UNICAST;
@@ -222,19 +246,40 @@ export class RouteControl {
       expires: learnt ? Math.floor((route.pmtuExpiresUs - this.net.kernel.nowUs) / 1_000_000) : 0,
       metrics: learnt ? { ...metrics, mtu: route.pmtu } : metrics,
       lockedMtu: learnt ? route.pmtuLocked : fibMetrics.mtuLock,
+      locked: isUnicast ? lockedNames(fibMetrics) : [],
+      // LINUX: until there are rules, local and main are one table (`fib_unmerge`).
+      table: typeof fib === 'number' || this.net.ipv4.rules === null ? MAIN : fib.table,
+      mark: query.mark ?? 0,
     };
   }
 
   /** The route of the tables that a destination meets (`ip route get fibmatch`). */
   match(dst: string, query: RouteQuery = {}): RouteInfo {
-    const oif = query.oif === undefined ? 0 : findDevice(this.net, query.oif).ifindex;
     const src = query.from === undefined ? 0 : addressOf(query.from);
-    const tos = query.tos ?? 0;
     const addr = addressOf(dst);
-    const found = fibLookup(this.net, { dst: addr, src, tos, scope: 0, oif });
+    const found = fibLookup(this.net, this.fibQuery(addr, src, query));
     if (typeof found === 'number') throw new NetError(found, 'rtnetlink');
     const { table, prefixLen, info } = found;
     return routeInfo(new FibRoute(table, addr & maskOf(prefixLen), prefixLen, found.tos, info));
+  }
+
+  private fibQuery(dst: number, src: number, query: RouteQuery): FibQuery {
+    const out = query.oif === undefined ? null : findDevice(this.net, query.oif);
+    const dev = query.iif === undefined ? out : findDevice(this.net, query.iif);
+    return {
+      dst,
+      src,
+      tos: query.tos ?? 0,
+      scope: 0,
+      oif: out === null || isL3Master(out) ? 0 : out.ifindex,
+      ...(query.iif === undefined || dev === null ? {} : { iif: dev.ifindex }),
+      mark: query.mark ?? 0,
+      proto: query.ipproto ?? 0,
+      sport: query.sport ?? 0,
+      dport: query.dport ?? 0,
+      l3Table: dev === null ? 0 : l3Table(dev),
+      l3Index: dev === null ? 0 : l3Oif(dev),
+    };
   }
 
   private check(errno: number): void {
@@ -245,7 +290,8 @@ export class RouteControl {
     const { addr, len } = prefixOf(spec.dst);
     const type = spec.type ?? 'unicast';
     const hops = this.hopsOf(spec);
-    const hasGateway = spec.via !== undefined || spec.nexthops !== undefined;
+    const { via, nexthops, nhid } = spec;
+    const hasGateway = via !== undefined || nexthops !== undefined || nhid !== undefined;
     const scope = spec.scope ?? defaultScope(type, hasGateway);
     return {
       table: tableOf(spec),
@@ -259,14 +305,23 @@ export class RouteControl {
       prefsrc: spec.src === undefined ? 0 : addressOf(spec.src),
       nexthops: hops,
       metrics: stackMetrics(spec),
+      nhid: spec.nhid ?? 0,
     };
   }
 
   private hopsOf(spec: RouteSpec): StackRoute['nexthops'] {
     const { via, dev, onlink, nexthops } = spec;
     if (nexthops !== undefined) {
-      if (via !== undefined || dev !== undefined)
-        throw new NetError(EINVAL, 'rtnetlink', 'a route has one way or several, not both');
+      // The first way may be said twice (`fib_gw_from_via`).
+      const [first] = nexthops;
+      if (via !== undefined && via !== first?.via)
+        throw new NetError(
+          EINVAL,
+          'rtnetlink',
+          'Nexthop gateway does not match RTA_GATEWAY or RTA_VIA',
+        );
+      if (dev !== undefined && dev !== first?.dev)
+        throw new NetError(EINVAL, 'rtnetlink', 'Nexthop device index does not match RTA_OIF');
       return nexthops.map((n) => this.hopOf(n));
     }
     if (via === undefined && dev === undefined) return [];
@@ -287,6 +342,12 @@ export class RouteControl {
       onlink: n.onlink === true,
     };
   }
+}
+
+/** What rules see of the packet that is asked about. */
+export function flowOf(query: RouteQuery): FlowKeys {
+  const { mark = 0, ipproto: protocol = 0, sport = 0, dport = 0 } = query;
+  return { mark, protocol, sport, dport };
 }
 
 /** As the trie is dumped: by address, the longer prefix first; the order of preference stays. */
@@ -337,34 +398,4 @@ function cacheFlags(type: number): readonly string[] {
   if (type === RTN_LOCAL) return ['local'];
   if (type === RTN_BROADCAST) return ['local', 'brd'];
   return type === RTN_MULTICAST ? ['mc'] : [];
-}
-
-const STORED: readonly (keyof RouteMetrics)[] = [
-  'mtu',
-  'advmss',
-  'initcwnd',
-  'initrwnd',
-  'window',
-  'hoplimit',
-  'rto_min',
-  'quickack',
-];
-
-export function stackMetrics(spec: Pick<RouteSpec, 'metrics' | 'lockMtu'>): StackMetrics {
-  if (spec.metrics === undefined && spec.lockMtu !== true) return NO_METRICS;
-  const m = spec.metrics ?? {};
-  const foreign = Object.keys(m).find((key) => !STORED.includes(key as keyof RouteMetrics));
-  if (foreign !== undefined)
-    throw new NetError(EOPNOTSUPP, 'rtnetlink', `The metric ${foreign} is not implemented`);
-  return {
-    mtu: m.mtu ?? 0,
-    advmss: m.advmss ?? 0,
-    initcwnd: m.initcwnd ?? 0,
-    initrwnd: m.initrwnd ?? 0,
-    window: m.window ?? 0,
-    hoplimit: m.hoplimit ?? 0,
-    rtoMin: m.rto_min ?? 0,
-    quickack: m.quickack ?? 0,
-    mtuLock: spec.lockMtu === true,
-  };
 }

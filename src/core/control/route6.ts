@@ -1,5 +1,6 @@
 /** The IPv6 routes of a namespace: `ip -6 route` (Linux `inet6_rtm_newroute`, `rt6_fill_node`). */
 import { EINVAL, NetError } from '../errno.ts';
+import { isL3Master, l3Oif, l3Table } from '../link/l3mdev.ts';
 import type { NetNs } from '../net.ts';
 import type { InsertMode } from '../network/route/change.ts';
 import { RTNH_F_DEAD, RTNH_F_LINKDOWN, RTNH_F_ONLINK } from '../network/route/fib-info.ts';
@@ -12,15 +13,17 @@ import {
   type RouteSpec6 as StackRoute6,
 } from '../network/route6/change.ts';
 import type { FibNexthop6, FibRoute6 } from '../network/route6/fib.ts';
+import { routeInput6 } from '../network/route6/input.ts';
 import { fib6Lookup } from '../network/route6/lookup.ts';
 import { needsStrict, routeOutput6, sourceOf6 } from '../network/route6/output.ts';
+import type { Route6 } from '../network/route6/route.ts';
 import { IN6ADDR_ANY, type Ip6Addr } from '../util/ip6-addr.ts';
 import { address6Of, splitPrefix6 } from './addr6.ts';
 import { findDevice } from './find-device.ts';
 import type { NexthopInfo, RouteInfo } from './info.ts';
 import { protocolName, protocolNumber, ROUTE_TYPES, type RouteType } from './names.ts';
-import { type NexthopSpec, type RouteSpec, stackMetrics } from './route.ts';
-import { metricsInfo } from './route-info.ts';
+import { lockedNames, metricsInfo, stackMetrics } from './metrics.ts';
+import { flowOf, type NexthopSpec, type RouteQuery, type RouteSpec } from './route.ts';
 
 /** What `ip -6 route add` takes; `tos` and `scope` mean nothing in IPv6. */
 export type RouteSpec6 = Omit<RouteSpec, 'tos' | 'scope'> & {
@@ -36,6 +39,9 @@ export interface RouteDecision6 {
   readonly gateway: string | null;
   readonly dev: string;
   readonly src: string | null;
+  /** Input device that was asked for. */
+  readonly iif: string | null;
+  readonly mark: number;
   /** Path MTU learnt for the destination, and seconds until it expires; 0: none. */
   readonly pmtu: number;
   readonly expires: number;
@@ -65,6 +71,11 @@ export class Route6Control {
     this.insert(spec, { create: true, exclusive: false, replace: true, append: false });
   }
 
+  /** As `append`: the order of equals is that of their coming. */
+  prepend(spec: RouteSpec6): void {
+    this.append(spec);
+  }
+
   /** ENOENT: there is nothing to change. */
   change(spec: RouteSpec6): void {
     this.insert(spec, { create: false, exclusive: false, replace: true, append: false });
@@ -86,6 +97,7 @@ export class Route6Control {
       ...(spec.via === undefined ? {} : { gateway: address6Of(spec.via) }),
       ...(spec.dev === undefined ? {} : { dev: findDevice(this.net, spec.dev) }),
       ...(spec.type === undefined ? {} : { type: ROUTE_TYPES.indexOf(spec.type) }),
+      ...(spec.nhid === undefined ? {} : { nhid: spec.nhid }),
     };
     this.check(fib6Del(this.net, match));
   }
@@ -97,6 +109,21 @@ export class Route6Control {
     return wanted.length;
   }
 
+  /** Forgets what was learnt about single destinations: path MTUs, redirects. */
+  flushCache(): void {
+    if (this.net.ipv6.hasExceptions) this.net.ipv6.exceptions.clear();
+    this.net.ipv6.changed();
+  }
+
+  /** Destinations of which something was learnt that still holds. */
+  cached(): string[] {
+    if (!this.net.ipv6.hasExceptions) return [];
+    const { nowUs } = this.net.kernel;
+    const { exceptions } = this.net.ipv6;
+    const held = [...exceptions.keys()].filter((a) => nowUs < (exceptions.get(a)?.expiresUs ?? 0));
+    return held.map(String);
+  }
+
   /** Routes of all tables, or of one: main first. */
   list(table?: number): RouteInfo[] {
     const routes = this.all().map((r) => this.info(r));
@@ -104,17 +131,38 @@ export class Route6Control {
   }
 
   /** Which way a packet would take. Errors are those that a sender would get. */
-  get(dst: string, query: { readonly from?: string; readonly oif?: string } = {}): RouteDecision6 {
+  get(dst: string, query: RouteQuery = {}): RouteDecision6 {
+    if (query.iif !== undefined) return this.getInput(dst, query.iif, query);
     const addr = address6Of(dst);
     const from = query.from === undefined ? IN6ADDR_ANY : address6Of(query.from);
     const oif = query.oif === undefined ? 0 : findDevice(this.net, query.oif).ifindex;
-    const route = routeOutput6(this.net, addr, from, oif);
+    const route = routeOutput6(this.net, addr, from, oif, flowOf(query), query.tos ?? 0);
     if (typeof route === 'number') throw new NetError(route, 'rtnetlink');
-    const src = sourceOf6(this.net, route, addr);
+    const src = from === IN6ADDR_ANY ? sourceOf6(this.net, route, addr) : from;
+    return this.decision(route, addr, query, src);
+  }
+
+  private getInput(dst: string, iif: string, query: RouteQuery): RouteDecision6 {
+    const addr = address6Of(dst);
+    const from = query.from === undefined ? IN6ADDR_ANY : address6Of(query.from);
+    const dev = findDevice(this.net, iif);
+    const route = routeInput6(dev, addr, from, flowOf(query), query.tos ?? 0);
+    if (route.errno !== 0) throw new NetError(-route.errno, 'rtnetlink');
+    return this.decision(route, addr, query, null);
+  }
+
+  private decision(
+    route: Route6,
+    addr: Ip6Addr,
+    query: RouteQuery,
+    src: Ip6Addr | null,
+  ): RouteDecision6 {
     return {
       type: (ROUTE_TYPES[route.type] ?? 'unicast') as RouteType,
       dst: String(addr),
-      from: query.from === undefined ? null : String(from),
+      from: query.from === undefined ? null : String(address6Of(query.from)),
+      iif: query.iif ?? null,
+      mark: query.mark ?? 0,
       gateway: route.gateway === null ? null : String(route.gateway),
       dev: route.dev.name,
       src: src === null ? null : String(src),
@@ -124,13 +172,29 @@ export class Route6Control {
     };
   }
 
-  /** The route of the tables that a destination meets; null: none. */
-  match(dst: string, query: { readonly oif?: string } = {}): RouteInfo | null {
+  /** The route of the tables that a destination meets (`ip -6 route get fibmatch`). */
+  match(dst: string, query: RouteQuery = {}): RouteInfo {
     const addr = address6Of(dst);
-    const oif = query.oif === undefined ? 0 : findDevice(this.net, query.oif).ifindex;
-    const strict = needsStrict(addr) || oif !== 0;
-    const found = fib6Lookup(this.net, { dst: addr, src: IN6ADDR_ANY, oif, strict });
-    return typeof found === 'number' ? null : this.info(found.route);
+    const dev = query.iif ?? query.oif;
+    const via = dev === undefined ? null : findDevice(this.net, dev);
+    const isMaster = via !== null && isL3Master(via);
+    const found = fib6Lookup(this.net, {
+      dst: addr,
+      src: query.from === undefined ? IN6ADDR_ANY : address6Of(query.from),
+      oif: via === null || isMaster ? 0 : via.ifindex,
+      strict: needsStrict(addr) || (query.oif !== undefined && !isMaster),
+      ...(query.iif === undefined || via === null ? {} : { iif: via.ifindex }),
+      tos: query.tos ?? 0,
+      mark: query.mark ?? 0,
+      proto: query.ipproto ?? 0,
+      sport: query.sport ?? 0,
+      dport: query.dport ?? 0,
+      l3Table: via === null ? 0 : l3Table(via),
+      l3Index: via === null ? 0 : l3Oif(via),
+    });
+    if (typeof found === 'number') throw new NetError(found, 'rtnetlink');
+    if (found.errno !== 0) throw new NetError(-found.errno, 'rtnetlink');
+    return this.info(found.route);
   }
 
   private all(): FibRoute6[] {
@@ -160,6 +224,7 @@ export class Route6Control {
       prefsrc: spec.src === undefined ? null : address6Of(spec.src),
       nexthops: this.hopsOf(spec),
       metrics: stackMetrics(spec),
+      nhid: spec.nhid ?? 0,
       expiresUs: this.net.kernel.nowUs + expires * 1e6,
     };
   }
@@ -202,6 +267,8 @@ export function route6Info(route: FibRoute6, nowUs: number): RouteInfo {
     nexthops: route.nexthops.map(nexthopInfo),
     metrics: metricsInfo(route.metrics),
     lockedMtu: route.metrics.mtuLock,
+    locked: lockedNames(route.metrics),
+    nhid: route.nh?.id ?? 0,
     expires: Math.ceil((route.expiresUs - nowUs) / 1e6),
   };
 }

@@ -11,6 +11,7 @@ import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import type { Ipv4Address } from '../network/ipv4/device.ts';
 import type { Ipv6Address } from '../network/ipv6/address.ts';
+import type { Nexthop } from '../network/nexthop/nexthop.ts';
 import type { FibRoute } from '../network/route/fib-route.ts';
 import { FibRoute6 } from '../network/route6/fib.ts';
 import type { RuleSubject } from '../network/rule/event.ts';
@@ -31,6 +32,7 @@ import type { Kernel } from './kernel.ts';
 import { linkInfo } from './link-info.ts';
 import type { Namespace } from './namespace.ts';
 import { neighbourInfo } from './neigh.ts';
+import { type NexthopObjectInfo, nexthopObjectInfo } from './nexthop.ts';
 import { routeInfo } from './route-info.ts';
 import { route6Info } from './route6.ts';
 import { type RuleInfo, ruleInfo } from './rule.ts';
@@ -57,6 +59,11 @@ export type WatchEvent =
     }
   | { readonly kind: 'newroute' | 'delroute'; readonly netns: Namespace; readonly route: RouteInfo }
   | { readonly kind: 'newrule' | 'delrule'; readonly netns: Namespace; readonly rule: RuleInfo }
+  | {
+      readonly kind: 'newnexthop' | 'delnexthop';
+      readonly netns: Namespace;
+      readonly nexthop: NexthopObjectInfo;
+    }
   | {
       readonly kind: 'newneigh' | 'delneigh';
       readonly netns: Namespace;
@@ -103,6 +110,9 @@ export function watchEvent(kernel: Kernel, net: NetNs, event: NetEvent): WatchEv
       const { rules, rule } = subject as RuleSubject<unknown>;
       return { kind, netns, rule: ruleInfo(rules, rule) };
     }
+    case 'newnexthop':
+    case 'delnexthop':
+      return { kind, netns, nexthop: nexthopObjectInfo(subject as Nexthop) };
     case 'newneigh':
     case 'delneigh':
       return { kind, netns, neighbour: neighbourInfo(subject as Neighbour) };

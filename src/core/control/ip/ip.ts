@@ -11,6 +11,7 @@ import { ipLink } from './link-words.ts';
 import { nearestOf } from './nearest.ts';
 import { ipNeigh } from './neigh-words.ts';
 import { ipNetns } from './netns-words.ts';
+import { ipNexthop } from './nexthop-words.ts';
 import { ipRoute } from './route-words.ts';
 import { ipRule } from './rule-words.ts';
 import { ipTcpMetrics } from './tcp-metrics.ts';
@@ -87,7 +88,7 @@ const OBJECTS: readonly (readonly [string, Run | null])[] = [
   ['netconf', null],
   ['vrf', null],
   ['sr', null],
-  ['nexthop', null],
+  ['nexthop', ipNexthop],
   ['mptcp', null],
   ['ioam', null],
   ['stats', null],
@@ -143,7 +144,8 @@ function refusal(e: NetError): string {
 }
 
 const USAGE = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
-where  OBJECT := { address | link | neighbour | netns | route | rule }
+where  OBJECT := { address | link | neighbour | netns | nexthop |
+                    route | rule }
        OPTIONS := { -s[tatistics] | -d[etails] | -o[neline] | -br[ief] | -j[son] | -p[retty] |
                     -4 | -6 | -N[umeric] | -n[etns] NAME | -a[ll] }`;
 

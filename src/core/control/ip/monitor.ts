@@ -10,6 +10,7 @@ import { addrEntry } from './addr-show.ts';
 import { type Entry, joinLines, type PrintOptions } from './entry.ts';
 import { linkEntry } from './link-show.ts';
 import { neighEntry } from './neigh-show.ts';
+import { nexthopEntry } from './nexthop-show.ts';
 import { NOTHING_FIXED, routeEntry } from './route-show.ts';
 import { ruleEntry } from './rule-show.ts';
 import {
@@ -24,14 +25,14 @@ import {
 /** Takes what is printed, piece by piece. */
 export type Print = (text: string) => void;
 
-type Group = 'link' | 'address' | 'route' | 'neigh' | 'rule' | 'nsid';
+type Group = 'link' | 'address' | 'route' | 'neigh' | 'rule' | 'nexthop' | 'nsid';
 
-const GROUPS: readonly Group[] = ['link', 'address', 'route', 'neigh', 'rule', 'nsid'];
+const GROUPS: readonly Group[] = ['link', 'address', 'route', 'neigh', 'rule', 'nexthop', 'nsid'];
 /** What iproute2 can monitor and this stack has not. */
 const OTHERS: readonly string[] = ['mroute', 'prefix', 'netconf', 'stats', 'file'];
 
 const USAGE = `Usage: ip monitor [ all | OBJECTS ] [ label ] [ all-nsid ] [ dev DEVICE ]
-OBJECTS :=  address | link | neigh | nsid | route | rule`;
+OBJECTS :=  address | link | neigh | nexthop | nsid | route | rule`;
 
 interface Wish {
   groups: Set<Group>;
@@ -71,6 +72,7 @@ const LABELS: Readonly<Record<Group, string>> = {
   route: 'ROUTE',
   neigh: 'NEIGH',
   rule: 'RULE',
+  nexthop: 'NEXTHOP',
   nsid: 'NSID',
 };
 
@@ -116,6 +118,9 @@ function groupOf(event: WatchEvent): Group | null {
     case 'newrule':
     case 'delrule':
       return 'rule';
+    case 'newnexthop':
+    case 'delnexthop':
+      return 'nexthop';
     case 'newnsid':
     case 'delnsid':
       return 'nsid';
@@ -181,6 +186,9 @@ function entryOf(event: WatchEvent, options: PrintOptions): string {
     case 'newrule':
     case 'delrule':
       return ruleEntry(event.rule, options).text;
+    case 'newnexthop':
+    case 'delnexthop':
+      return nexthopEntry(event.nexthop, options).add('\n').text;
     case 'newnsid':
     case 'delnsid':
       return nsidText(event.nsid, event.peer.name);

@@ -1,7 +1,4 @@
 /** `ip route show` and `flush`: the selector and what it leaves out of the lines (`iproute_list_flush_or_save`). */
-
-import { NetError } from '../../errno.ts';
-import { formatIpv4, maskOf } from '../../util/address.ts';
 import type { RouteInfo } from '../info.ts';
 import {
   protocolName,
@@ -11,18 +8,20 @@ import {
   scopeNumber,
   tableNumber,
 } from '../names.ts';
-import { printList } from './entry.ts';
+import { cachedEntries } from './route-cached.ts';
+import { type Entry, printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { nearestOf } from './nearest.ts';
+import { type AnyPrefix, anyPrefix, coversPrefix } from './route-family.ts';
+import { tosWord } from './route-parse.ts';
 import { type Fixed, routeEntry } from './route-show.ts';
 import { vrfWord } from './vrf-word.ts';
 import {
   CommandError,
+  EXIT_KERNEL,
   EXIT_PARSE,
   noDevice,
   notImplemented,
-  type Prefix,
-  prefixOf,
   type Words,
   wrongArgument,
 } from './words.ts';
@@ -45,33 +44,28 @@ const WORDS: readonly string[] = [
 const MAIN = 254;
 const LOCAL = 255;
 
-/** `'default'`, `'10.0.0.0/8'`, `'10.0.0.1'`. */
-export function prefixText(prefix: Prefix): string {
-  if (prefix.len === 0 && prefix.addr === 0) return 'default';
-  const addr = formatIpv4(prefix.addr);
-  return prefix.len === 32 ? addr : `${addr}/${prefix.len}`;
-}
-
 interface Selector {
+  readonly is6: boolean;
   /** Undefined: all tables. */
   table: number | undefined;
-  /** `table cache`: learnt path MTUs. */
+  /** `table cache`: what was learnt about destinations. */
   cache: boolean;
   protocol: string | undefined;
   scope: string | undefined;
   type: string | undefined;
   device: string | undefined;
-  via: Prefix | undefined;
+  via: AnyPrefix | undefined;
   src: string | undefined;
   metric: number | undefined;
   tos: number | undefined;
   /** Shortest and longest prefix that fits. */
-  root: Prefix | undefined;
-  match: Prefix | undefined;
+  root: AnyPrefix | undefined;
+  match: AnyPrefix | undefined;
 }
 
-function parse(ctx: IpContext, words: Words): Selector {
+function parse(ctx: IpContext, words: Words, is6: boolean): Selector {
   const s: Selector = {
+    is6,
     table: MAIN,
     cache: false,
     protocol: undefined,
@@ -121,10 +115,10 @@ function selectorWord(ctx: IpContext, word: string, words: Words, s: Selector): 
       s.device = words.next();
       return;
     case 'via':
-      s.via = words.prefix();
+      s.via = anyPrefix(words.next(), s.is6);
       return;
     case 'src':
-      s.src = formatIpv4(words.prefix().addr);
+      s.src = anyPrefix(words.next(), s.is6).text;
       return;
     case 'metric':
     case 'priority':
@@ -133,7 +127,7 @@ function selectorWord(ctx: IpContext, word: string, words: Words, s: Selector): 
       return;
     case 'tos':
     case 'dsfield':
-      s.tos = words.unsigned('TOS value is invalid', 255);
+      s.tos = tosWord(words, 'TOS value is invalid\n');
       return;
     default:
       destinationWord(word, words, s);
@@ -141,7 +135,7 @@ function selectorWord(ctx: IpContext, word: string, words: Words, s: Selector): 
 }
 
 function destinationWord(word: string, words: Words, s: Selector): void {
-  if (['iif', 'mark', 'realms', 'nhid', 'from'].includes(word))
+  if (['iif', 'mark', 'realms', 'from'].includes(word))
     throw notImplemented(
       `ip route show ${word}`,
       `the nearest word is "${nearestOf(word, WORDS)}"`,
@@ -150,7 +144,7 @@ function destinationWord(word: string, words: Words, s: Selector): void {
   let text = verb;
   if (verb === 'root' || verb === 'match' || verb === 'exact') text = words.next();
   else verb = 'exact';
-  const prefix = prefixOf(text);
+  const prefix = anyPrefix(text, s.is6);
   if (verb !== 'match') s.root = prefix;
   if (verb !== 'root') s.match = prefix;
 }
@@ -161,6 +155,7 @@ function tableWord(word: string, s: Selector): void {
   else {
     s.table = tableNumber(word);
     if (s.table === undefined) throw wrongArgument('table id value is invalid\n', word);
+    if (s.table === 0) s.table = undefined;
   }
 }
 
@@ -197,26 +192,21 @@ function hasHop(r: RouteInfo, s: Selector): boolean {
   const hop = r.nexthops.length === 1 ? r.nexthops[0] : undefined;
   if (hop === undefined || (s.device !== undefined && hop.dev !== s.device)) return false;
   if (s.via === undefined) return true;
-  return hop.gateway !== null && covers(s.via, prefixOf(hop.gateway));
+  return hop.gateway !== null && coversPrefix(s.via, anyPrefix(hop.gateway, s.is6));
 }
 
 function hasDestination(r: RouteInfo, s: Selector): boolean {
-  const dst = prefixOf(r.dst);
-  if (s.root !== undefined && !(dst.len >= s.root.len && covers(s.root, dst))) return false;
-  return s.match === undefined || (dst.len <= s.match.len && covers(dst, s.match));
-}
-
-/** True if the bits of `outer` are those of `inner`. */
-function covers(outer: Prefix, inner: Prefix): boolean {
-  const mask = maskOf(outer.len);
-  return (outer.addr & mask) === (inner.addr & mask);
+  if (s.root === undefined && s.match === undefined) return true;
+  const dst = anyPrefix(r.dst, s.is6);
+  if (s.root !== undefined && !(dst.len >= s.root.len && coversPrefix(s.root, dst))) return false;
+  return s.match === undefined || (dst.len <= s.match.len && coversPrefix(dst, s.match));
 }
 
 function fixedBy(s: Selector): Fixed {
   return {
     table: s.table !== undefined,
     dev: s.device !== undefined,
-    via: s.via !== undefined && s.via.len === 32,
+    via: s.via?.whole === true,
     protocol: s.protocol !== undefined,
     scope: s.scope !== undefined,
     src: s.src !== undefined,
@@ -225,34 +215,59 @@ function fixedBy(s: Selector): Fixed {
   };
 }
 
-export function listRoutes(ctx: IpContext, words: Words): string {
-  const s = parse(ctx, words);
-  if (s.cache) return printList([], ctx.options);
-  if (s.table !== undefined && !ctx.ns.route.hasTable(s.table)) {
-    const e = new NetError(2, 'rtnetlink', 'ipv4: FIB table does not exist');
-    throw new CommandError(`Error: ${e.detail}.\nDump terminated`, 2);
-  }
-  const fixed = fixedBy(s);
-  const entries = ctx.ns.route
-    .list()
-    .filter((r) => isSelected(r, s))
-    .map((r) => routeEntry(r, ctx.options, fixed));
-  return printList(entries, ctx.options);
+/** Of all tables, both families are listed unless one was asked for. */
+function families(ctx: IpContext, s: Selector): readonly Selector[] {
+  const named = ctx.options.family !== '' || s.root !== undefined || s.match !== undefined;
+  if (s.table !== undefined || s.is6 || named || s.via !== undefined) return [s];
+  return [s, { ...s, is6: true }];
 }
 
-export function flushRoutes(ctx: IpContext, words: Words): string {
+export function listRoutes(ctx: IpContext, words: Words, is6: boolean): string {
+  const s = parse(ctx, words, is6);
+  if (s.cache) return printList(cachedEntries(ctx, is6), ctx.options);
+  if (s.table !== undefined && !is6 && !ctx.ns.route.hasTable(s.table))
+    throw new CommandError(
+      'Error: ipv4: FIB table does not exist.\nDump terminated',
+      EXIT_KERNEL,
+    );
+  return printList(
+    families(ctx, s).flatMap((one) => entriesOf(ctx, one)),
+    ctx.options,
+  );
+}
+
+function entriesOf(ctx: IpContext, s: Selector): Entry[] {
+  const fixed = fixedBy(s);
+  const routes = s.is6 ? ctx.ns.route6.list() : ctx.ns.route.list();
+  return routes
+    .filter((r) => isSelected(r, s))
+    .map((r) => routeEntry(r, ctx.options, fixed, nexthopOf(ctx, r)));
+}
+
+/** With -details a route by a nexthop object shows it. */
+function nexthopOf(
+  ctx: IpContext,
+  r: RouteInfo,
+): ReturnType<IpContext['ns']['nexthop']['get']> | null {
+  return r.nhid !== 0 && ctx.options.details ? ctx.ns.nexthop.get(r.nhid) : null;
+}
+
+export function flushRoutes(ctx: IpContext, words: Words, is6: boolean): string {
   if (words.empty) throw new CommandError('"ip route flush" requires arguments.', EXIT_PARSE);
-  const s = parse(ctx, words);
+  const s = parse(ctx, words, is6);
   if (s.cache) {
-    ctx.ns.route.flushCache();
+    (is6 ? ctx.ns.route6 : ctx.ns.route).flushCache();
     return '';
   }
   // LINUX: a flush without a table never reaches the local table's own entries of the kernel.
   const keepLocal = s.table === undefined;
-  const n = ctx.ns.route.flush(
-    (r) => isSelected(r, s) && !(keepLocal && r.table === LOCAL && r.protocol === 'kernel'),
-  );
+  let count = 0;
+  for (const one of families(ctx, s)) {
+    const filter = (r: RouteInfo): boolean =>
+      isSelected(r, one) && !(keepLocal && r.table === LOCAL && r.protocol === 'kernel');
+    count += one.is6 ? ctx.ns.route6.flush(filter) : ctx.ns.route.flush(filter);
+  }
   if (ctx.options.stats === 0) return '';
-  if (n === 0) return 'Nothing to flush.\n';
-  return `\n*** Round 1, deleting ${n} entries ***\n*** Flush is complete after 1 round ***\n`;
+  if (count === 0) return 'Nothing to flush.\n';
+  return `\n*** Round 1, deleting ${count} entries ***\n*** Flush is complete after 1 round ***\n`;
 }

@@ -1,8 +1,8 @@
 /** Words that selectors of rules are written with (iproute2 `ip/iprule.c`). */
 import { dsfieldNumber, ipProtoNumber, protocolNumber } from '../names.ts';
 import type { PortRangeSpec } from '../rule.ts';
-import { prefixText } from './route-list.ts';
-import { parseUnsigned, prefix6Of, prefixOf, type Words, wrongArgument } from './words.ts';
+import { anyPrefix } from './route-family.ts';
+import { parseUnsigned, prefix6Of, type Words, wrongArgument } from './words.ts';
 
 /** IFNAMSIZ */
 const NAME_MAX = 15;
@@ -10,8 +10,8 @@ const NAME_MAX = 15;
 /** A prefix of either family, as it was written: the kernel says if it does not fit. */
 export function rulePrefix(word: string, is6: boolean): string {
   if (!is6 && !word.includes(':')) {
-    const prefix = prefixOf(word);
-    return prefix.len === 0 ? '0.0.0.0/0' : prefixText(prefix);
+    const { text } = anyPrefix(word, false);
+    return text === 'default' ? '0.0.0.0/0' : text;
   }
   const { addr, len } = prefix6Of(word);
   return `${addr}/${len}`;

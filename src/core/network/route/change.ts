@@ -3,11 +3,12 @@
  * `fib_table_insert`, `fib_table_delete`), and what devices and addresses do to them (`fib_sync_*`).
  * Refusals are `-errno`, with the kernel's sentence in `net.ipv4.extack`.
  */
-import { EEXIST, EINVAL, ENETDOWN, ENODEV, ENOENT, ESRCH } from '../../errno.ts';
+import { EEXIST, EINVAL, ENETDOWN, ENODEV, ENOENT, EOPNOTSUPP, ESRCH } from '../../errno.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import { maskOf } from '../../util/address.ts';
 import type { KernelRoute } from '../ipv4/device.ts';
+import type { Nexthop } from '../nexthop/nexthop.ts';
 import { inetAddrType, inetDevAddrType } from './addr-type.ts';
 import {
   type FibTable,
@@ -21,6 +22,7 @@ import {
 import {
   type FibInfo,
   FibNexthop,
+  metricsMatch,
   NO_METRICS,
   type RouteMetrics,
   RTNH_F_DEAD,
@@ -30,7 +32,7 @@ import {
 import { FibRoute } from './fib-route.ts';
 import { fibLookup } from './lookup.ts';
 import { typeErrno } from './match.ts';
-import { RTN_ANYCAST, RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST } from './route.ts';
+import { RTN_ANYCAST, RTN_BROADCAST, RTN_LOCAL, RTN_THROW, RTN_UNICAST } from './route.ts';
 
 /** One way of a route as it is asked for. */
 export interface NexthopSpec {
@@ -56,6 +58,8 @@ export interface RouteSpec {
   /** None for types that refuse. */
   readonly nexthops: readonly NexthopSpec[];
   readonly metrics: RouteMetrics;
+  /** Number of a nexthop object instead of ways; absent or 0: none. */
+  readonly nhid?: number;
 }
 
 /** `NLM_F_*` of a new route. */
@@ -69,6 +73,8 @@ export interface InsertMode {
 /** `ip route add|append|prepend|replace|change`. */
 export function fibAdd(net: NetNs, spec: RouteSpec, mode: InsertMode): number {
   net.ipv4.extack = '';
+  if ((spec.tos & 3) !== 0)
+    return refuse(net, EINVAL, 'Invalid dsfield (tos): ECN bits must be 0');
   if ((spec.dst & ~maskOf(spec.prefixLen)) !== 0)
     return refuse(net, EINVAL, 'Invalid prefix for given prefix length');
   const made = makeRoute(net, spec);
@@ -106,6 +112,10 @@ export interface RouteMatch {
   readonly prefsrc?: number;
   readonly gateway?: number;
   readonly dev?: NetDevice;
+  readonly nhid?: number;
+  /** All ways of a multipath route, in their order. */
+  readonly nexthops?: readonly NexthopSpec[];
+  readonly metrics?: RouteMetrics;
 }
 
 /** `ip route del`: the first route that matches; `-ESRCH` when none does. */
@@ -237,8 +247,23 @@ function matches(r: FibRoute, m: RouteMatch): boolean {
     same(m.scope, r.scope) &&
     same(m.protocol, r.protocol) &&
     same(m.prefsrc, r.prefsrc) &&
+    same(m.nhid, r.info.nh?.id ?? 0) &&
     (m.gateway === undefined || first?.gateway === m.gateway) &&
-    (m.dev === undefined || first?.dev === m.dev)
+    (m.dev === undefined || first?.dev === m.dev) &&
+    (m.nexthops === undefined || sameHops(r.nexthops, m.nexthops)) &&
+    (m.metrics === undefined || metricsMatch(r.metrics, m.metrics))
+  );
+}
+
+/** What is asked for may leave devices and gateways out (`fib_nh_match`). */
+function sameHops(ways: readonly FibNexthop[], wanted: readonly NexthopSpec[]): boolean {
+  return (
+    ways.length === wanted.length &&
+    wanted.every(({ dev, gateway, weight }, i) => {
+      const way = ways[i] as FibNexthop;
+      const near = (dev === null || way.dev === dev) && way.weight === weight;
+      return near && (gateway === 0 || way.gateway === gateway);
+    })
   );
 }
 
@@ -246,6 +271,7 @@ function matches(r: FibRoute, m: RouteMatch): boolean {
 function makeRoute(net: NetNs, spec: RouteSpec): FibRoute | number {
   const refusing = typeErrno(spec.type) !== 0;
   if (smallestScope(spec.type) > spec.scope) return refuse(net, EINVAL, 'Invalid scope');
+  if ((spec.nhid ?? 0) !== 0) return makeByObject(net, spec);
   const nexthops: FibNexthop[] = [];
   if (refusing) {
     if (spec.nexthops.length > 0)
@@ -270,8 +296,37 @@ function makeRoute(net: NetNs, spec: RouteSpec): FibRoute | number {
   return new FibRoute(spec.table, spec.dst, spec.prefixLen, spec.tos, info);
 }
 
+/** The route names a nexthop object. */
+function makeByObject(net: NetNs, spec: RouteSpec): FibRoute | number {
+  if (spec.nexthops.length > 0)
+    return refuse(net, EINVAL, 'Nexthop specification and nexthop id are mutually exclusive');
+  const nh = net.nexthops?.find(spec.nhid ?? 0);
+  if (nh === undefined) return refuse(net, EINVAL, 'Nexthop id does not exist');
+  if (nh.hasIpv6) return refuse(net, EOPNOTSUPP, 'IPv4 routes by IPv6 nexthops are not implemented');
+  const sentence = nexthopRefusal(nh, spec.scope);
+  if (sentence !== '') return refuse(net, EINVAL, sentence);
+  if (spec.prefsrc !== 0 && !isValidSource(net, spec))
+    return refuse(net, EINVAL, 'Invalid prefsrc address');
+  const info = net.ipv4.fibInfos.intern({ ...spec, nexthops: nh.ways4, nh });
+  return new FibRoute(spec.table, spec.dst, spec.prefixLen, spec.tos, info);
+}
+
+/** Why a route of `scope` cannot take a nexthop object; '' when it can (`fib_check_nexthop`). */
+export function nexthopRefusal(nh: Nexthop, scope: number): string {
+  if (nh.isGroup && scope === RT_SCOPE_HOST)
+    return 'Route with host scope can not have multiple nexthops';
+  const way = (nh.config.group?.entries[0]?.nh ?? nh).config.way4;
+  if (way === null || way === undefined) return '';
+  if (scope === RT_SCOPE_HOST && way.gateway !== 0)
+    return 'Route with host scope can not have a gateway';
+  const mismatch = (way.flags & RTNH_F_ONLINK) !== 0 && scope >= RT_SCOPE_LINK;
+  return mismatch ? 'Scope mismatch with nexthop' : '';
+}
+
 /** Linux `fib_props[].scope` */
 function smallestScope(type: number): number {
+  // RTN_NAT, RTN_XRESOLVE: no route may be.
+  if (type > RTN_THROW) return RT_SCOPE_NOWHERE;
   if (type === RTN_LOCAL) return RT_SCOPE_HOST;
   return type === RTN_BROADCAST || type === RTN_ANYCAST ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 }
@@ -293,7 +348,11 @@ function isValidSource(net: NetNs, spec: RouteSpec): boolean {
 }
 
 /** Linux `fib_check_nh`. */
-function makeNexthop(net: NetNs, spec: RouteSpec, n: NexthopSpec): FibNexthop | number {
+export function makeNexthop(
+  net: NetNs,
+  spec: Pick<RouteSpec, 'scope' | 'table'>,
+  n: NexthopSpec,
+): FibNexthop | number {
   if (n.gateway === 0) return makeDirect(net, n);
   if (n.onlink) {
     if (spec.scope >= RT_SCOPE_LINK) return refuse(net, EINVAL, 'Nexthop has invalid scope');

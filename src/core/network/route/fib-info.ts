@@ -4,6 +4,7 @@
  */
 import type { NetDevice } from '../../link/net-device.ts';
 import { mix32 } from '../../util/random.ts';
+import type { Nexthop } from '../nexthop/nexthop.ts';
 
 /** Metrics of a route (`RTAX_*`); 0: not set. */
 export interface RouteMetrics {
@@ -15,8 +16,21 @@ export interface RouteMetrics {
   readonly hoplimit: number;
   readonly rtoMin: number;
   readonly quickack: number;
+  /** Milliseconds. */
+  readonly rtt: number;
+  readonly rttvar: number;
+  readonly ssthresh: number;
+  readonly cwnd: number;
+  readonly reordering: number;
+  /** `RTAX_FEATURE_*`: 1: ECN. */
+  readonly features: number;
+  readonly fastopenNoCookie: number;
+  /** Name of the congestion control; '': that of the sysctl. */
+  readonly cc: string;
   /** The MTU was given with `lock`: path MTU discovery does not change it. */
   readonly mtuLock: boolean;
+  /** `1 << RTAX_*`: given with `lock`, so that nothing learnt changes them. */
+  readonly locks: number;
 }
 
 export const NO_METRICS: RouteMetrics = Object.freeze({
@@ -28,10 +42,29 @@ export const NO_METRICS: RouteMetrics = Object.freeze({
   hoplimit: 0,
   rtoMin: 0,
   quickack: 0,
+  rtt: 0,
+  rttvar: 0,
+  ssthresh: 0,
+  cwnd: 0,
+  reordering: 0,
+  features: 0,
+  fastopenNoCookie: 0,
+  cc: '',
   mtuLock: false,
+  locks: 0,
 });
 
 const METRIC_KEYS = Object.freeze(Object.keys(NO_METRICS)) as readonly (keyof RouteMetrics)[];
+
+/** Does a route have every metric that `wanted` says (`fib_metrics_match`)? */
+export function metricsMatch(m: RouteMetrics, wanted: RouteMetrics): boolean {
+  if (wanted === NO_METRICS) return true;
+  return METRIC_KEYS.every((key) => {
+    if (key === 'mtuLock' || key === 'locks') return true;
+    const value = wanted[key];
+    return value === 0 || value === '' || value === m[key];
+  });
+}
 
 export const RTNH_F_DEAD = 1;
 export const RTNH_F_ONLINK = 4;
@@ -68,6 +101,8 @@ export interface FibInfoSpec {
   readonly priority: number;
   readonly nexthops: readonly FibNexthop[];
   readonly metrics: RouteMetrics;
+  /** The object whose ways these are; absent: the route has its own. */
+  readonly nh?: Nexthop | null;
 }
 
 export class FibInfo implements FibInfoSpec {
@@ -76,8 +111,9 @@ export class FibInfo implements FibInfoSpec {
   readonly protocol: number;
   readonly prefsrc: number;
   readonly priority: number;
-  readonly nexthops: readonly FibNexthop[];
+  nexthops: readonly FibNexthop[];
   readonly metrics: RouteMetrics;
+  readonly nh: Nexthop | null;
   /** Routes that say this. */
   routes = 0;
 
@@ -89,6 +125,7 @@ export class FibInfo implements FibInfoSpec {
     this.priority = spec.priority;
     this.nexthops = spec.nexthops;
     this.metrics = spec.metrics;
+    this.nh = spec.nh ?? null;
   }
 
   /** No way is left. */
@@ -146,9 +183,9 @@ export class FibInfos {
 
   /** The way straight to a device's link, as one that is there has it. */
   direct(dev: NetDevice, scope: number, flags: number): readonly FibNexthop[] {
-    for (const { nexthops } of this.list) {
+    for (const { nexthops, nh } of this.list) {
       const [way] = nexthops;
-      if (nexthops.length !== 1 || way === undefined || way.dev !== dev) continue;
+      if (nh !== null || nexthops.length !== 1 || way === undefined || way.dev !== dev) continue;
       if (way.gateway === 0 && way.scope === scope && way.flags === flags && way.weight === 1)
         return nexthops;
     }
@@ -165,6 +202,8 @@ function add(buckets: Map<number, FibInfo[]>, info: FibInfo): void {
 
 function hashOf(spec: FibInfoSpec): number {
   let hash = mix32(spec.prefsrc ^ spec.type, (spec.priority << 8) ^ spec.protocol);
+  // The ways of an object change while the routes by it stay.
+  if (spec.nh != null) return mix32(hash, spec.nh.id);
   for (const n of spec.nexthops) hash = mix32(hash ^ n.gateway, n.dev.ifindex);
   return hash;
 }
@@ -176,7 +215,8 @@ function sameInfo(a: FibInfo, b: FibInfoSpec): boolean {
     a.prefsrc === b.prefsrc &&
     a.protocol === b.protocol &&
     a.priority === b.priority &&
-    sameWays(a.nexthops, b.nexthops) &&
+    a.nh === (b.nh ?? null) &&
+    (a.nh !== null || sameWays(a.nexthops, b.nexthops)) &&
     METRIC_KEYS.every((key) => a.metrics[key] === b.metrics[key])
   );
 }

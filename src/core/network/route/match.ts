@@ -1,6 +1,7 @@
 /** Whether a route of the right prefix answers a question (Linux: the inner half of `fib_table_lookup`). */
 import { EACCES, EAGAIN, EHOSTUNREACH, EINVAL } from '../../errno.ts';
 import type { NetNs } from '../../net.ts';
+import type { Nexthop } from '../nexthop/nexthop.ts';
 import type { RuleFlow } from '../rule/fib-rule.ts';
 import { type FibInfo, type FibNexthop, RTNH_F_DEAD, RTNH_F_LINKDOWN } from './fib-info.ts';
 import { hashFields, multipathHash, pickWay } from './multipath.ts';
@@ -40,7 +41,9 @@ export function matchInfo(
   if (tos !== 0 && tos !== query.tos) return 0;
   if (info.scope < query.scope) return 0;
   const errno = typeErrno(info.type);
-  return errno === 0 ? pickNexthop(net, info, query) : errno;
+  if (errno !== 0) return errno;
+  if (info.nh?.isBlackhole === true) return -EINVAL;
+  return pickNexthop(net, info, query);
 }
 
 /** Linux `fib_props[].error`. */
@@ -61,12 +64,22 @@ export function typeErrno(type: number): number {
 
 /** The first way that lives; several are shared out by weight and a hash of the destination. */
 function pickNexthop(net: NetNs, info: FibInfo, query: FibQuery): FibNexthop | 0 {
-  const { nexthops } = info;
+  const { nexthops, nh } = info;
+  if (nh !== null && nh.buckets !== null) return pickBucket(net, nh, query);
   const first = nexthops[0];
   if (nexthops.length === 1 && first !== undefined) return usable(net, first, query) ? first : 0;
   const { fibMultipathHashPolicy: policy, fibMultipathHashFields: own } = net.sysctl;
   const hash = multipathHash(net, hashFields(policy, own), query.src ?? 0, query.dst, query);
   return pickWay(nexthops, hash, serves, query) ?? 0;
+}
+
+/** The way of a resilient group: its bucket's. */
+function pickBucket(net: NetNs, nh: Nexthop, query: FibQuery): FibNexthop | 0 {
+  const { fibMultipathHashPolicy: policy, fibMultipathHashFields: own } = net.sysctl;
+  const hash = multipathHash(net, hashFields(policy, own), query.src ?? 0, query.dst, query);
+  const member = nh.buckets?.select(hash) ?? null;
+  const i = nh.config.group?.entries.findIndex((e) => e.nh === member) ?? -1;
+  return nh.ways4[i] ?? 0;
 }
 
 function serves(nh: FibNexthop, query: FibQuery): boolean {

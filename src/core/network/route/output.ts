@@ -38,7 +38,8 @@ export function routeOutput(
 /** Rules or the sharing-out over several ways look at more than decisions are kept by: none is kept. */
 export function isDeep(net: NetNs): boolean {
   const { rules } = net.ipv4;
-  return rules?.deep === true || net.sysctl.fibMultipathHashPolicy !== 0;
+  if (rules?.deep === true || net.sysctl.fibMultipathHashPolicy !== 0) return true;
+  return net.nexthops !== null && net.nexthops.resilient !== 0;
 }
 
 function decide(
@@ -167,6 +168,7 @@ function makeOutput(
     source,
     net.ipv4.generation,
   );
+  route.metrics = metrics;
   route.mtuMetric = metrics.mtu;
   route.advmss = metrics.advmss;
   route.initcwnd = metrics.initcwnd;

@@ -6,6 +6,7 @@
 import type { Neighbour } from '../../link/neighbour.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { IP_MAX_MTU } from '../../wire/ipv4.ts';
+import { NO_METRICS, type RouteMetrics } from './fib-info.ts';
 
 /** Types of routes (`include/uapi/linux/rtnetlink.h`). */
 export const RTN_UNSPEC = 0;
@@ -32,6 +33,8 @@ export class Route {
   mtuMetric = 0;
   /** Advertised-MSS metric; 0: from the MTU. */
   advmss = 0;
+  /** What the route says of transport: all of its metrics. */
+  metrics: RouteMetrics = NO_METRICS;
   /** `net.ipv4.generation` when this was decided. */
   readonly generation: number;
   /** Path MTU learnt for this destination (RFC 1191 §3); 0: none. */

@@ -53,6 +53,8 @@ export interface RouteSpec6 {
   readonly metrics: RouteMetrics;
   /** µs of the kernel's clock; Infinity: never. */
   readonly expiresUs: number;
+  /** Number of a nexthop object instead of ways; absent or 0: none. */
+  readonly nhid?: number;
 }
 
 /** `ip -6 route add|append|replace|change`. */
@@ -98,6 +100,7 @@ export interface RouteMatch6 {
   readonly protocol?: number;
   readonly gateway?: Ip6Addr;
   readonly dev?: NetDevice;
+  readonly nhid?: number;
 }
 
 /** `ip -6 route del`: the first route that matches, or one way of it; `-ESRCH` when none does. */
@@ -235,6 +238,7 @@ function announce(net: NetNs, kind: 'newroute' | 'delroute', route: FibRoute6): 
 
 /** May be one way of several (`rt6_qualify_for_ecmp`). */
 function canShare(r: FibRoute6): boolean {
+  if (r.nh !== null) return false;
   return r.nexthops[0] !== undefined && r.nexthops[0].gateway !== null;
 }
 
@@ -258,18 +262,20 @@ function matches(r: FibRoute6, m: RouteMatch6): boolean {
     (m.metric === undefined || m.metric === r.metric) &&
     (m.type === undefined || m.type === r.type) &&
     (m.protocol === undefined || m.protocol === r.protocol) &&
+    (m.nhid === undefined || m.nhid === (r.nh?.id ?? 0)) &&
     r.nexthops.some((n) => isWay(n, m))
   );
 }
 
 /** The checks of `ip6_route_info_create` and `fib6_nh_init`, in their order. */
 function makeRoute(net: NetNs, spec: RouteSpec6): FibRoute6 | number {
+  if ((spec.nhid ?? 0) !== 0) return makeByObject(net, spec);
   const nexthops: FibNexthop6[] = [];
   if (typeErrno(spec.type) !== 0) nexthops.push(new FibNexthop6(net.loopback, null, 1, 0));
   else {
     if (spec.nexthops.length === 0) return -ENODEV;
     for (const n of spec.nexthops) {
-      const nh = makeNexthop(net, spec, n);
+      const nh = makeNexthop6(net, spec, n);
       if (typeof nh === 'number') return nh;
       nexthops.push(nh);
     }
@@ -284,8 +290,30 @@ function makeRoute(net: NetNs, spec: RouteSpec6): FibRoute6 | number {
   });
 }
 
+/** The route names a nexthop object (`fib6_check_nexthop`). */
+function makeByObject(net: NetNs, spec: RouteSpec6): FibRoute6 | number {
+  if (spec.nexthops.length > 0)
+    return refuse(net, EINVAL, 'Nexthop specification and nexthop id are mutually exclusive');
+  const nh = net.nexthops?.find(spec.nhid ?? 0);
+  if (nh === undefined) return refuse(net, EINVAL, 'Nexthop id does not exist');
+  if (nh.hasIpv4) return refuse(net, EINVAL, 'IPv6 routes can not use an IPv4 nexthop');
+  if (spec.prefsrc !== null && ownerOf(net, spec.prefsrc) === null)
+    return refuse(net, EINVAL, 'Invalid source address');
+  return new FibRoute6({
+    ...spec,
+    dst: prefixOf(spec.dst, spec.prefixLen),
+    metric: spec.metric === 0 ? IP6_RT_PRIO_USER : spec.metric,
+    nexthops: nh.ways6,
+    nh,
+  });
+}
+
 /** Linux `fib6_nh_init`, `ip6_validate_gw`. */
-function makeNexthop(net: NetNs, spec: RouteSpec6, n: NexthopSpec6): FibNexthop6 | number {
+export function makeNexthop6(
+  net: NetNs,
+  spec: Pick<RouteSpec6, 'type' | 'table'>,
+  n: NexthopSpec6,
+): FibNexthop6 | number {
   if (n.dev !== null && inet6Device(n.dev) === null) return -ENODEV;
   const isLo = n.dev !== null && (n.dev.flags & IFF_LOOPBACK) !== 0;
   if (n.gateway === null && n.dev === null) return -ENODEV;

@@ -4,6 +4,7 @@
  */
 import type { NetDevice } from '../../link/net-device.ts';
 import { compareIp6, type Ip6Addr, samePrefix } from '../../util/ip6-addr.ts';
+import type { Nexthop } from '../nexthop/nexthop.ts';
 import type { RouteMetrics } from '../route/fib-info.ts';
 import { HashFib6 } from './hash-fib.ts';
 import { SmallFib6 } from './small-fib.ts';
@@ -46,8 +47,10 @@ export class FibRoute6 {
   readonly metrics: RouteMetrics;
   /** When it goes by itself, µs; Infinity: never. */
   readonly expiresUs: number;
+  /** The object whose ways these are; null: the route has its own. */
+  readonly nh: Nexthop | null;
 
-  constructor(route: FibRoute6) {
+  constructor(route: Omit<FibRoute6, 'nh'> & { readonly nh?: Nexthop | null }) {
     this.table = route.table;
     this.dst = route.dst;
     this.prefixLen = route.prefixLen;
@@ -58,6 +61,7 @@ export class FibRoute6 {
     this.nexthops = route.nexthops;
     this.metrics = route.metrics;
     this.expiresUs = route.expiresUs;
+    this.nh = route.nh ?? null;
   }
 }
 

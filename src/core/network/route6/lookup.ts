@@ -3,7 +3,7 @@
  * or, while it never changed them, in the order local, main.
  */
 
-import { EAGAIN, EHOSTUNREACH, ENETUNREACH } from '../../errno.ts';
+import { EAGAIN, EHOSTUNREACH, EINVAL, ENETUNREACH } from '../../errno.ts';
 import { NUD_FAILED } from '../../link/neighbour-state.ts';
 import type { NetNs } from '../../net.ts';
 import { type Ip6Addr, isAny6 } from '../../util/ip6-addr.ts';
@@ -92,7 +92,8 @@ function select(net: NetNs, routes: readonly FibRoute6[], query: Fib6Query): Fib
     if (nexthop === null) continue;
     const score = scoreOf(net, nexthop, query);
     if (score <= bestScore) continue;
-    best = { route, nexthop, errno: errnoOf(route.type) };
+    const refused = route.nh?.isBlackhole === true ? EINVAL : errnoOf(route.type);
+    best = { route, nexthop, errno: refused };
     bestScore = score;
   }
   return best;
@@ -116,14 +117,22 @@ export function errnoOf(type: number): number {
 
 /** The first way that lives; several are shared out by weight and a hash of the flow (`fib6_select_path`). */
 function pickNexthop(net: NetNs, route: FibRoute6, query: Fib6Query): FibNexthop6 | null {
-  const { nexthops } = route;
+  const { nexthops, nh } = route;
+  const buckets = nh?.buckets ?? null;
+  if (nh !== null && buckets !== null) {
+    const member = buckets.select(hashOf(net, query));
+    return nh.ways6[nh.config.group?.entries.findIndex((e) => e.nh === member) ?? -1] ?? null;
+  }
   const [first] = nexthops;
   if (nexthops.length === 1 && first !== undefined) return usable(net, first, query) ? first : null;
+  return pickWay(nexthops, hashOf(net, query), serves, query);
+}
+
+function hashOf(net: NetNs, query: Fib6Query): number {
   const { multipathHashPolicy: policy, multipathHashFields: own } = net.ipv6.sysctl;
   const { key } = net.ipv6;
   const fields = hashFields(policy, own);
-  const hash = multipathHash(net, fields, query.src.hash(key), query.dst.hash(key), query);
-  return pickWay(nexthops, hash, serves, query);
+  return multipathHash(net, fields, query.src.hash(key), query.dst.hash(key), query);
 }
 
 function serves(nh: FibNexthop6, query: Fib6Query): boolean {

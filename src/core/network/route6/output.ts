@@ -53,7 +53,8 @@ export function routeOutput6(
 /** Rules or the sharing-out over several ways look at more than decisions are kept by: none is kept. */
 export function isDeep6(net: NetNs): boolean {
   const { rules, sysctl } = net.ipv6;
-  return rules?.deep === true || sysctl.multipathHashPolicy !== 0;
+  if (rules?.deep === true || sysctl.multipathHashPolicy !== 0) return true;
+  return net.nexthops !== null && net.nexthops.resilient !== 0;
 }
 
 function decide(
@@ -105,6 +106,7 @@ export function makeRoute6(net: NetNs, found: Fib6Result, dst: Ip6Addr): Route6 
     generation: net.ipv6.generation,
     errno,
   });
+  made.metrics = metrics;
   made.mtuMetric = metrics.mtu;
   made.advmss = metrics.advmss;
   made.initcwnd = metrics.initcwnd;

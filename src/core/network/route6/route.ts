@@ -6,6 +6,7 @@ import type { Neighbour } from '../../link/neighbour.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import type { Ip6Addr } from '../../util/ip6-addr.ts';
 import { IPV6_HLEN, IPV6_MAXPLEN } from '../../wire/ipv6.ts';
+import { NO_METRICS, type RouteMetrics } from '../route/fib-info.ts';
 
 /** Linux `IP6_MAX_MTU` */
 export const IP6_MAX_MTU: number = IPV6_HLEN + IPV6_MAXPLEN;
@@ -27,6 +28,8 @@ export class Route6 {
   readonly generation: number;
   /** A refusing route: the errno, positive; 0 otherwise. */
   readonly errno: number;
+  /** What the route says of transport: all of its metrics. */
+  metrics: RouteMetrics = NO_METRICS;
   /** Metrics; 0: not set. */
   mtuMetric = 0;
   advmss = 0;
