@@ -26,6 +26,7 @@ export function routeInfo(route: FibRoute): RouteInfo {
     metrics: metricsInfo(route.metrics),
     lockedMtu: route.metrics.mtuLock,
     expires: Number.POSITIVE_INFINITY,
+    pref: null,
   };
 }
 

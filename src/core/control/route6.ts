@@ -11,7 +11,7 @@ import {
   type RouteMatch6,
   type RouteSpec6 as StackRoute6,
 } from '../network/route6/change.ts';
-import type { FibNexthop6, FibRoute6 } from '../network/route6/fib.ts';
+import { type FibNexthop6, type FibRoute6, prefFlags, prefOf } from '../network/route6/fib.ts';
 import { fib6Lookup } from '../network/route6/lookup.ts';
 import { needsStrict, routeOutput6, sourceOf6 } from '../network/route6/output.ts';
 import { IN6ADDR_ANY, type Ip6Addr } from '../util/ip6-addr.ts';
@@ -26,6 +26,8 @@ import { metricsInfo } from './route-info.ts';
 export type RouteSpec6 = Omit<RouteSpec, 'tos' | 'scope'> & {
   /** Seconds after which the route goes; Infinity: never. */
   readonly expires?: number;
+  /** Of several routes to a prefix with the same metric, the one that is preferred more (RFC 4191). */
+  readonly pref?: 'low' | 'medium' | 'high';
 };
 
 /** Which way a packet would take (`ip -6 route get`). */
@@ -40,6 +42,9 @@ export interface RouteDecision6 {
   readonly pmtu: number;
   readonly expires: number;
 }
+
+/** By the two bits of RFC 4191 §2.1; 2 is reserved, and means medium. */
+const PREFS: readonly ('low' | 'medium' | 'high')[] = ['medium', 'high', 'medium', 'low'];
 
 const MAIN = 254;
 const LOCAL = 255;
@@ -161,6 +166,7 @@ export class Route6Control {
       nexthops: this.hopsOf(spec),
       metrics: stackMetrics(spec),
       expiresUs: this.net.kernel.nowUs + expires * 1e6,
+      flags: spec.pref === undefined ? 0 : prefFlags(PREFS.indexOf(spec.pref)),
     };
   }
 
@@ -202,7 +208,8 @@ export function route6Info(route: FibRoute6, nowUs: number): RouteInfo {
     nexthops: route.nexthops.map(nexthopInfo),
     metrics: metricsInfo(route.metrics),
     lockedMtu: route.metrics.mtuLock,
-    expires: Math.ceil((route.expiresUs - nowUs) / 1e6),
+    expires: Math.trunc((route.expiresUs - nowUs) / 1e6),
+    pref: PREFS[prefOf(route.flags)] ?? 'medium',
   };
 }
 

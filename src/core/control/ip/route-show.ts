@@ -49,7 +49,7 @@ export function routeEntry(route: RouteInfo, options: PrintOptions, fixed: Fixed
   if (route.family === 'inet6' && route.expires !== Number.POSITIVE_INFINITY)
     out.put('expires', route.expires, `expires ${route.expires}sec `);
   putMetrics(out, route.metrics, route.lockedMtu);
-  if (route.family === 'inet6') out.put('pref', 'medium', 'pref medium');
+  if (route.pref !== null) out.put('pref', route.pref, `pref ${route.pref}`);
   if (route.nexthops.length > 1) putNexthops(out, route.nexthops);
   return out.add('\n');
 }
@@ -142,7 +142,8 @@ export function decision6Entry(d: RouteDecision6, route: RouteInfo | null): Entr
   if (d.pmtu !== 0) out.put('expires', d.expires, `expires ${d.expires}sec `);
   const learnt = d.pmtu === 0 ? {} : { mtu: d.pmtu };
   if (route !== null) putMetrics(out, { ...route.metrics, ...learnt }, route.lockedMtu);
-  return out.put('pref', 'medium', 'pref medium').add('\n');
+  const pref = route?.pref ?? 'medium';
+  return out.put('pref', pref, `pref ${pref}`).add('\n');
 }
 
 /** The decision that `ip route get` prints. */

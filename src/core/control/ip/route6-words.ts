@@ -105,12 +105,22 @@ function routeWord(ctx: IpContext, word: string, words: Words, d: Draft): void {
     case 'expires':
       d.spec.expires = words.unsigned('"expires" value is invalid');
       return;
+    case 'pref':
+      d.spec.pref = prefWord(words.next());
+      return;
     case 'nexthop':
       d.nexthops.push(nexthop(ctx, words));
       return;
     default:
       if (!metricWord(word, words, d)) destination(word, words, d);
   }
+}
+
+function prefWord(word: string): 'low' | 'medium' | 'high' {
+  if (word === 'low' || word === 'medium' || word === 'high') return word;
+  const named = (['medium', 'high', 'medium', 'low'] as const)[Number.parseInt(word, 10)];
+  if (named === undefined) throw wrongArgument('"pref" value is invalid', word);
+  return named;
 }
 
 function gatewayWord(words: Words, already: boolean): string {
@@ -148,9 +158,7 @@ function existing(ctx: IpContext, name: string): string {
 }
 
 function destination(word: string, words: Words, d: Draft): void {
-  if (
-    ['from', 'encap', 'nhid', 'pref', 'realms', 'congctl', 'features', 'vrf', 'tos'].includes(word)
-  )
+  if (['from', 'encap', 'nhid', 'realms', 'congctl', 'features', 'vrf', 'tos'].includes(word))
     throw notImplemented(
       `ip -6 route … ${word}`,
       `the nearest word is "${nearestOf(word, WORDS)}"`,
