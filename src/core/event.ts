@@ -3,7 +3,9 @@
  * listener is called, the subject is still what the message says. Who watches the whole kernel is told
  * of every namespace, in one stream (`NETLINK_LISTEN_ALL_NSID`; S19).
  */
+import type { NetDevice } from './link/net-device.ts';
 import type { NetNs } from './net.ts';
+import type { Ip6Addr } from './util/ip6-addr.ts';
 
 export type NetEventKind =
   | 'newlink'
@@ -28,7 +30,9 @@ export type NetEventKind =
   | 'delfdb'
   | 'newmdb'
   | 'delmdb'
-  | 'newvlan';
+  | 'newvlan'
+  // An option of a router's advertisement that user space reads (`RTM_NEWNDUSEROPT`).
+  | 'nduseropt';
 
 /** Where a device that leaves its namespace goes (`IFLA_NEW_NETNSID`, `IFLA_NEW_IFINDEX`). */
 export interface LinkMove {
@@ -40,6 +44,13 @@ export interface LinkMove {
 export interface NsidSubject {
   readonly net: NetNs;
   readonly nsid: number;
+}
+
+/** An option that a router sent, whole. */
+export interface NdUserOption {
+  readonly dev: NetDevice;
+  readonly from: Ip6Addr;
+  readonly data: Uint8Array;
 }
 
 /**

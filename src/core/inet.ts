@@ -17,6 +17,7 @@ import { ipRouteOut } from './network/ipv4/reroute.ts';
 import { inet6devEvent } from './network/ipv6/addrconf.ts';
 import { icmp6Input } from './network/ipv6/icmp-input.ts';
 import { ip6Input } from './network/ipv6/input.ts';
+import { addressesDue6 } from './network/ipv6/lifetime.ts';
 import { ip6LinkFailure, ip6TooBig } from './network/ipv6/link-failure.ts';
 import { ip6RouteOut } from './network/ipv6/reroute.ts';
 import { nexthopEvent } from './network/nexthop/event.ts';
@@ -52,6 +53,7 @@ export function makeProtocols(): Protocols {
     raw: rawInput,
     raw6: raw6Input,
     raw6Error,
+    addressesDue6,
     netdev: [
       inetdevEvent,
       inet6devEvent,

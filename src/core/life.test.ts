@@ -261,6 +261,8 @@ test('S7: many come and go, and leave nothing behind', () => {
   const w = new World();
   const { kernel } = w;
   const hub = kernel.netns.add('hub');
+  // It would ask for routers for ever.
+  hub.sysctl.set('net.ipv6.conf.default.router_solicitations', 0);
   hub.link.add({ kind: 'bridge', name: 'br0', up: true });
   for (let i = 0; i < 3000; i++) {
     const ns = kernel.netns.add('n');

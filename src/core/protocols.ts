@@ -86,5 +86,7 @@ export interface Protocols {
   raw6: (pkt: Packet) => boolean;
   /** ICMPv6 errors for raw sockets, whatever the protocol. */
   raw6Error: Icmp6ErrorHandler;
+  /** Of the IPv6 addresses of a device some are due: to be replaced, deprecated or taken away. */
+  addressesDue6: (dev: NetDevice) => void;
   readonly netdev: NetdevNotifier[];
 }

@@ -2,14 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { INERT_SYSCTLS } from '../../src/core/control/sysctl-inert.ts';
 import { Kernel, type Namespace } from '../../src/core/index.ts';
-import {
-  IPV4_CONF_NAMES,
-  IPV6_CONF_NAMES,
-  IPV6_CONF_RANGES,
-  IPV6_SYSCTLS,
-  NEIGH_CONF_NAMES,
-  NUMBER_SYSCTLS,
-} from '../../src/core/sysctl.ts';
+import { IPV4_CONF_NAMES, NEIGH_CONF_NAMES, NUMBER_SYSCTLS } from '../../src/core/sysctl.ts';
+import { IPV6_CONF_NAMES, IPV6_CONF_RANGES, IPV6_SYSCTLS } from '../../src/core/sysctl6.ts';
 import { VirtualClock } from '../../src/sim/virtual-clock.ts';
 
 interface Linux {

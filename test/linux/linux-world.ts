@@ -1,6 +1,7 @@
 /** Real namespaces of this machine's kernel, with iproute2, iputils and python3 in them. */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { icmp6Words } from './icmp6-words.ts';
 import { PYTHON, toolsMissing } from './tools.ts';
 import { type Outcome, type World, wordsOf } from './world.ts';
 
@@ -58,6 +59,13 @@ except socket.timeout: print("timeout")
 except OSError as e: print(errno.errorcode[e.errno])
 `;
 
+const ICMP6_SEND = `
+import socket,sys
+s=socket.socket(socket.AF_INET6,socket.SOCK_RAW,58); i=socket.if_nametoindex(sys.argv[1])
+for o in (16,18): s.setsockopt(41,o,int(sys.argv[4]))
+s.setsockopt(41,17,i); s.sendto(bytes.fromhex(sys.argv[3]),(sys.argv[2],0,0,i))
+`;
+
 /** Real namespaces, with a random prefix; `close` deletes them whatever happened. */
 export class LinuxWorld implements World {
   private readonly prefix = `wrn${randomBytes(3).toString('hex')}`;
@@ -98,6 +106,8 @@ export class LinuxWorld implements World {
         return this.exec('ip', [...inside, PYTHON, '-c', ASK, ...words]);
       case 'tcp-connect':
         return this.exec('ip', [...inside, PYTHON, '-c', CONNECT, ...words]);
+      case 'icmp6-send':
+        return this.exec('ip', [...inside, PYTHON, '-c', ICMP6_SEND, ...icmp6Words(words)]);
       case 'udp-ask':
         return this.exec('ip', [...inside, PYTHON, '-c', UDP_ASK, ...words]);
       default:

@@ -9,6 +9,7 @@ import {
   parseIpv4,
   parseIpv6,
   SOCK_DGRAM,
+  SOCK_RAW,
   SOCK_STREAM,
   type SockAddrIn,
   Socket,
@@ -20,6 +21,7 @@ import { monitorTool } from '../../src/tools/monitor.ts';
 import { ssTool } from '../../src/tools/ss.ts';
 import { sysctlTool } from '../../src/tools/sysctl.ts';
 import { tcTool } from '../../src/tools/tc.ts';
+import { icmp6Words } from './icmp6-words.ts';
 import { type Outcome, type World, wordsOf } from './world.ts';
 
 /** Warren's namespaces, in virtual time. */
@@ -81,6 +83,8 @@ export class WarrenWorld implements World {
         return this.ask(name, words);
       case 'tcp-connect':
         return this.connect(name, words);
+      case 'icmp6-send':
+        return this.icmp6Send(name, icmp6Words(words));
       case 'udp-ask':
         return this.udpAsk(name, words);
       default:
@@ -190,6 +194,19 @@ export class WarrenWorld implements World {
       child.close();
       this.accepted.delete(child);
     }
+  }
+
+  private icmp6Send(name: string, [dev = '', dst = '', hex = '', hops]: string[]): Outcome {
+    const ns = this.kernel.netns.get(name);
+    const socket = Socket.create(ns.net, AF_INET6, SOCK_RAW, 58);
+    if (typeof socket === 'number') return print(errnoName(socket));
+    this.sockets.push(socket);
+    const ifindex = ns.net.devs.find(dev)?.ifindex ?? 0;
+    for (const option of [16, 18]) socket.setsockopt(41, option, Number(hops));
+    socket.setsockopt(41, 17, ifindex);
+    const to = { ...sockaddr([dst, '0']), scopeId: ifindex };
+    const sent = socket.sendto(Buffer.from(hex, 'hex'), 0, to);
+    return sent < 0 ? print(errnoName(sent)) : print('', '');
   }
 
   private udpAsk(name: string, words: readonly string[]): Outcome {

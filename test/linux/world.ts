@@ -15,6 +15,7 @@ export interface Outcome {
  * `A sysctl …`, `A bridge …`; and ours: `A tcp-listen ADDR PORT`, `A tcp-connect ADDR PORT SECONDS`,
  * `A tcp-resetter ADDR PORT` (reads a byte of each connection and resets it), `A tcp-ask ADDR PORT
  * SECONDS` (writes a byte and reads), `A udp-ask ADDR PORT`, which print `ok` or the name of an errno.
+ * `A icmp6-send DEV DST TYPE WORDS` sends a message of neighbour discovery (`icmp6-words.ts`).
  * `A monitor-start WORDS` starts `ip WORDS`, and `A monitor-stop` prints what it saw. `wait SECONDS` waits.
  */
 export interface World {

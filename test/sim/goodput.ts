@@ -63,6 +63,9 @@ class Transfer {
   constructor(c: GoodputCase) {
     const a = this.kernel.addNetNs('a');
     const b = this.kernel.addNetNs('b');
+    // What it asks routers would take part in the lottery of losses.
+    for (const net of [a, b])
+      net.ipv6.confDefault = net.ipv6.confDefault.with('routerSolicitations', 0);
     const pair = vethAdd({ net: a, name: 'eth0' }, { net: b, name: 'eth0' });
     if (typeof pair === 'number') throw new Error(`veth: ${pair}`);
     address(a, pair[0], '10.0.0.1');

@@ -12,9 +12,14 @@ import {
   findAddr6,
   IFA_F_DADFAILED,
   IFA_F_DEPRECATED,
+  IFA_F_HOMEADDRESS,
+  IFA_F_MANAGETEMPADDR,
   IFA_F_NODAD,
   IFA_F_NOPREFIXROUTE,
   IFA_F_OPTIMISTIC,
+  IFA_F_PERMANENT,
+  IFA_F_STABLE_PRIVACY,
+  IFA_F_TEMPORARY,
   IFA_F_TENTATIVE,
   INFINITE_LIFETIME6,
   type Ipv6Address,
@@ -42,6 +47,10 @@ export interface AddressSpec6 {
   readonly nodad?: boolean;
   /** It may be used while they are asked (RFC 4429). */
   readonly optimistic?: boolean;
+  /** Temporary addresses are made beside it (RFC 8981); its length must be 64. */
+  readonly mngtmpaddr?: boolean;
+  /** The home address of a mobile node: other sources come after it (RFC 6275). */
+  readonly home?: boolean;
 }
 
 export type AddressFilter6 = (address: AddressInfo) => boolean;
@@ -115,7 +124,9 @@ function stackSpec(spec: AddressSpec6): StackAddress6 {
   const flags =
     (spec.nodad === true ? IFA_F_NODAD : 0) |
     (spec.optimistic === true ? IFA_F_OPTIMISTIC : 0) |
-    (spec.noprefixroute === true ? IFA_F_NOPREFIXROUTE : 0);
+    (spec.noprefixroute === true ? IFA_F_NOPREFIXROUTE : 0) |
+    (spec.mngtmpaddr === true ? IFA_F_MANAGETEMPADDR : 0) |
+    (spec.home === true ? IFA_F_HOMEADDRESS : 0);
   return {
     addr,
     prefixLen,
@@ -150,12 +161,25 @@ export function splitPrefix6(text: string): { addr: Ip6Addr; prefixLen: number }
 
 /** In the order in which iproute2 prints them. */
 const FLAG_NAMES: readonly (readonly [number, string])[] = [
+  [IFA_F_TEMPORARY, 'temporary'],
   [IFA_F_NODAD, 'nodad'],
   [IFA_F_OPTIMISTIC, 'optimistic'],
   [IFA_F_DADFAILED, 'dadfailed'],
+  [IFA_F_HOMEADDRESS, 'home'],
   [IFA_F_DEPRECATED, 'deprecated'],
   [IFA_F_TENTATIVE, 'tentative'],
+  [IFA_F_MANAGETEMPADDR, 'mngtmpaddr'],
+  [IFA_F_NOPREFIXROUTE, 'noprefixroute'],
+  [IFA_F_STABLE_PRIVACY, 'stable-privacy'],
 ];
+
+/** What is not permanent is called dynamic, between these. */
+function flagNames(flags: number): string[] {
+  const names = FLAG_NAMES.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
+  if ((flags & IFA_F_PERMANENT) !== 0) return names;
+  const at = FLAG_NAMES.filter(([bit]) => bit < IFA_F_PERMANENT && (flags & bit) !== 0).length;
+  return [...names.slice(0, at), 'dynamic', ...names.slice(at)];
+}
 
 /** An address as `ip -6 addr show` tells it. */
 export function address6Info(dev: NetDevice, a: Ipv6Address): AddressInfo {
@@ -173,7 +197,7 @@ export function address6Info(dev: NetDevice, a: Ipv6Address): AddressInfo {
     secondary: false,
     noprefixroute: (a.flags & IFA_F_NOPREFIXROUTE) !== 0 && String(a.addr) !== '::1',
     deprecated: (a.flags & IFA_F_DEPRECATED) !== 0,
-    flags: FLAG_NAMES.filter(([bit]) => (a.flags & bit) !== 0).map(([, name]) => name),
+    flags: flagNames(String(a.addr) === '::1' ? a.flags & ~IFA_F_NOPREFIXROUTE : a.flags),
     metric: a.metric,
     validLft: left(a.validLft, elapsed),
     preferredLft: left(a.preferredLft, elapsed),

@@ -4,6 +4,7 @@
  */
 import type { BridgeInfo, BridgePortInfo } from './bridge-info.ts';
 import type { KindInfo, SlaveInfo } from './kinds/index.ts';
+import type { AddrGenMode } from './link-set.ts';
 import type { RouteType } from './names.ts';
 import type { PolicyInfo } from './policy.ts';
 
@@ -66,6 +67,8 @@ export interface LinkInfo {
   readonly promiscuity: number;
   readonly allmulti: number;
   readonly carrierChanges: number;
+  /** How its IPv6 addresses are made: `'eui64'`, `'none'`, `'stable_secret'`, `'random'`; null: it can have none. */
+  readonly addrGenMode: AddrGenMode | null;
   readonly gsoMaxSize: number;
   readonly counters: LinkCounters;
   /** Of a vlan; null of other kinds. */
@@ -177,6 +180,8 @@ export interface RouteInfo {
   readonly nhid: number;
   /** Seconds until the route goes by itself; Infinity: never. */
   readonly expires: number;
+  /** Preference of a router (RFC 4191): `'low'`, `'medium'`, `'high'`; null of IPv4. */
+  readonly pref: 'low' | 'medium' | 'high' | null;
 }
 
 /** What `ip route get` tells: the decision for one destination. */

@@ -14,10 +14,12 @@ import {
   ARPHRD_VOID,
 } from '../wire/arp.ts';
 import { ETH_P_8021Q } from '../wire/ethernet.ts';
+import { IPV6_MIN_MTU } from '../wire/ipv6.ts';
 import { bridgeInfo, portInfo } from './bridge-info.ts';
 import type { LinkCounters, LinkInfo, LinkPeer, MacvlanInfo, VlanInfo } from './info.ts';
 import { kindInfo, slaveInfo } from './kinds/index.ts';
 import { flagNames } from './link-flags.ts';
+import { ADDR_GEN_MODES, type AddrGenMode } from './link-set.ts';
 import { policyInfo } from './policy.ts';
 
 /** Linux `ll_type_n2a` */
@@ -59,6 +61,7 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     promiscuity: ((dev.flags & IFF_PROMISC) !== 0 ? 1 : 0) + listens,
     allmulti: ((dev.flags & IFF_ALLMULTI) !== 0 ? 1 : 0) + listens,
     carrierChanges: dev.carrierChanges,
+    addrGenMode: genMode(dev),
     gsoMaxSize: dev.gsoMaxSize,
     counters: counters(dev),
     vlan: vlanInfo(dev),
@@ -69,6 +72,13 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     options: kindInfo(dev),
     slave: slaveInfo(dev),
   };
+}
+
+/** What a device has that has nothing of IPv6 yet is what it will have. */
+function genMode(dev: NetDevice): AddrGenMode | null {
+  if (dev.mtu < IPV6_MIN_MTU) return null;
+  const mode = dev.ipv6?.conf.addrGenMode ?? dev.net.ipv6.confDefault.addrGenMode;
+  return ADDR_GEN_MODES[mode] ?? null;
 }
 
 function addresses(dev: NetDevice): { address: string; broadcast: string } {

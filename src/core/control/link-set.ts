@@ -3,7 +3,7 @@ import { bridgeAddPort, bridgeDelPort } from '../device/bridge.ts';
 import { isBridge } from '../device/bridge-port.ts';
 import { macvlanSetMode, macvlanSetSources } from '../device/macvlan.ts';
 import { type MacvlanMode, macvlanOf, modeName } from '../device/macvlan-port.ts';
-import { EINVAL, ELOOP, EOPNOTSUPP, NetError } from '../errno.ts';
+import { EAFNOSUPPORT, EINVAL, ELOOP, EOPNOTSUPP, NetError } from '../errno.ts';
 import { isValidDeviceName } from '../link/device-list.ts';
 import {
   allocDeviceName,
@@ -24,6 +24,8 @@ import {
   IFF_PROMISC,
   type NetDevice,
 } from '../link/net-device.ts';
+import { inet6Device } from '../network/ipv6/address.ts';
+import { mayGenerate } from '../network/ipv6/conf.ts';
 import { parseMac } from '../util/address.ts';
 import { findDevice } from './find-device.ts';
 import { changeKind, type KindOptions, slaveRefusal } from './kinds/index.ts';
@@ -56,9 +58,15 @@ export interface LinkSet extends KindOptions {
   readonly arp?: boolean;
   readonly multicast?: boolean;
   readonly macvlan?: MacvlanOptions;
+  /** How its IPv6 addresses are made (`ip link set addrgenmode`). */
+  readonly addrGenMode?: AddrGenMode;
   /** What may come in by it (V5); null: everything. */
   readonly policy?: PolicySet | null;
 }
+
+/** By number (`IN6_ADDR_GEN_MODE_*`), with iproute2's names. */
+export const ADDR_GEN_MODES = ['eui64', 'none', 'stable_secret', 'random'] as const;
+export type AddrGenMode = (typeof ADDR_GEN_MODES)[number];
 
 /** What a macvlan is told. */
 export interface MacvlanOptions {
@@ -99,6 +107,7 @@ export function applySet(ns: Namespace, dev: NetDevice, set: LinkSet): void {
         dev.policy = policy;
       });
     }
+    if (set.addrGenMode !== undefined) undos.push(setAddrGenMode(dev, set.addrGenMode));
     changeKind(dev, set);
     if (set.txQueueLen !== undefined) {
       undos.push(setField(dev, 'txQueueLen', set.txQueueLen));
@@ -178,6 +187,19 @@ function setField<K extends 'alias' | 'broadcast' | 'group' | 'txQueueLen'>(
   dev[key] = value;
   return () => {
     dev[key] = old;
+  };
+}
+
+/** Linux `inet6_set_link_af`: addresses that are there stay. */
+function setAddrGenMode(dev: NetDevice, name: AddrGenMode): Undo {
+  const ipv6 = inet6Device(dev);
+  const mode = ADDR_GEN_MODES.indexOf(name);
+  if (ipv6 === null) throw new NetError(EAFNOSUPPORT, 'rtnetlink');
+  if (!mayGenerate(ipv6, mode)) throw new NetError(EINVAL, 'rtnetlink');
+  const old = ipv6.conf;
+  ipv6.conf = old.with('addrGenMode', mode);
+  return () => {
+    ipv6.conf = old;
   };
 }
 

@@ -29,6 +29,7 @@ export function routeInfo(route: FibRoute): RouteInfo {
     locked: lockedNames(route.metrics),
     nhid: route.info.nh?.id ?? 0,
     expires: Number.POSITIVE_INFINITY,
+    pref: null,
   };
 }
 

@@ -12,7 +12,7 @@ import {
   type RouteMatch6,
   type RouteSpec6 as StackRoute6,
 } from '../network/route6/change.ts';
-import type { FibNexthop6, FibRoute6 } from '../network/route6/fib.ts';
+import { type FibNexthop6, type FibRoute6, prefFlags, prefOf } from '../network/route6/fib.ts';
 import { routeInput6 } from '../network/route6/input.ts';
 import { fib6Lookup } from '../network/route6/lookup.ts';
 import { needsStrict, routeOutput6, sourceOf6 } from '../network/route6/output.ts';
@@ -29,6 +29,8 @@ import { flowOf, type NexthopSpec, type RouteQuery, type RouteSpec } from './rou
 export type RouteSpec6 = Omit<RouteSpec, 'tos' | 'scope'> & {
   /** Seconds after which the route goes; Infinity: never. */
   readonly expires?: number;
+  /** Of several routes to a prefix with the same metric, the one that is preferred more (RFC 4191). */
+  readonly pref?: 'low' | 'medium' | 'high';
 };
 
 /** Which way a packet would take (`ip -6 route get`). */
@@ -46,6 +48,9 @@ export interface RouteDecision6 {
   readonly pmtu: number;
   readonly expires: number;
 }
+
+/** By the two bits of RFC 4191 §2.1; 2 is reserved, and means medium. */
+const PREFS: readonly ('low' | 'medium' | 'high')[] = ['medium', 'high', 'medium', 'low'];
 
 const MAIN = 254;
 const LOCAL = 255;
@@ -226,6 +231,7 @@ export class Route6Control {
       metrics: stackMetrics(spec),
       nhid: spec.nhid ?? 0,
       expiresUs: this.net.kernel.nowUs + expires * 1e6,
+      flags: spec.pref === undefined ? 0 : prefFlags(PREFS.indexOf(spec.pref)),
     };
   }
 
@@ -269,7 +275,8 @@ export function route6Info(route: FibRoute6, nowUs: number): RouteInfo {
     lockedMtu: route.metrics.mtuLock,
     locked: lockedNames(route.metrics),
     nhid: route.nh?.id ?? 0,
-    expires: Math.ceil((route.expiresUs - nowUs) / 1e6),
+    expires: Math.trunc((route.expiresUs - nowUs) / 1e6),
+    pref: PREFS[prefOf(route.flags)] ?? 'medium',
   };
 }
 

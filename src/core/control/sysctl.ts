@@ -4,17 +4,20 @@
  * `net/ipv4/devinet.c` and `net/core/neighbour.c`.
  */
 
-import { EACCES, EINVAL, ENOENT, EPERM, NetError } from '../errno.ts';
+import { EACCES, EINVAL, EIO, ENOENT, EPERM, NetError } from '../errno.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import type { Ipv4Device } from '../network/ipv4/device.ts';
 import { inet6Device } from '../network/ipv6/address.ts';
-import { makeAll, readConf6, writeConf6 } from '../network/ipv6/conf.ts';
+import {
+  makeAll,
+  readConf6,
+  setStableSecret,
+  stableSecret,
+  writeConf6,
+} from '../network/ipv6/conf.ts';
 import {
   IPV4_CONF_NAMES,
-  IPV6_CONF_NAMES,
-  IPV6_CONF_RANGES,
-  IPV6_SYSCTLS,
   type Ipv4Conf,
   NEIGH_CONF_NAMES,
   type NeighConf,
@@ -22,11 +25,13 @@ import {
   NUMBER_SYSCTLS,
   type NumberSysctl,
 } from '../sysctl.ts';
+import { IPV6_CONF_NAMES, IPV6_CONF_RANGES, IPV6_SYSCTLS } from '../sysctl6.ts';
 import {
   CONGESTION_CONTROLS,
   findCongestionControl,
   isNonRestricted,
 } from '../transport/tcp/congestion-table.ts';
+import { fullIp6, parseIpv6 } from '../util/ip6-addr.ts';
 import type { SipKey } from '../util/siphash.ts';
 import { SmallMap } from '../util/small-map.ts';
 import { INERT_SYSCTLS, type InertSysctl } from './sysctl-inert.ts';
@@ -37,6 +42,8 @@ interface Variable {
   readonly get?: () => string;
   /** Absent: read only. Throws EINVAL. */
   readonly set?: (text: string) => void;
+  /** False: it cannot be read now, and is not among all values. */
+  readonly listed?: boolean;
 }
 
 const INT_MIN = -2147483648;
@@ -47,6 +54,7 @@ const MAX_GID = 4294967294;
 const CONF = 'net.ipv4.conf.';
 const NEIGH = 'net.ipv4.neigh.';
 const CONF6 = 'net.ipv6.conf.';
+const STABLE_SECRET = 'stable_secret';
 const NEIGH6 = 'net.ipv6.neigh.';
 /** The lower of these two is never above the higher. */
 const FRAG_LOW = 'net.ipv4.ipfrag_low_thresh';
@@ -122,7 +130,8 @@ export class SysctlControl {
     );
     const values = new Map<string, string>();
     for (const name of all.sort(byName)) {
-      const value = this.find(name).get?.();
+      const variable = this.find(name);
+      const value = variable.listed === false ? undefined : variable.get?.();
       if (value !== undefined) values.set(name, value);
     }
     return values;
@@ -139,6 +148,7 @@ export class SysctlControl {
       names.push(
         ...Object.keys(IPV4_CONF_NAMES).map((n) => `${CONF}${dir}.${n}`),
         ...Object.keys(IPV6_CONF_NAMES).map((n) => `${CONF6}${dir}.${n}`),
+        `${CONF6}${dir}.${STABLE_SECRET}`,
       );
     for (const dir of ['default', ...devices])
       for (const prefix of [NEIGH, NEIGH6])
@@ -203,6 +213,7 @@ export class SysctlControl {
 
   private conf6(name: string): Variable | undefined {
     const path = split(name, CONF6);
+    if (path?.key === STABLE_SECRET) return this.secret6(name, path.dir);
     const field = path === undefined ? undefined : IPV6_CONF_NAMES[path.key];
     if (path === undefined || field === undefined) return undefined;
     const dev = this.net.devs.find(path.dir);
@@ -217,6 +228,33 @@ export class SysctlControl {
         if (!writeConf6(this.net, target, field, value)) throw invalid(name);
       },
     };
+  }
+
+  /** RFC 7217: an address as text; what was not written gives EIO, and `all` has none. */
+  private secret6(name: string, dir: string): Variable | undefined {
+    const { net } = this;
+    const dev = net.devs.find(dir);
+    const target = dir === 'default' ? dir : dev === undefined ? null : inet6Device(dev);
+    const refused = new NetError(EIO, 'sysctl', `reading key "${name}": Input/output error`);
+    if (dir === 'all') {
+      const get = (): never => {
+        throw refused;
+      };
+      return { get, set: get, listed: false };
+    }
+    if (target === null) return undefined;
+    const get = (): string => {
+      const secret = stableSecret(net, target);
+      if (secret === null) throw refused;
+      return fullIp6(secret);
+    };
+    const set = (text: string): void => {
+      const secret = parseIpv6(text.trim());
+      if (secret === undefined)
+        throw new NetError(EIO, 'sysctl', `setting key "${name}": Input/output error`);
+      setStableSecret(net, target, secret);
+    };
+    return { get, set, listed: stableSecret(net, target) !== null };
   }
 
   private neigh6(name: string): Variable | undefined {

@@ -5,7 +5,7 @@
 import type { FdbEntry } from '../device/bridge-fdb.ts';
 import type { McastGroup, Membership } from '../device/bridge-mdb.ts';
 import type { Bridge, BridgePort } from '../device/bridge-port.ts';
-import type { LinkMove, NetEvent, NsidSubject } from '../event.ts';
+import type { LinkMove, NdUserOption, NetEvent, NsidSubject } from '../event.ts';
 import type { Neighbour } from '../link/neighbour.ts';
 import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
@@ -81,6 +81,17 @@ export type WatchEvent =
   | { readonly kind: 'newfdb' | 'delfdb'; readonly netns: Namespace; readonly fdb: FdbInfo }
   | { readonly kind: 'newmdb' | 'delmdb'; readonly netns: Namespace; readonly mdb: MdbInfo }
   | { readonly kind: 'newvlan'; readonly netns: Namespace; readonly vlans: BridgeVlanInfo }
+  /** A router's advertisement had an option that programs read: name servers, search domains (`RTM_NEWNDUSEROPT`). */
+  | {
+      readonly kind: 'nduseropt';
+      readonly netns: Namespace;
+      readonly dev: string;
+      readonly ifindex: number;
+      /** The router. */
+      readonly from: string;
+      /** The whole option: type, length in units of eight bytes, and what follows (RFC 4861 §4.6). */
+      readonly option: Uint8Array;
+    }
   /** A namespace came into being, or is no more. */
   | { readonly kind: 'newnetns' | 'delnetns'; readonly netns: Namespace };
 
@@ -124,6 +135,11 @@ export function watchEvent(kernel: Kernel, net: NetNs, event: NetEvent): WatchEv
     case 'newnetns':
     case 'delnetns':
       return { kind, netns };
+    case 'nduseropt': {
+      const { dev, from, data } = subject as NdUserOption;
+      const { name, ifindex } = dev;
+      return { kind, netns, dev: name, ifindex, from: String(from), option: data };
+    }
     default:
       return bridgeEvent(kind, netns, subject);
   }

@@ -128,10 +128,17 @@ interface TestWorld {
   readonly far: Namespace;
 }
 
+/** A namespace that does not ask for routers: it sends what it is told to. */
+function quiet(kernel: Kernel, name: string): Namespace {
+  const ns = kernel.netns.add(name);
+  ns.sysctl.set('net.ipv6.conf.default.router_solicitations', 0);
+  return ns;
+}
+
 function world(): TestWorld {
   const clock = new VirtualClock();
   const kernel = new Kernel({ env: clock, seed: 1 });
-  return { clock, kernel, ns: kernel.netns.add('near'), far: kernel.netns.add('far') };
+  return { clock, kernel, ns: quiet(kernel, 'near'), far: quiet(kernel, 'far') };
 }
 
 function wire(kernel: Kernel, ns: Namespace, name: string, far: Namespace): void {
@@ -202,7 +209,7 @@ function bondCase(mode: 'active-backup' | 'balance-xor'): Case {
 /** Over a wire between underlays of their own, which the devices leave behind when they move. */
 function tunnelCase(kind: 'ipip' | 'sit' | 'gre' | 'gretap' | 'vxlan'): Case {
   const w = world();
-  const [near, away] = [w.kernel.netns.add('under1'), w.kernel.netns.add('under2')];
+  const [near, away] = [quiet(w.kernel, 'under1'), quiet(w.kernel, 'under2')];
   const [a, b] = ['192.0.2.1', '192.0.2.2'];
   w.kernel.veth(
     { netns: near, name: 'u', address: `${a}/24`, up: true },
@@ -318,7 +325,7 @@ each('receives what comes, without what must not cross', (c) => {
 
 each('S6: moves or refuses, and works where it arrived', (c) => {
   const { ns, dev, movable, kernel } = c;
-  const to = kernel.netns.add('to');
+  const to = quiet(kernel, 'to');
   ns.link.set(dev.name, { up: true });
   if (dev.hardHeaderLen > 0 || dev.ops.kind === 'tun')
     ns.addr.add({ local: '10.1.0.1/24', dev: dev.name });
@@ -380,7 +387,7 @@ each('dies with packets in flight, and leaves nothing behind', (c) => {
 each('dies with its namespace, and with the devices below', (c) => {
   const { ns, dev, kernel, movable } = c;
   ns.link.set(dev.name, { up: true });
-  const to = kernel.netns.add('to');
+  const to = quiet(kernel, 'to');
   if (movable) ns.link.set(dev.name, { netns: to });
   for (const gone of [ns, to]) gone.destroy();
   assert.equal(dev.dead, true);

@@ -16,6 +16,7 @@ function world() {
   const kernel = new Kernel({ env: clock, seed: 1 });
   const a = kernel.netns.add('a');
   const b = kernel.netns.add('b');
+  a.sysctl.set('net.ipv6.conf.default.router_solicitations', 0);
   kernel.veth({ netns: a, name: 'v0', up: true }, { netns: b, name: 'v1', up: true });
   a.link.add({ kind: 'ifb', up: true });
   const find = (name: string): NetDevice => a.net.devs.find(name) as NetDevice;

@@ -152,7 +152,10 @@ test('ipvlan: mode and flag are one for all on a device; MAC and MTU follow it',
   const b = w.json('b', 'link show i0');
   assert.deepEqual(b.linkinfo, { info_kind: 'ipvlan', info_data: { mode: 'l3', vepa: true } });
   assert.ok(b.flags.includes('NOARP'));
-  assert.match(w.ip('b', '-d link show i0'), /\n {4}ipvlan {2}mode l3 vepa numtx/);
+  assert.match(
+    w.ip('b', '-d link show i0'),
+    /\n {4}ipvlan {2}mode l3 vepa addrgenmode eui64 numtx/,
+  );
   w.script(`
     host link set eth0 mtu 1400
     host link set eth0 address 02:00:00:00:00:77`);

@@ -72,7 +72,7 @@ test('netkit: is listed with its mode, its role and both policies', () => {
   });
   assert.match(
     w.ip('guest', '-d link show eth0'),
-    /<BROADCAST,MULTICAST,NOARP,UP,LOWER_UP>[\s\S]*link\/ether 00:00:00:00:00:00 [\s\S]*netkit mode l3 type peer policy forward peer policy blackhole numtx/,
+    /<BROADCAST,MULTICAST,NOARP,UP,LOWER_UP>[\s\S]*link\/ether 00:00:00:00:00:00 [\s\S]*netkit mode l3 type peer policy forward peer policy blackhole addrgenmode eui64 numtx/,
   );
 });
 

@@ -59,7 +59,7 @@ test('ipip: one IP header around the packet, and nothing else', () => {
   });
   assert.match(
     w.ip('a', '-d link show t0'),
-    /t0@NONE: .*\n {4}link\/ipip 192\.0\.2\.1 peer 198\.51\.100\.1 .*\n {4}ipip ipip remote 198\.51\.100\.1 local 192\.0\.2\.1 ttl inherit numtx/,
+    /t0@NONE: .*\n {4}link\/ipip 192\.0\.2\.1 peer 198\.51\.100\.1 .*\n {4}ipip ipip remote 198\.51\.100\.1 local 192\.0\.2\.1 ttl inherit addrgenmode eui64 numtx/,
   );
 });
 

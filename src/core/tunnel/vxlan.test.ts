@@ -78,7 +78,7 @@ test('vxlan: is listed as Linux lists it', () => {
   );
   assert.match(
     w.ip('a', '-d link show vx2'),
-    /vxlan id 7 group 239\.1\.1\.1 local 10\.0\.0\.1 dev eth0 srcport 1000 2000 dstport 4789 nolearning tos 0x3 ttl 5 ageing 5 noudpcsum noudp6zerocsumtx noudp6zerocsumrx numtx/,
+    /vxlan id 7 group 239\.1\.1\.1 local 10\.0\.0\.1 dev eth0 srcport 1000 2000 dstport 4789 nolearning tos 0x3 ttl 5 ageing 5 noudpcsum noudp6zerocsumtx noudp6zerocsumrx addrgenmode eui64 numtx/,
   );
   assert.equal(
     bridge(w, 'a', 'fdb show dev vx2'),

@@ -193,6 +193,14 @@ export function formatIpv6(x: Ip6Addr): string {
   return `${parts.slice(0, from).join(':')}::${parts.slice(from + length).join(':')}`;
 }
 
+/** All eight words of four digits: `%pI6` of the kernel. */
+export function fullIp6(x: Ip6Addr): string {
+  return [x.a, x.b, x.c, x.d]
+    .flatMap((n) => [n >>> 16, n & 0xffff])
+    .map((w) => w.toString(16).padStart(4, '0'))
+    .join(':');
+}
+
 /** Where the first of the longest runs of zero words begins, and its length. */
 function longestZeros(words: readonly number[]): readonly [from: number, length: number] {
   let from = 0;

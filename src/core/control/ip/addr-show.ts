@@ -42,12 +42,10 @@ function addressText(a: AddressInfo, options: PrintOptions): string {
 
 /** In the order in which iproute2 prints them. */
 function addressFlags(a: AddressInfo): string[] {
+  if (a.family === 'inet6') return [...a.flags];
   const flags: string[] = [];
-  if (a.family === 'inet6') flags.push(...a.flags);
-  else {
-    if (a.secondary) flags.push('secondary');
-    if (a.deprecated) flags.push('deprecated');
-  }
+  if (a.secondary) flags.push('secondary');
+  if (a.deprecated) flags.push('deprecated');
   if (a.validLft !== Number.POSITIVE_INFINITY) flags.push('dynamic');
   if (a.noprefixroute) flags.push('noprefixroute');
   return flags;

@@ -288,11 +288,15 @@ function isSelected(a: AddressInfo, s: Selector): boolean {
   if (s.device !== undefined && a.dev !== s.device) return false;
   if (s.scope !== undefined && a.scope !== s.scope) return false;
   if (s.label !== undefined && !labelMatches(s.label, a.label)) return false;
-  if (s.dynamic !== undefined && s.dynamic !== (a.validLft !== Number.POSITIVE_INFINITY))
-    return false;
+  if (s.dynamic !== undefined && s.dynamic !== isDynamic(a)) return false;
   if (s.primary !== undefined && s.primary === a.secondary) return false;
   if (s.deprecated !== undefined && s.deprecated !== a.deprecated) return false;
   return s.to === undefined || isInside(a.local, s.to);
+}
+
+function isDynamic(a: AddressInfo): boolean {
+  if (a.family === 'inet6') return a.flags.includes('dynamic');
+  return a.validLft !== Number.POSITIVE_INFINITY;
 }
 
 function isInside(address: string, prefix: Prefix): boolean {
@@ -309,12 +313,15 @@ function labelMatches(pattern: string, label: string): boolean {
 function showAddresses6(ctx: IpContext, words: Words): string {
   const s = selector6(ctx, words);
   const addresses = ctx.ns.addr6.list().filter((a) => isSelected6(a, s));
+  // LINUX: of one device the link itself is asked for, and says all that it says to IPv4.
+  const options: PrintOptions =
+    s.device === undefined ? ctx.options : { ...ctx.options, family: 'inet' };
   const entries = ctx.ns.link
     .list()
     .filter((l) => (s.device === undefined || l.name === s.device) && (!s.up || l.up))
     .map((link) => ({ link, own: addresses.filter((a) => a.dev === link.name) }))
     .filter(({ own }) => own.length > 0)
-    .map(({ link, own }) => addrEntry(link, own, ctx.options, true));
+    .map(({ link, own }) => addrEntry(link, own, options, true));
   return printList(entries, ctx.options);
 }
 
@@ -354,9 +361,11 @@ function flushAddresses(ctx: IpContext, words: Words): string {
   }
   const s = selector(ctx, words);
   const filter: AddressFilter = (a) => isSelected(a, s);
+  const both = ctx.options.family === '' && s.to === undefined && s.label === undefined;
+  const flush = (): number => ctx.ns.addr.flush(filter) + (both ? ctx.ns.addr6.flush(filter) : 0);
   let round = 0;
   let report = '';
-  for (let n = ctx.ns.addr.flush(filter); n > 0; n = ctx.ns.addr.flush(filter)) {
+  for (let n = flush(); n > 0; n = flush()) {
     round++;
     report += `\n*** Round ${round}, deleting ${n} addresses ***\n`;
   }

@@ -29,11 +29,11 @@ const WORDS: readonly string[] = [
   'noprefixroute',
   'nodad',
   'optimistic',
+  'mngtmpaddr',
+  'home',
 ];
 const UNIMPLEMENTED: readonly string[] = [
   'anycast',
-  'home',
-  'mngtmpaddr',
   'autojoin',
   'proto',
   'broadcast',
@@ -106,6 +106,8 @@ function attribute(word: string, words: Words, d: Draft): void {
     case 'noprefixroute':
     case 'nodad':
     case 'optimistic':
+    case 'mngtmpaddr':
+    case 'home':
       d[word] = true;
       return;
     default:
@@ -139,7 +141,18 @@ export interface Selector6 {
   up: boolean;
 }
 
-const FLAGS: readonly string[] = ['tentative', 'dadfailed', 'deprecated', 'nodad', 'optimistic'];
+const FLAGS: readonly string[] = [
+  'tentative',
+  'dadfailed',
+  'deprecated',
+  'nodad',
+  'optimistic',
+  'temporary',
+  'home',
+  'mngtmpaddr',
+  'noprefixroute',
+  'stable-privacy',
+];
 
 export function selector6(ctx: IpContext, words: Words): Selector6 {
   const s: Selector6 = {
@@ -179,8 +192,7 @@ function selectorWord(word: string, words: Words, s: Selector6): void {
 export function isSelected6(a: AddressInfo, s: Selector6): boolean {
   if (s.device !== undefined && a.dev !== s.device) return false;
   if (s.scope !== undefined && a.scope !== s.scope) return false;
-  if (s.dynamic !== undefined && s.dynamic !== (a.validLft !== Number.POSITIVE_INFINITY))
-    return false;
+  if (s.dynamic !== undefined && s.dynamic !== a.flags.includes('dynamic')) return false;
   for (const flag of s.flags) {
     const has = a.flags.includes(flag.replace(/^-/, ''));
     if (has === flag.startsWith('-')) return false;

@@ -109,6 +109,8 @@ function putDetails(out: Entry, link: LinkInfo): void {
   }
   if (link.policy !== null) putPolicy(out, link.policy);
   if (link.slave !== null) putSlave(out, link, link.slave);
+  if (link.addrGenMode !== null)
+    out.put('inet6_addr_gen_mode', link.addrGenMode, `addrgenmode ${link.addrGenMode} `);
   out.put('num_tx_queues', 1, 'numtxqueues 1 ');
   out.put('num_rx_queues', 1, 'numrxqueues 1 ');
   out.put('gso_max_size', link.gsoMaxSize, `gso_max_size ${link.gsoMaxSize} `);

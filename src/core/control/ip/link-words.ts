@@ -5,7 +5,7 @@ import { isValidDeviceName } from '../../link/device-list.ts';
 import { parseMac } from '../../util/address.ts';
 import type { LinkInfo } from '../info.ts';
 import type { LinkAdd } from '../link-add.ts';
-import type { LinkSet } from '../link-set.ts';
+import { ADDR_GEN_MODES, type AddrGenMode, type LinkSet } from '../link-set.ts';
 import type { Namespace } from '../namespace.ts';
 import { bridgeOptions, bridgeSlaveOptions } from './bridge-words.ts';
 import { printList } from './entry.ts';
@@ -45,7 +45,6 @@ const UNIMPLEMENTED: readonly string[] = [
   'mode',
   'state',
   'vrf',
-  'addrgenmode',
   'protodown',
   'numtxqueues',
   'numrxqueues',
@@ -75,6 +74,7 @@ const ATTRIBUTES: readonly string[] = [
   'index',
   'master',
   'nomaster',
+  'addrgenmode',
   'type',
 ];
 
@@ -187,6 +187,9 @@ function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boole
     case 'group':
       p.set.group = groupWord(words.next());
       return true;
+    case 'addrgenmode':
+      p.set.addrGenMode = genModeWord(words.next());
+      return true;
     case 'policy':
       p.set.policy = policyWords(words);
       return true;
@@ -203,6 +206,12 @@ function valueWord(ctx: IpContext, word: string, words: Words, p: Parsed): boole
     default:
       return false;
   }
+}
+
+function genModeWord(word: string): AddrGenMode {
+  const mode = ADDR_GEN_MODES.find((m) => m === word.toLowerCase());
+  if (mode === undefined) throw wrongArgument('Invalid address generation mode\n', word);
+  return mode;
 }
 
 function macWord(words: Words): string {

@@ -42,9 +42,10 @@ const WORDS: readonly string[] = [
   'congctl',
   'features',
   'expires',
+  'pref',
 ];
 /** What iproute2 knows and this stack has not. */
-const ABSENT: readonly string[] = ['encap', 'realms', 'realm', 'as', 'pref', 'ttl-propagate', 'from'];
+const ABSENT: readonly string[] = ['encap', 'realms', 'realm', 'as', 'ttl-propagate', 'from'];
 const TYPES: readonly string[] = ROUTE_TYPES.slice(1);
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -82,6 +83,14 @@ export function parseRoute(ctx: IpContext, words: Words, is6: boolean): RouteSpe
   };
 }
 
+/** RFC 4191 §2.1; the kernel takes it for IPv4, too, and heeds it not. */
+function prefWord(word: string): 'low' | 'medium' | 'high' {
+  if (word === 'low' || word === 'medium' || word === 'high') return word;
+  const named = (['medium', 'high', 'medium', 'low'] as const)[Number.parseInt(word, 10)];
+  if (named === undefined) throw wrongArgument('"pref" value is invalid', word);
+  return named;
+}
+
 function routeWord(ctx: IpContext, word: string, words: Words, d: Draft): void {
   if (nodeWord(ctx, word, words, d) || metricWord(word, words, d)) return;
   if (word === 'nexthop') d.nexthops.push(...nexthops(ctx, words, d.is6));
@@ -107,6 +116,9 @@ function nodeWord(ctx: IpContext, word: string, words: Words, d: Draft): boolean
       return true;
     case 'expires':
       spec.expires = words.unsigned('"expires" value is invalid');
+      return true;
+    case 'pref':
+      spec.pref = prefWord(words.next());
       return true;
     case 'metric':
     case 'priority':

@@ -59,7 +59,7 @@ export function routeEntry(
   if (route.family === 'inet6' && route.expires !== Number.POSITIVE_INFINITY)
     out.put('expires', route.expires, `expires ${route.expires}sec `);
   putMetrics(out, route.metrics, route.locked);
-  if (route.family === 'inet6') out.put('pref', 'medium', 'pref medium');
+  if (route.pref !== null) out.put('pref', route.pref, `pref ${route.pref}`);
   if (nexthop !== null) {
     const one = nexthopEntry(nexthop, options);
     out.put('nh_info', one.json, `\n\tnh_info ${one.text}`);
@@ -179,7 +179,8 @@ export function decision6Entry(
   const learnt = d.pmtu === 0 ? {} : { mtu: d.pmtu };
   if (route !== null) putMetrics(out, { ...route.metrics, ...learnt }, route.locked);
   if (d.iif !== null) out.put('iif', d.iif, `iif ${d.iif} `);
-  return out.put('pref', 'medium', 'pref medium').add('\n');
+  const pref = route?.pref ?? 'medium';
+  return out.put('pref', pref, `pref ${pref}`).add('\n');
 }
 
 function putMark(out: Entry, mark: number): void {

@@ -14,24 +14,24 @@ import {
   isLoopback6,
   isMulticast6,
 } from '../../util/ip6-addr.ts';
-import { ARPHRD_ETHER, ARPHRD_IPGRE, ARPHRD_SIT } from '../../wire/arp.ts';
 import { IPV6_MIN_MTU } from '../../wire/ipv6.ts';
 import { NA_OVERRIDE } from '../../wire/ndisc.ts';
 import { fib6SyncCarrier, fib6SyncDown } from '../route6/change.ts';
+import { newAddress } from './add-address.ts';
 import {
-  addrScope,
   dadStop,
   findAddr6,
   IFA_F_DEPRECATED,
+  IFA_F_MANAGETEMPADDR,
   IFA_F_NODAD,
   IFA_F_NOPREFIXROUTE,
   IFA_F_OPTIMISTIC,
   IFA_F_PERMANENT,
+  IFA_F_STABLE_PRIVACY,
   IFA_F_TENTATIVE,
   INFINITE_LIFETIME6,
   type Ipv6Address,
   inet6Device,
-  scopeOfAddr,
 } from './address.ts';
 import {
   addMulticastRoute,
@@ -39,17 +39,20 @@ import {
   delPrefixRoute,
   installLocal,
 } from './address-routes.ts';
+import { leaveSubnetRouters } from './anycast.ts';
 import { dadStart } from './dad.ts';
 import {
   IN6_ADDR_GEN_MODE_EUI64,
   IN6_ADDR_GEN_MODE_NONE,
-  IN6_ADDR_GEN_MODE_RANDOM,
   type Ipv6Device,
   maxConf6,
 } from './device.ts';
-import { armLifetimes, deleteAddress } from './lifetime.ts';
+import { eui64, type MadeAddress, stableAddress } from './interface-id.ts';
+import { deleteAddress, verifyLifetimes } from './lifetime.ts';
 import { mldReportAll } from './mld.ts';
 import { sendAdvertisement } from './ndisc-send.ts';
+import { stopSolicitations } from './router-solicit.ts';
+import { manageTempAddrs } from './temp-addr.ts';
 
 /** What `inet6AddrAdd` takes; absent: what Linux fills in. */
 export interface AddressSpec6 {
@@ -80,12 +83,16 @@ export function inet6AddrAdd(dev: NetDevice, spec: AddressSpec6): number {
   if (errno !== 0) return errno;
   if (findAddr6(dev, spec.addr) !== null)
     return refuse(dev, EEXIST, 'ipv6: address already assigned');
+  if (((spec.flags ?? 0) & IFA_F_MANAGETEMPADDR) !== 0 && spec.prefixLen !== 64)
+    return refuse(dev, EINVAL, MANAGED_LENGTH);
   const refusal = dev.ops.addrRefusal?.(dev, spec.addr) ?? '';
   if (refusal !== '') return refuse(dev, EADDRINUSE, refusal);
   addMulticastRoute(dev);
   addAddress(ipv6, spec);
   return 0;
 }
+
+const MANAGED_LENGTH = 'ipv6: address with "mngtmpaddr" flag must have a prefix length of 64';
 
 function addressErrno(dev: NetDevice, addr: Ip6Addr): number {
   if (isAny6(addr)) return refuse(dev, EADDRNOTAVAIL, 'ipv6: Invalid address');
@@ -100,38 +107,23 @@ function addressErrno(dev: NetDevice, addr: Ip6Addr): number {
   return 0;
 }
 
-/** Linux `ipv6_add_addr` and what follows it. */
+/** Linux `inet6_addr_add`, behind its checks. */
 function addAddress(ipv6: Ipv6Device, spec: AddressSpec6): Ipv6Address {
   const { dev } = ipv6;
   const validLft = spec.validLft ?? INFINITE_LIFETIME6;
   const preferredLft = spec.preferredLft ?? INFINITE_LIFETIME6;
-  let flags = (spec.flags ?? 0) | IFA_F_TENTATIVE;
+  let flags = spec.flags ?? 0;
   if (validLft === INFINITE_LIFETIME6) flags |= IFA_F_PERMANENT;
   if (preferredLft === 0) flags |= IFA_F_DEPRECATED;
-  const address: Ipv6Address = {
-    dev,
-    addr: spec.addr,
-    peer: spec.peer ?? null,
-    prefixLen: spec.prefixLen,
-    scope: scopeOfAddr(spec.addr),
-    flags,
-    metric: spec.metric ?? 0,
-    validLft,
-    preferredLft,
-    updatedUs: dev.net.kernel.nowUs,
-    dadProbes: -1,
-    dadNonce: -1,
-    dadTimer: null,
-    joined: false,
-    installed: false,
-  };
-  insertAddress(ipv6, address);
-  dev.ops.addrChanged?.(dev, address.addr, true);
-  armLifetimes(ipv6);
+  const address = newAddress(ipv6, { ...spec, flags, validLft, preferredLft });
   addPrefixRoute(address);
   dev.net.ipv6.changed();
   dev.net.events.emit('newaddr', { dev, address });
   dadStart(address);
+  if ((flags & IFA_F_MANAGETEMPADDR) !== 0) {
+    manageTempAddrs(ipv6, address, validLft, preferredLft, true);
+    verifyLifetimes(ipv6);
+  }
   return address;
 }
 
@@ -141,7 +133,12 @@ export function inet6AddrDel(dev: NetDevice, addr: Ip6Addr, prefixLen = -1): num
   const address = findAddr6(dev, addr);
   if (address === null || (prefixLen >= 0 && prefixLen !== address.prefixLen))
     return refuse(dev, EADDRNOTAVAIL, 'ipv6: address not found');
+  const ipv6 = dev.ipv6 as Ipv6Device;
   deleteAddress(address);
+  if ((address.flags & IFA_F_MANAGETEMPADDR) !== 0) {
+    manageTempAddrs(ipv6, address, 0, 0, false);
+    verifyLifetimes(ipv6);
+  }
   return 0;
 }
 
@@ -150,6 +147,7 @@ export function inet6AddrChange(dev: NetDevice, spec: AddressSpec6): boolean {
   const address = findAddr6(dev, spec.addr);
   if (address === null || dev.ipv6 === null) return false;
   const hadRoute = (address.flags & IFA_F_NOPREFIXROUTE) === 0;
+  const managed = (address.flags & IFA_F_MANAGETEMPADDR) !== 0;
   address.validLft = spec.validLft ?? INFINITE_LIFETIME6;
   address.preferredLft = spec.preferredLft ?? INFINITE_LIFETIME6;
   address.updatedUs = dev.net.kernel.nowUs;
@@ -162,17 +160,17 @@ export function inet6AddrChange(dev: NetDevice, spec: AddressSpec6): boolean {
   if (hadRoute && (!hasRoute || metric !== address.metric)) delPrefixRoute(address);
   address.metric = metric;
   if (hasRoute) addPrefixRoute(address);
-  armLifetimes(dev.ipv6);
+  const manages = (address.flags & IFA_F_MANAGETEMPADDR) !== 0;
+  if (managed || manages) {
+    const { validLft, preferredLft } = address;
+    // LINUX: an address that is no longer to be followed takes its followers' time away.
+    if (manages) manageTempAddrs(dev.ipv6, address, validLft, preferredLft, !managed);
+    else manageTempAddrs(dev.ipv6, address, 0, 0, false);
+  }
+  verifyLifetimes(dev.ipv6);
   dev.net.ipv6.changed();
   dev.net.events.emit('newaddr', { dev, address });
   return true;
-}
-
-function insertAddress(ipv6: Ipv6Device, address: Ipv6Address): void {
-  const scope = addrScope(address.addr);
-  const i = ipv6.addresses.findIndex((a) => scope >= addrScope(a.addr));
-  const at = i < 0 ? ipv6.addresses.length : i;
-  ipv6.addresses = ipv6.addresses.slice(0, at).concat(address, ipv6.addresses.slice(at));
 }
 
 /** Device events (`addrconf_notify`). */
@@ -263,55 +261,31 @@ function restorePermanent(ipv6: Ipv6Device): void {
 }
 
 /** Linux `addrconf_addr_gen`. */
-function addLinkLocal(ipv6: Ipv6Device): void {
+export function addLinkLocal(ipv6: Ipv6Device): void {
   const { dev, conf } = ipv6;
   addMulticastRoute(dev);
   if (conf.addrGenMode === IN6_ADDR_GEN_MODE_NONE) return;
-  if (ipv6.addresses.some((a) => isLinkLocal6(a.addr))) return;
-  const addr = linkLocalAddr(ipv6);
-  if (addr === null) return;
+  const made = linkLocalAddr(ipv6);
+  if (made === null || findAddr6(dev, made.addr) !== null) return;
+  if (conf.addrGenMode === IN6_ADDR_GEN_MODE_EUI64 && ipv6.addresses.some(isOwnLinkLocal)) return;
   const optimistic = maxConf6(ipv6, 'optimisticDad') !== 0 && dev.net.ipv6.confAll.forwarding === 0;
-  addAddress(ipv6, { addr, prefixLen: 64, flags: optimistic ? IFA_F_OPTIMISTIC : 0 });
+  const flags = made.flags | (optimistic ? IFA_F_OPTIMISTIC : 0);
+  addAddress(ipv6, { addr: made.addr, prefixLen: 64, flags });
 }
 
-/** From the IPv4 address of its near end (RFC 4213 §3.7; RFC 5214 §6.1 for GRE); null: it has none. */
-function tunnelLinkLocal(dev: NetDevice): Ip6Addr | null {
-  const local = dev.ops.tunnelEnds?.(dev).local ?? 0;
-  if (local === 0) return null;
-  const isatap = isPrivate(local) ? 0x5efe : 0x02005efe;
-  return new Ip6Addr(0xfe800000 | 0, 0, dev.type === ARPHRD_SIT ? 0 : isatap, local);
+function isOwnLinkLocal(a: Ipv6Address): boolean {
+  return isLinkLocal6(a.addr);
 }
 
-/** Addresses that are not unique (`__ipv6_isatap_ifid`). */
-function isPrivate(addr: number): boolean {
-  const [a, b] = [addr >>> 24, (addr >>> 16) & 255];
-  return (
-    a === 0 ||
-    a === 10 ||
-    a === 127 ||
-    (a === 172 && b >= 16 && b < 32) ||
-    (a === 192 && b === 168) ||
-    (a === 169 && b === 254)
-  );
-}
-
-/** fe80:: with an EUI-64 interface identifier (RFC 4291 appendix A), or a random one (RFC 7217). */
-function linkLocalAddr(ipv6: Ipv6Device): Ip6Addr | null {
-  const { dev, conf } = ipv6;
-  if (conf.addrGenMode === IN6_ADDR_GEN_MODE_RANDOM) {
-    const random = dev.net.kernel.random(`ipv6-stable:${dev.net.id}:${dev.name}`);
-    return new Ip6Addr(0xfe800000 | 0, 0, random.i32(), random.i32());
+/** fe80:: with an identifier of the device (`addrconf_addr_gen`). */
+function linkLocalAddr(ipv6: Ipv6Device): MadeAddress | null {
+  const prefix = new Ip6Addr(0xfe800000 | 0, 0, 0, 0);
+  if (ipv6.conf.addrGenMode !== IN6_ADDR_GEN_MODE_EUI64) {
+    const addr = stableAddress(ipv6, prefix, 0);
+    return addr === null ? null : { addr, flags: IFA_F_STABLE_PRIVACY };
   }
-  if (conf.addrGenMode !== IN6_ADDR_GEN_MODE_EUI64) return null;
-  if (dev.type === ARPHRD_SIT || dev.type === ARPHRD_IPGRE) return tunnelLinkLocal(dev);
-  if (dev.type !== ARPHRD_ETHER) return null;
-  const high = Math.floor(dev.mac / 2 ** 24);
-  const low = dev.mac % 2 ** 24;
-  // Several devices have this MAC: their number stands in the middle, where ff:fe would.
-  const id = dev.ops.devId?.(dev) ?? 0;
-  if (id !== 0)
-    return new Ip6Addr(0xfe800000 | 0, 0, (high << 8) | (id >>> 8), ((id & 255) << 24) | low);
-  return new Ip6Addr(0xfe800000 | 0, 0, ((high ^ 0x020000) << 8) | 0xff, 0xfe000000 | low);
+  const own = eui64(ipv6.dev);
+  return own === null ? null : { addr: new Ip6Addr(prefix.a, 0, own[0], own[1]), flags: 0 };
 }
 
 /** The device went down, or loses IPv6 (`unregister`; Linux `addrconf_ifdown`). */
@@ -322,12 +296,14 @@ export function ifdown(dev: NetDevice, ipv6: Ipv6Device, unregister: boolean): v
     dadStop(a);
     if (keep && (a.flags & IFA_F_PERMANENT) !== 0 && !isLinkLocal6(a.addr)) {
       if ((a.flags & IFA_F_NODAD) === 0) a.flags |= IFA_F_TENTATIVE;
+      leaveSubnetRouters(a);
       a.installed = false;
     } else deleteAddress(a);
   }
   fib6SyncDown(dev, unregister);
   dev.net.ipv6.ndiscMaybe?.deviceDown(dev, true);
   ipv6.mld?.stop();
+  stopSolicitations(ipv6);
   if (!unregister) return;
   ipv6.lifetimeTimer?.clear();
   if (!dev.dead) dev.ipv6 = null;

@@ -19,6 +19,7 @@ import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_SITE, RT_SCOPE_UNIVERSE } from '
 import { Ipv6Device } from './device.ts';
 
 /** Flags of an address (`include/uapi/linux/if_addr.h`). */
+export const IFA_F_TEMPORARY = 0x01;
 export const IFA_F_NODAD = 0x02;
 export const IFA_F_OPTIMISTIC = 0x04;
 export const IFA_F_DADFAILED = 0x08;
@@ -29,9 +30,22 @@ export const IFA_F_PERMANENT = 0x80;
 export const IFA_F_MANAGETEMPADDR = 0x100;
 export const IFA_F_NOPREFIXROUTE = 0x200;
 export const IFA_F_MCAUTOJOIN = 0x400;
+export const IFA_F_STABLE_PRIVACY = 0x800;
 
 /** A lifetime that never ends, seconds. */
 export const INFINITE_LIFETIME6 = 0xffffffff;
+
+/** What an address has that was made from a prefix, or from which temporary ones are made. */
+export interface AutoAddress {
+  /** When it came into being. */
+  createdUs: number;
+  /** The address of which it is the temporary one; null: of none. */
+  publicAddr: Ipv6Address | null;
+  /** Temporary addresses that were made from it without one that lasted, or of a temporary one: it has a successor. */
+  regenCount: number;
+  /** RFC 7217: how many identifiers before were duplicates. */
+  stableRetry: number;
+}
 
 /** One address of a device. */
 export interface Ipv6Address {
@@ -59,6 +73,8 @@ export interface Ipv6Address {
   joined: boolean;
   /** The local route is there: packets to it are ours. */
   installed: boolean;
+  /** Null: somebody gave it to the device. */
+  auto: AutoAddress | null;
 }
 
 /** The IPv6 side of a device, made if need be; null where there can be none. */

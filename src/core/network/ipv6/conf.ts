@@ -2,11 +2,15 @@
  * Writing net.ipv6.conf.*: what a value changes besides itself (Linux `addrconf_sysctl_forward`,
  * `addrconf_sysctl_disable`, `addrconf_sysctl_mtu`, `addrconf_sysctl_addr_gen_mode`).
  */
+import { IFF_LOOPBACK } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
-import type { Ipv6Conf } from '../../sysctl.ts';
+import type { Ipv6Conf } from '../../sysctl6.ts';
+import type { Ip6Addr } from '../../util/ip6-addr.ts';
 import { IPV6_MIN_MTU } from '../../wire/ipv6.ts';
-import { disableChange } from './addrconf.ts';
+import { purgeDefaultRouters } from '../route6/ra-route.ts';
+import { addLinkLocal, disableChange } from './addrconf.ts';
 import { inet6Device } from './address.ts';
+import { forwardChange } from './anycast.ts';
 import {
   IN6_ADDR_GEN_MODE_RANDOM,
   IN6_ADDR_GEN_MODE_STABLE_PRIVACY,
@@ -26,11 +30,10 @@ export function writeConf6(
   if (!isValid(target, field, value)) return false;
   // Devices that have nothing of their own yet have what `default` says now.
   if (target === 'default') makeAll(net);
+  const was = readConf6(net, target, field);
   set(net, target, field, value);
-  if (field === 'forwarding' && target === 'all') {
-    set(net, 'default', field, value);
-    eachDevice(net, (d) => set(net, d, field, value));
-  }
+  if (field === 'forwarding' && was !== value) forward(net, target, value);
+  if (field === 'addrGenMode') generate(net, target, was, value);
   if (field === 'disableIpv6') disable(net, target, value);
   ipv6.changed();
   return true;
@@ -65,10 +68,76 @@ function isValid(target: 'all' | 'default' | Ipv6Device, field: Field, value: nu
     return value >= IPV6_MIN_MTU && value <= target.dev.mtu;
   if (field === 'hopLimit') return value >= 1 && value <= 255;
   if (field !== 'addrGenMode') return true;
-  // RFC 7217 needs a secret, which cannot be given here.
-  return (
-    value >= 0 && value <= IN6_ADDR_GEN_MODE_RANDOM && value !== IN6_ADDR_GEN_MODE_STABLE_PRIVACY
-  );
+  return typeof target === 'object'
+    ? mayGenerate(target, value)
+    : value >= 0 && value <= IN6_ADDR_GEN_MODE_RANDOM;
+}
+
+/** RFC 7217 needs a secret (`check_stable_privacy`). */
+export function mayGenerate(ipv6: Ipv6Device, mode: number): boolean {
+  if (mode < 0 || mode > IN6_ADDR_GEN_MODE_RANDOM) return false;
+  if (mode !== IN6_ADDR_GEN_MODE_STABLE_PRIVACY) return true;
+  const { ipv6: state } = ipv6.dev.net;
+  return (stableSecret(ipv6.dev.net, ipv6) ?? state.extraMaybe?.stableSecret ?? null) !== null;
+}
+
+/** Linux `addrconf_fixup_forwarding`: a router is in the groups of routers, and has no default routers. */
+function forward(net: NetNs, target: 'all' | 'default' | Ipv6Device, value: number): void {
+  if (target === 'default') return;
+  if (target === 'all') {
+    set(net, 'default', 'forwarding', value);
+    eachDevice(net, (d) => {
+      const changes = (d.conf.forwarding === 0) !== (value === 0);
+      set(net, d, 'forwarding', value);
+      if (changes) forwardChange(d);
+    });
+  } else forwardChange(target);
+  if (value !== 0) purgeDefaultRouters(net);
+}
+
+/** Linux `addrconf_sysctl_addr_gen_mode` */
+function generate(
+  net: NetNs,
+  target: 'all' | 'default' | Ipv6Device,
+  was: number,
+  value: number,
+): void {
+  if (target === 'default') return;
+  if (target !== 'all') {
+    if (was !== value) autoAddresses(target);
+    return;
+  }
+  set(net, 'default', 'addrGenMode', value);
+  eachDevice(net, (d) => {
+    const changes = d.conf.addrGenMode !== value;
+    set(net, d, 'addrGenMode', value);
+    if (changes) autoAddresses(d);
+  });
+}
+
+/** Linux `addrconf_init_auto_addrs` */
+function autoAddresses(ipv6: Ipv6Device): void {
+  const { dev } = ipv6;
+  const works = dev.up && ipv6.ready && ipv6.conf.disableIpv6 === 0;
+  if (works && (dev.flags & IFF_LOOPBACK) === 0) addLinkLocal(ipv6);
+}
+
+/** net.ipv6.conf.*.stable_secret; null: it was never written. `all` has none. */
+export function stableSecret(net: NetNs, target: 'default' | Ipv6Device): Ip6Addr | null {
+  if (target === 'default') return net.ipv6.extraMaybe?.stableSecret ?? null;
+  return target.auto?.stableSecret ?? null;
+}
+
+/** A secret makes addresses of it: of a device, or of all there are (`addrconf_sysctl_stable_secret`). */
+export function setStableSecret(net: NetNs, target: 'default' | Ipv6Device, secret: Ip6Addr): void {
+  if (target !== 'default') {
+    target.ownAuto().stableSecret = secret;
+    set(net, target, 'addrGenMode', IN6_ADDR_GEN_MODE_STABLE_PRIVACY);
+    return;
+  }
+  net.ipv6.extra.stableSecret = secret;
+  makeAll(net);
+  eachDevice(net, (d) => set(net, d, 'addrGenMode', IN6_ADDR_GEN_MODE_STABLE_PRIVACY));
 }
 
 function disable(net: NetNs, target: 'all' | 'default' | Ipv6Device, value: number): void {

@@ -31,6 +31,7 @@ import {
   NDISC_NEIGHBOUR_ADVERTISEMENT,
   NDISC_NEIGHBOUR_SOLICITATION,
   NDISC_REDIRECT,
+  NDISC_ROUTER_SOLICITATION,
 } from '../../wire/icmpv6.ts';
 import type { Ipv6Header } from '../../wire/ipv6.ts';
 import {
@@ -42,6 +43,7 @@ import {
 } from '../../wire/ndisc.ts';
 import { RTN_UNICAST } from '../route/route.ts';
 import { routeInput6 } from '../route6/input.ts';
+import { routerBecameHost } from '../route6/ra-route.ts';
 import {
   findAddr6,
   IFA_F_OPTIMISTIC,
@@ -49,10 +51,13 @@ import {
   type Ipv6Address,
   isUsable,
 } from './address.ts';
+import { isAnycast } from './anycast.ts';
 import { dadFailed } from './dad.ts';
 import { type Ipv6Device, maxConf6 } from './device.ts';
 import { ND_HOPLIMIT, sendAdvertisement, sendSolicitation } from './ndisc-send.ts';
 import { redirectInput } from './redirect.ts';
+import { routerAdvertisement } from './router-discovery.ts';
+import { routerSolicitation } from './router-solicit.ts';
 
 /** Bytes of target address behind the header. */
 const TARGET_LEN = 16;
@@ -113,7 +118,8 @@ export function ndiscInput(pkt: Packet, icmp: IcmpHeader): void {
   if (icmp.type === NDISC_REDIRECT) redirectInput(pkt, ipv6, bytes);
   else if (icmp.type === NDISC_NEIGHBOUR_SOLICITATION) solicitation(pkt, ipv6, bytes, false);
   else if (icmp.type === NDISC_NEIGHBOUR_ADVERTISEMENT) advertisement(pkt, ipv6, bytes, icmp.rest);
-  else drop(net, pkt, 'NOT_SPECIFIED', 'router discovery');
+  else if (icmp.type === NDISC_ROUTER_SOLICITATION) routerSolicitation(pkt, ipv6, bytes);
+  else routerAdvertisement(pkt, ipv6, bytes, icmp.rest);
 }
 
 /** The target of a message and its options; null: dropped. */
@@ -171,6 +177,11 @@ function solicitation(pkt: Packet, ipv6: Ipv6Device, bytes: Uint8Array, delayed:
 function answersFor(pkt: Packet, ipv6: Ipv6Device, target: Ip6Addr, delayed: boolean): boolean {
   const { dev } = ipv6;
   const { ndisc, confAll } = dev.net.ipv6;
+  if (isAnycast(dev, target)) {
+    if (delayed || pkt.pktType === 0) return true;
+    ndisc.proxy.delay(pkt);
+    return false;
+  }
   const forwards = confAll.forwarding !== 0 && maxConf6(ipv6, 'proxyNdp') !== 0;
   if (!forwards || !ndisc.proxy.has(dev, target)) return false;
   const route = routeInput6(dev, target, target);
@@ -222,8 +233,10 @@ function advertisement(pkt: Packet, ipv6: Ipv6Device, bytes: Uint8Array, rest: n
   const mac = options.targetMac < 0 ? null : options.targetMac;
   const state = solicited ? NUD_REACHABLE : NUD_STALE;
   const known = mac === null || neigh.mac === mac || override !== 0 || neigh.header === null;
+  const was = neigh.isRouter;
   if (neigh.update(mac, state, NEIGH_UPDATE_WEAK_OVERRIDE | override) === 0 && known)
     neigh.isRouter = (rest & NA_ROUTER) !== 0;
+  if (was && !neigh.isRouter) routerBecameHost(dev, target);
 }
 
 /** RFC 4862 §5.4.4: a tentative address is another's; about one that is in use there is nothing to be done. */

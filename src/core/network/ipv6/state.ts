@@ -2,15 +2,14 @@
 import { NeighbourTable } from '../../link/neighbour-table.ts';
 import { Icmp6Types, MIB6_MAX, type Mib6 } from '../../mib6.ts';
 import type { NetNs } from '../../net.ts';
+import { NDISC_CONF_DEFAULT, type NeighConf } from '../../sysctl.ts';
 import {
   IPV6_CONF_ALL,
   IPV6_CONF_DEFAULT,
   type Ipv6Conf,
-  NDISC_CONF_DEFAULT,
-  type NeighConf,
   SYSCTL6_DEFAULT,
   type Sysctl6,
-} from '../../sysctl.ts';
+} from '../../sysctl6.ts';
 import type { Ip6Addr } from '../../util/ip6-addr.ts';
 import { Ip6Map } from '../../util/ip6-map.ts';
 import { mix32 } from '../../util/random.ts';
@@ -19,6 +18,7 @@ import { Route6Cache } from '../route6/cache.ts';
 import type { RouteException6 } from '../route6/exception.ts';
 import { Fib6Table } from '../route6/fib.ts';
 import type { FibRules } from '../rule/fib-rules.ts';
+import { Ipv6Extra } from './extra.ts';
 import { NDISC_PROTOCOL } from './ndisc.ts';
 import { Peers6 } from './peer.ts';
 import { Reassembly6 } from './reassembly.ts';
@@ -48,6 +48,7 @@ export class Ipv6State {
   private exceptionsMade: Ip6Map<RouteException6> | null = null;
   private peersMade: Peers6 | null = null;
   private reassemblyMade: Reassembly6 | null = null;
+  private extraMade: Ipv6Extra | null = null;
 
   constructor(net: NetNs) {
     this.net = net;
@@ -102,6 +103,17 @@ export class Ipv6State {
   get peers(): Peers6 {
     this.peersMade ??= new Peers6(this.net, this.key);
     return this.peersMade;
+  }
+
+  /** What few namespaces have. */
+  get extra(): Ipv6Extra {
+    this.extraMade ??= new Ipv6Extra(this.net);
+    return this.extraMade;
+  }
+
+  /** The same, or null while nothing of it was needed. */
+  get extraMaybe(): Ipv6Extra | null {
+    return this.extraMade;
   }
 
   /** Null while no fragment ever came. */
@@ -166,6 +178,7 @@ export class Ipv6State {
   destroy(): void {
     this.ndiscMade?.destroy();
     this.reassemblyMade?.destroy();
+    this.extraMade?.stop();
     this.tables = [];
     this.order = [];
     this.rules = null;

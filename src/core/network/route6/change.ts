@@ -55,6 +55,8 @@ export interface RouteSpec6 {
   readonly expiresUs: number;
   /** Number of a nexthop object instead of ways; absent or 0: none. */
   readonly nhid?: number;
+  /** `RTF_*`; absent: none. */
+  readonly flags?: number;
 }
 
 /** `ip -6 route add|append|replace|change`. */
@@ -138,6 +140,7 @@ export function kernelRoute6Add(
     readonly prefixLen: number;
     readonly metric: number;
     readonly expiresUs?: number;
+    readonly flags?: number;
   },
 ): void {
   const { net } = dev;
@@ -165,6 +168,7 @@ export function kernelRoute6Add(
     nexthops: [new FibNexthop6(dev, null, 1, linkdown ? 0 : RTNH_F_LINKDOWN)],
     metrics: NO_METRICS,
     expiresUs: r.expiresUs ?? Number.POSITIVE_INFINITY,
+    flags: r.flags ?? 0,
   });
   if (twin !== undefined) table.replace(twin, made);
   else table.insert(made);
@@ -232,6 +236,8 @@ export function fib6ForgetSource(net: NetNs, addr: Ip6Addr): void {
 }
 
 function announce(net: NetNs, kind: 'newroute' | 'delroute', route: FibRoute6): void {
+  if (route.expiresUs !== Number.POSITIVE_INFINITY && kind === 'newroute')
+    net.ipv6.extra.watchExpiry(route);
   net.ipv6.changed();
   net.events.emit(kind, route);
 }

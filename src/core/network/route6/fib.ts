@@ -15,6 +15,24 @@ export const IP6_RT_PRIO_ADDRCONF = 256;
 
 export const RTPROT_RA = 9;
 
+/** What a router said (`include/uapi/linux/ipv6_route.h`): a default route, a prefix on the link, a route to a prefix. */
+export const RTF_DEFAULT = 0x00010000;
+export const RTF_ADDRCONF = 0x00040000;
+export const RTF_PREFIX_RT = 0x00080000;
+export const RTF_ROUTEINFO = 0x00800000;
+/** Preference of a router (RFC 4191 §2.1): two bits, as on the wire; 0 medium, 1 high, 3 low. */
+const RTF_PREF_SHIFT = 27;
+export const RTF_PREF_MASK: number = 3 << RTF_PREF_SHIFT;
+
+export function prefFlags(pref: number): number {
+  return (pref & 3) << RTF_PREF_SHIFT;
+}
+
+/** The two bits of a route's preference. */
+export function prefOf(flags: number): number {
+  return (flags >>> RTF_PREF_SHIFT) & 3;
+}
+
 /** One way of a route (Linux `struct fib6_nh`). */
 export class FibNexthop6 {
   readonly dev: NetDevice;
@@ -44,13 +62,20 @@ export class FibRoute6 {
   readonly protocol: number;
   readonly prefsrc: Ip6Addr | null;
   readonly nexthops: readonly FibNexthop6[];
-  readonly metrics: RouteMetrics;
+  metrics: RouteMetrics;
   /** When it goes by itself, µs; Infinity: never. */
-  readonly expiresUs: number;
+  expiresUs: number;
+  /** `RTF_*` of those above. */
+  flags: number;
   /** The object whose ways these are; null: the route has its own. */
   readonly nh: Nexthop | null;
 
-  constructor(route: Omit<FibRoute6, 'nh'> & { readonly nh?: Nexthop | null }) {
+  constructor(
+    route: Omit<FibRoute6, 'nh' | 'flags'> & {
+      readonly nh?: Nexthop | null;
+      readonly flags?: number;
+    },
+  ) {
     this.table = route.table;
     this.dst = route.dst;
     this.prefixLen = route.prefixLen;
@@ -62,6 +87,7 @@ export class FibRoute6 {
     this.metrics = route.metrics;
     this.expiresUs = route.expiresUs;
     this.nh = route.nh ?? null;
+    this.flags = route.flags ?? 0;
   }
 }
 

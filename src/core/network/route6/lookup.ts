@@ -13,7 +13,7 @@ import { hashFields, multipathHash, pickWay } from '../route/multipath.ts';
 import { RTN_THROW } from '../route/route.ts';
 import type { RuleFlow } from '../rule/fib-rule.ts';
 import type { FibRules } from '../rule/fib-rules.ts';
-import type { Fib6Table, FibNexthop6, FibRoute6 } from './fib.ts';
+import { type Fib6Table, type FibNexthop6, type FibRoute6, prefOf } from './fib.ts';
 
 /** What a packet or a socket asks the tables (Linux `struct flowi6`). */
 export interface Fib6Query extends RuleFlow {
@@ -90,7 +90,7 @@ function select(net: NetNs, routes: readonly FibRoute6[], query: Fib6Query): Fib
     if (route.expiresUs <= net.kernel.nowUs) continue;
     const nexthop = pickNexthop(net, route, query);
     if (nexthop === null) continue;
-    const score = scoreOf(net, nexthop, query);
+    const score = scoreOf(net, route, nexthop, query);
     if (score <= bestScore) continue;
     const refused = route.nh?.isBlackhole === true ? EINVAL : errnoOf(route.type);
     best = { route, nexthop, errno: refused };
@@ -99,13 +99,17 @@ function select(net: NetNs, routes: readonly FibRoute6[], query: Fib6Query): Fib
   return best;
 }
 
-/** Linux `rt6_score_route` */
-function scoreOf(net: NetNs, nh: FibNexthop6, query: Fib6Query): number {
-  let score = query.oif === 0 || nh.dev.ifindex === query.oif ? 2 : 0;
+/** A way whose neighbour is not known to be dead comes before any other. */
+const REACHABLE = 32;
+
+/** Linux `rt6_score_route`: the device, and what the router says of itself (RFC 4191 §3.2). */
+function scoreOf(net: NetNs, route: FibRoute6, nh: FibNexthop6, query: Fib6Query): number {
+  const score =
+    (query.oif === 0 || nh.dev.ifindex === query.oif ? 2 : 0) | ((prefOf(route.flags) ^ 2) << 2);
   const isRouter = net.ipv6.confAll.forwarding !== 0;
-  if (nh.gateway === null || isRouter) return score + 1;
-  const neigh = net.ipv6.ndisc.find(nh.dev, nh.gateway);
-  if (neigh === undefined || neigh.state !== NUD_FAILED) score += 1;
+  if (nh.gateway === null || isRouter) return score | REACHABLE;
+  const neigh = net.ipv6.ndiscMaybe?.find(nh.dev, nh.gateway);
+  if (neigh === undefined || neigh.state !== NUD_FAILED) return score | REACHABLE;
   return score;
 }
 
