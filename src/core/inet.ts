@@ -22,6 +22,7 @@ import { ip6RouteOut } from './network/ipv6/reroute.ts';
 import { rulesEvent } from './network/rule/event.ts';
 import type { Packet } from './packet.ts';
 import type { Protocols } from './protocols.ts';
+import { packetEvent } from './transport/packet/event.ts';
 import { pingError } from './transport/ping/error.ts';
 import { pingInput } from './transport/ping/input.ts';
 import { ping6Error } from './transport/ping/send6.ts';
@@ -63,6 +64,7 @@ export function makeProtocols(): Protocols {
       rulesEvent,
       bondEvent,
       venetEvent,
+      packetEvent,
     ],
   };
   p.ether.set(ETH_P_IP, ipInput);
