@@ -93,6 +93,10 @@ class World:
             s.setblocking(False)
             self.socks[a[0]] = s
             return 0
+        if op == "accept":
+            self.socks[a[1]], _ = self.socks[a[0]].accept()
+            self.socks[a[1]].setblocking(False)
+            return 0
         return self.call(self.socks[a[0]], op, *a[1:])
 
     def call(self, s, op, *a):
@@ -115,6 +119,8 @@ class World:
             return s.sendto(bytes.fromhex(a[3]), (a[0], a[1], 0, 0, bytes.fromhex(a[2])) if a[2] else (a[0], a[1]))
         elif op == "bind":
             s.bind((a[0], a[1]))
+        elif op == "listen":
+            s.listen(a[0])
         elif op == "connect":
             s.connect((a[0], a[1]))
         elif op == "send":

@@ -130,6 +130,12 @@ export class WarrenScript {
         this.socks.set(id, made);
         return 0;
       }
+      case 'accept': {
+        const child = this.socks.get(String(a[0]))?.accept() ?? -9;
+        if (typeof child === 'number') return child;
+        this.socks.set(String(a[1]), child);
+        return 0;
+      }
       default:
         return this.call(this.socks.get(String(a[0])), op, a.slice(1));
     }
@@ -185,6 +191,8 @@ export class WarrenScript {
         );
       case 'bind':
         return s.bind(inet(a[0], a[1]));
+      case 'listen':
+        return s.listen(n(0));
       case 'connect':
         return s.connect(inet(a[0], a[1]));
       case 'send':

@@ -30,6 +30,7 @@ import { findAttribute, findNested } from './netlink-attribute.ts';
 
 /** SO_ATTACH_FILTER: instructions, or their bytes (`struct sock_fprog`). 0 or `-errno`. */
 export function attachFilter(sk: Sock, value: OptionValue): number {
+  if (programOfValue(value) === null) return -EINVAL;
   if (sk.rare.filterLocked) return -EPERM;
   const program = checkedProgram(value);
   if (typeof program === 'number') return program;
@@ -39,9 +40,9 @@ export function attachFilter(sk: Sock, value: OptionValue): number {
 
 /** A program that may run, of what an application gave; or -EINVAL. */
 export function checkedProgram(value: OptionValue): BpfProgram | number {
-  const given = value instanceof Uint8Array ? programOf(value) : value;
-  if (!Array.isArray(given)) return -EINVAL;
-  const program = (given as BpfProgram).map(({ code, jt, jf, k }) => ({
+  const given = programOfValue(value);
+  if (given === null) return -EINVAL;
+  const program = given.map(({ code, jt, jf, k }) => ({
     code: code & 0xffff,
     jt: jt & 0xff,
     jf: jf & 0xff,
@@ -49,6 +50,11 @@ export function checkedProgram(value: OptionValue): BpfProgram | number {
   }));
   const refused = checkProgram(program);
   return refused < 0 ? refused : program;
+}
+
+function programOfValue(value: OptionValue): BpfProgram | null {
+  if (value instanceof Uint8Array) return programOf(value);
+  return Array.isArray(value) ? (value as BpfProgram) : null;
 }
 
 /** SO_DETACH_FILTER */
