@@ -87,7 +87,7 @@ const RESULTS: readonly (readonly Insn[])[] = [
   ]),
   [i(0x05, 1), i(0x06, 7), i(0x06, 8)],
   // What is known of the packet.
-  ...[0, 4, 8, 20, 24, 28, 36, 44, 48, 60].map((n) => [i(0x20, AD + n), i(0x54, 63), RET_A]),
+  ...[0, 4, 8, 20, 24, 28, 44, 48, 60].map((n) => [i(0x20, AD + n), i(0x54, 63), RET_A]),
   [i(0x01, 9), i(0x00, 3), i(0x20, AD + 40), RET_A],
   [i(0x20, AD + 52), i(0x04, 3), RET_A],
   [i(0x01, 2), i(0x00, 0), i(0x20, AD + 12), i(0x04, 3), RET_A],
