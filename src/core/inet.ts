@@ -24,6 +24,7 @@ import { nexthopEvent } from './network/nexthop/event.ts';
 import { rulesEvent } from './network/rule/event.ts';
 import type { Packet } from './packet.ts';
 import type { Protocols } from './protocols.ts';
+import { packetEvent } from './transport/packet/event.ts';
 import { pingError } from './transport/ping/error.ts';
 import { pingInput } from './transport/ping/input.ts';
 import { ping6Error } from './transport/ping/send6.ts';
@@ -67,6 +68,7 @@ export function makeProtocols(): Protocols {
       nexthopEvent,
       bondEvent,
       venetEvent,
+      packetEvent,
     ],
   };
   p.ether.set(ETH_P_IP, ipInput);

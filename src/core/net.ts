@@ -29,6 +29,7 @@ import {
   SYSCTL_DEFAULT,
   type Sysctl,
 } from './sysctl.ts';
+import type { PacketState } from './transport/packet/state.ts';
 import { PingState } from './transport/ping/state.ts';
 import { RawState } from './transport/raw/state.ts';
 import { TcpState } from './transport/tcp/state.ts';
@@ -61,6 +62,9 @@ export class NetNs {
   readonly loopback: NetDevice;
   /** AF_PACKET sockets and captures on all devices of this namespace; null when none. */
   taps: PacketTap[] | null = null;
+
+  /** Packet sockets; null: there never was one. */
+  packetSocks: PacketState | null = null;
 
   /** Layer-3 masters (vrf) here; 0: none, and no table but those of all. */
   l3mdevs = 0;
@@ -195,6 +199,7 @@ export class NetNs {
     this.udpMade?.destroy();
     this.pingMade?.destroy();
     this.rawMade?.destroy();
+    this.packetSocks?.destroy();
     this.tunnels?.destroy();
     vxlanDestroy(this);
     destroyDevices(this);

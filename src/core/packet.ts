@@ -124,6 +124,8 @@ export class Packet {
   departUs = 0;
   /** By which device it came to a layer-3 master, which is `dev` then (`IPSKB_L3SLAVE`); null: there was none. */
   slave: NetDevice | null = null;
+  /** The packet socket that sent it and is not shown it (`skb->sk`); a clone has none. */
+  sender: object | null = null;
   /** Where an ifb device gives it back (`skb->redirected`, `skb_iif`); null: it was not redirected. */
   redirect: Redirect | null = null;
 
@@ -194,5 +196,6 @@ export function scrubPacket(pkt: Packet): void {
   pkt.owner = null;
   pkt.departUs = 0;
   pkt.slave = null;
+  pkt.sender = null;
   pkt.redirect = null;
 }

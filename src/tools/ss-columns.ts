@@ -1,5 +1,11 @@
 /** The table that ss prints: columns as wide as their widest field (iproute2 `misc/ss.c`, `render`). */
-import type { SocketEnd, SocketInfo, SocketTimer, TcpDetails } from '../core/control/sockets.ts';
+import type {
+  PacketDetails,
+  SocketEnd,
+  SocketInfo,
+  SocketTimer,
+  TcpDetails,
+} from '../core/control/sockets.ts';
 import type { SsOptions } from './ss.ts';
 import { portName } from './ss-services.ts';
 
@@ -68,18 +74,51 @@ function fieldsOf(s: SocketInfo, options: SsOptions, shown: Shown): string[] {
     if (n === 0) return '*';
     return options.numeric || s.protocol === 'raw' ? String(n) : portName(n, s.protocol);
   };
-  const dev = s.dev === null ? '' : `%${s.dev}`;
+  const dev = s.dev === null || s.packet !== undefined ? '' : `%${s.dev}`;
+  const ends =
+    s.packet === undefined
+      ? [
+          `${addressText(s, s.local)}${dev}:`,
+          port(s.local.port),
+          `${addressText(s, s.peer)}:`,
+          port(s.peer.port),
+        ]
+      : packetEnds(s.packet, s.dev, options);
   return [
-    ...(shown.netid ? [s.protocol === 'icmp' ? 'icmp' : s.protocol] : []),
+    ...(shown.netid ? [s.protocol] : []),
     ...(shown.state ? [s.state] : []),
     String(s.recvQ).padEnd(6),
     String(s.sendQ).padEnd(6),
-    `${addressText(s, s.local)}${dev}:`,
-    port(s.local.port),
-    `${addressText(s, s.peer)}:`,
-    port(s.peer.port),
+    ...ends,
     options.info || options.memory ? '' : extra(s, options),
   ];
+}
+
+/** Names that iproute2 has for EtherTypes (`ll_proto_n2a`). */
+const PROTOCOLS: ReadonlyMap<number, string> = new Map([
+  [0x0800, 'ip'],
+  [0x0806, 'arp'],
+  [0x8035, 'rarp'],
+  [0x8100, '802.1Q'],
+  [0x86dd, 'ipv6'],
+  [0x8863, 'ppp_disc'],
+  [0x8864, 'ppp_ses'],
+  [0x88a8, '802.1ad'],
+  [0x88cc, 'LLDP'],
+  [0x88e5, 'macsec'],
+  [0x8847, 'mpls_uc'],
+  [0x8848, 'mpls_mc'],
+]);
+
+/** Protocol and device of a packet socket; it has no peer (`packet_show_sock`). */
+function packetEnds(
+  { proto }: PacketDetails,
+  dev: string | null,
+  options: SsOptions,
+): readonly string[] {
+  const name = options.numeric ? undefined : PROTOCOLS.get(proto);
+  const local = proto === 3 ? '*' : (name ?? `[${proto}]`);
+  return [`${local}:`, dev ?? '*', '*', ''];
 }
 
 /** As ss writes it: `*` for both families, brackets around IPv6 (`inet_addr_print`). */
@@ -111,6 +150,8 @@ function detailOf(s: SocketInfo, options: SsOptions): string {
       `skmem:(r${m.receiveCharged},rb${m.receiveLimit},t0,tb${m.sendLimit},f0,w${m.sendQueued},o0,bl0,d0)`,
     );
   }
+  if (options.extended && s.packet !== undefined)
+    parts.unshift(`ver:0 cpy_thresh:0 flags( ${s.packet.running ? 'running ' : '0 '})`);
   if (options.info && s.tcp !== null) parts.push(tcpText(s.tcp, s.state === 'LISTEN'));
   if (parts.length === 0) return head;
   return `${head}${options.oneline ? ' ' : '\n\t '}${parts.join(' ')}`;

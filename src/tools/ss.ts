@@ -19,6 +19,8 @@ interface Parsed {
   options: { -readonly [K in keyof SsOptions]: SsOptions[K] };
   protocols: Set<SocketInfo['protocol']>;
   families: Set<SocketInfo['family']>;
+  /** `-0`: packet sockets have no states to choose from. */
+  packet: boolean;
   all: boolean;
   listening: boolean;
   summary: boolean;
@@ -34,6 +36,7 @@ const LONG: Readonly<Record<string, string>> = {
   '--tcp': 't',
   '--udp': 'u',
   '--raw': 'w',
+  '--packet': '0',
   '--all': 'a',
   '--listening': 'l',
   '--numeric': 'n',
@@ -55,7 +58,8 @@ export function ssTool(ctx: ToolContext, argv: readonly string[]): ToolResult {
     const sockets = ctx.ns.sockets.list();
     if (p.summary) return { stdout: summary(sockets), stderr: '', code: 0 };
     const { states, filter } = parseFilter(p.words);
-    const wanted = states ?? (p.all ? ALL_STATES : p.listening ? LISTENING : DEFAULT_STATES);
+    const usual = p.packet && p.protocols.size === 2 ? PACKET_STATES : DEFAULT_STATES;
+    const wanted = states ?? (p.all ? ALL_STATES : p.listening ? LISTENING : usual);
     const protocols = p.protocols.size > 0 ? p.protocols : ALL_PROTOCOLS;
     const chosen = inOrder(sockets).filter(
       (s) =>
@@ -76,15 +80,27 @@ export function ssTool(ctx: ToolContext, argv: readonly string[]): ToolResult {
 
 /** Of each protocol those of IPv4 first, as the kernel dumps them. */
 function inOrder(sockets: readonly SocketInfo[]): SocketInfo[] {
-  const protocols = [...new Set(sockets.map((s) => s.protocol))];
-  return protocols.flatMap((protocol) => {
-    const own = sockets.filter((s) => s.protocol === protocol);
+  const packet = sockets.filter((s) => s.family === 'link');
+  const rest = sockets.filter((s) => s.family !== 'link');
+  const protocols = [...new Set(rest.map((s) => s.protocol))];
+  const inet = protocols.flatMap((protocol) => {
+    const own = rest.filter((s) => s.protocol === protocol);
     return [...own.filter((s) => s.family === 'inet'), ...own.filter((s) => s.family === 'inet6')];
   });
+  return [...packet, ...inet];
 }
 
 const LISTENING: readonly SocketState[] = ['LISTEN', 'UNCONN'];
-const ALL_PROTOCOLS: ReadonlySet<SocketInfo['protocol']> = new Set(['raw', 'icmp', 'udp', 'tcp']);
+/** With `-0` alone. */
+const PACKET_STATES: readonly SocketState[] = ['UNCONN'];
+const ALL_PROTOCOLS: ReadonlySet<SocketInfo['protocol']> = new Set([
+  'p_raw',
+  'p_dgr',
+  'raw',
+  'icmp',
+  'udp',
+  'tcp',
+]);
 
 function parse(argv: readonly string[]): Parsed {
   const p: Parsed = {
@@ -99,6 +115,7 @@ function parse(argv: readonly string[]): Parsed {
     },
     protocols: new Set(),
     families: new Set(),
+    packet: false,
     all: false,
     listening: false,
     summary: false,
@@ -126,6 +143,10 @@ function setOption(p: Parsed, letter: string): void {
       return;
     case 'w':
       p.protocols.add('raw').add('icmp');
+      return;
+    case '0':
+      p.protocols.add('p_raw').add('p_dgr');
+      p.packet = true;
       return;
     case 'a':
       p.all = true;
@@ -168,7 +189,7 @@ function setOption(p: Parsed, letter: string): void {
       return;
     default:
       throw new CommandError(
-        `ss: ${letter.startsWith('-') ? letter : `-${letter}`} is not implemented here; the options are -t -u -w -a -l -n -i -m -o -e -s -H -O -4 -6`,
+        `ss: ${letter.startsWith('-') ? letter : `-${letter}`} is not implemented here; the options are -t -u -w -0 -a -l -n -i -m -o -e -s -H -O -4 -6`,
         EXIT_USAGE,
       );
   }

@@ -58,8 +58,9 @@ export function linkInfo(dev: NetDevice): LinkInfo {
     link,
     group: dev.group,
     alias: dev.alias,
-    promiscuity: ((dev.flags & IFF_PROMISC) !== 0 ? 1 : 0) + listens,
-    allmulti: ((dev.flags & IFF_ALLMULTI) !== 0 ? 1 : 0) + listens,
+    promiscuity:
+      ((dev.flags & IFF_PROMISC) !== 0 ? 1 : 0) + listens + (dev.listening?.promiscuity ?? 0),
+    allmulti: ((dev.flags & IFF_ALLMULTI) !== 0 ? 1 : 0) + listens + (dev.listening?.allmulti ?? 0),
     carrierChanges: dev.carrierChanges,
     addrGenMode: genMode(dev),
     gsoMaxSize: dev.gsoMaxSize,

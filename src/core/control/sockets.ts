@@ -1,6 +1,7 @@
 /** The sockets of a namespace: what `ss` lists (Linux `net/ipv4/tcp_diag.c`, `udp_diag.c`, `raw_diag.c`). */
 import type { NetNs } from '../net.ts';
-import type { Sock } from '../transport/sock.ts';
+import { fanoutWord } from '../transport/packet/fanout.ts';
+import { SOCK_DGRAM, type Sock } from '../transport/sock.ts';
 import { SIOCINQ, SIOCOUTQ } from '../transport/sockopt-names.ts';
 import {
   ICSK_TIME_NONE,
@@ -87,8 +88,8 @@ export interface TcpDetails {
 
 /** One socket. */
 export interface SocketInfo {
-  readonly protocol: 'tcp' | 'udp' | 'raw' | 'icmp';
-  readonly family: 'inet' | 'inet6';
+  readonly protocol: 'tcp' | 'udp' | 'raw' | 'icmp' | 'p_raw' | 'p_dgr';
+  readonly family: 'inet' | 'inet6' | 'link';
   /** IPV6_V6ONLY, asked for or by its address. */
   readonly v6only: boolean;
   readonly state: SocketState;
@@ -103,6 +104,17 @@ export interface SocketInfo {
   /** SO_RCVBUF and SO_SNDBUF as the kernel counts them, and bytes charged. */
   readonly memory: SocketMemory;
   readonly cookie: number;
+  /** Of packet sockets. */
+  readonly packet?: PacketDetails;
+}
+
+/** What a packet socket listens to. */
+export interface PacketDetails {
+  /** `ETH_P_*` */
+  readonly proto: number;
+  readonly running: boolean;
+  /** Its group's number, type and flags, as PACKET_FANOUT tells them; null: none. */
+  readonly fanout: number | null;
 }
 
 export interface SocketMemory {
@@ -126,9 +138,37 @@ export class SocketControl {
     this.net = net;
   }
 
-  /** All sockets: raw, ping, UDP, TCP; listeners before connections. */
+  /** All sockets: packet, raw, ping, UDP, TCP; listeners before connections. */
   list(): SocketInfo[] {
-    return [...this.raw(), ...this.ping(), ...this.udp(), ...this.tcp()];
+    return [...this.packet(), ...this.raw(), ...this.ping(), ...this.udp(), ...this.tcp()];
+  }
+
+  private packet(): SocketInfo[] {
+    return [...(this.net.packetSocks?.socks ?? [])].map((sk) => ({
+      protocol: sk.type === SOCK_DGRAM ? 'p_dgr' : 'p_raw',
+      family: 'link',
+      v6only: false,
+      state: 'UNCONN',
+      recvQ: sk.rmemAlloc,
+      sendQ: 0,
+      local: { address: '', port: 0 },
+      peer: { address: '', port: 0 },
+      dev: sk.device?.name ?? null,
+      timer: null,
+      tcp: null,
+      memory: {
+        receiveCharged: sk.rmemAlloc,
+        receiveLimit: sk.rcvbuf,
+        sendQueued: 0,
+        sendLimit: sk.sndbuf,
+      },
+      cookie: sk.cookie,
+      packet: {
+        proto: sk.num,
+        running: sk.hooked,
+        fanout: sk.fanout === null ? null : fanoutWord(sk),
+      },
+    }));
   }
 
   private raw(): SocketInfo[] {

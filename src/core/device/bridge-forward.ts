@@ -4,7 +4,8 @@
  */
 import { drop } from '../drop.ts';
 import { isOperUp, isValidEtherAddr } from '../link/device-state.ts';
-import { IFF_PROMISC, type NetDevice } from '../link/net-device.ts';
+import { isPromiscuous } from '../link/listening.ts';
+import type { NetDevice } from '../link/net-device.ts';
 import { PACKET_HOST, type Packet } from '../packet.ts';
 import { isGroupMac, MAC_BROADCAST } from '../util/address.ts';
 import { ETH_HLEN, type EthHeader } from '../wire/ethernet.ts';
@@ -159,13 +160,13 @@ function forwardGroup(pkt: Packet, bridge: Bridge, from: BridgePort, dst: number
   }
   const wanted = mcastWantedHere(bridge, target);
   if (wanted) bridge.dev.stats.multicast++;
-  const keeps = wanted || (bridge.dev.flags & IFF_PROMISC) !== 0;
+  const keeps = wanted || isPromiscuous(bridge.dev);
   mcastFlood(pkt, bridge, from, target, keeps);
   return keeps ? passUp(pkt, bridge) : true;
 }
 
 function forwardOne(pkt: Packet, bridge: Bridge, from: BridgePort, dst: number): boolean {
-  const promiscuous = (bridge.dev.flags & IFF_PROMISC) !== 0;
+  const promiscuous = isPromiscuous(bridge.dev);
   const entry = bridge.fdb.find(dst, bridge.frame.vid);
   if (entry === undefined) {
     flood(pkt, bridge, from, UNICAST, promiscuous);
@@ -184,7 +185,7 @@ function passUp(pkt: Packet, bridge: Bridge): boolean {
   dev.stats.rxBytes += frameLength(pkt) - ETH_HLEN;
   const { frame } = bridge;
   if (frame.vlanFiltered) {
-    const promiscuous = (dev.flags & IFF_PROMISC) !== 0;
+    const promiscuous = isPromiscuous(dev);
     if (!promiscuous && !vlanMayLeave(bridge, bridge, frame.vid))
       return gone(pkt, dev, 'NOT_SPECIFIED');
     vlanEgress(pkt, bridge, bridge, frame.vid);

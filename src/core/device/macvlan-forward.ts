@@ -6,7 +6,8 @@
  * TX: from and to `link/output.ts`
  */
 import { drop } from '../drop.ts';
-import { IFF_ALLMULTI, IFF_PROMISC, IFF_UP, type NetDevice } from '../link/net-device.ts';
+import { hearsAllGroups } from '../link/listening.ts';
+import { IFF_UP, type NetDevice } from '../link/net-device.ts';
 import { devQueueXmit } from '../link/output.ts';
 import { PACKET_HOST, type Packet, scrubPacket } from '../packet.ts';
 import { isGroupMac, MAC_BROADCAST } from '../util/address.ts';
@@ -88,7 +89,7 @@ function deliver(copy: Packet, lower: NetDevice, vlan: Macvlan): void {
 export function wantsGroup(dev: NetDevice, mac: number): boolean {
   if ((dev.flags & IFF_UP) === 0) return false;
   if (mac === MAC_BROADCAST || mac === MAC_ALL_HOSTS) return true;
-  if ((dev.flags & (IFF_PROMISC | IFF_ALLMULTI)) !== 0) return true;
+  if (hearsAllGroups(dev)) return true;
   return dev.multicastMacs?.has(mac) === true || wantsGroup6(dev, mac);
 }
 

@@ -26,7 +26,8 @@ const MAX_ROUNDS = 8;
 
 /** Takes a packet that `pkt.dev` received. Called by `Kernel.run` alone. */
 export function netifReceive(pkt: Packet): void {
-  let dev = pkt.dev as NetDevice;
+  const bottom = pkt.dev as NetDevice;
+  let dev = bottom;
   const kernel = dev.net.kernel;
   pkt.timeUs = kernel.nowUs;
   if (pkt.looped) pkt.pktType = PACKET_LOOPBACK;
@@ -42,11 +43,14 @@ export function netifReceive(pkt: Packet): void {
       dev = upper;
     }
   }
+  if (dev.net.packetSocks !== null) dev.net.packetSocks.receive(pkt, dev, bottom);
   const handler = kernel.protocols.ether.get(pkt.proto);
   if (handler !== undefined) {
     handler(pkt);
     return;
   }
+  // Who reads it from a packet socket has taken it.
+  if (dev.net.packetSocks?.wants(pkt.proto, dev) === true) return;
   dev.stats.rxDropped++;
   drop(dev.net, pkt, 'UNHANDLED_PROTO', dev.name);
 }
@@ -73,7 +77,7 @@ function throughHandlers(pkt: Packet, bottom: NetDevice): NetDevice | null {
     dev = next;
     const tracer = dev.net.kernel.tracer;
     if (tracer !== null) tracer.receive(dev, pkt);
-    if (isTapped(dev)) runTaps(pkt, dev, false);
+    if (isTapped(dev)) runTaps(pkt, dev, false, bottom);
     if (dev.tc !== null && !tcIngress(pkt, dev, dev.tc)) return null;
   }
   if (pkt.vlan === null) return dev;

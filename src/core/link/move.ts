@@ -97,6 +97,7 @@ function leave(dev: NetDevice, move: { readonly net: NetNs; readonly ifindex: nu
   dropBacklog(dev);
   dev.taps = null;
   dev.multicastMacs = null;
+  dev.listening = null;
   // A namespace that ends gives no ids any more.
   from.nsids.alloc(move.net);
   from.events.emit('dellink', dev, move);

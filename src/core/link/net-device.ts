@@ -95,6 +95,12 @@ export class LinkStats {
   txCarrierErrors = 0;
 }
 
+/** Who wants every frame of a device, or all that are for groups (`promiscuity`, `allmulti`). */
+export interface Listening {
+  promiscuity: number;
+  allmulti: number;
+}
+
 /** True: the handler took the packet. False: it goes on, perhaps with another `pkt.dev`. */
 export type RxHandler = (pkt: Packet) => boolean;
 
@@ -103,8 +109,11 @@ export type L3Receive = (pkt: Packet) => NetDevice;
 
 /** Accepts a copy of every frame that passes a device (AF_PACKET, captures). May keep the clone it makes. */
 export interface PacketTap {
-  /** `outgoing`: the frame is about to leave through `dev`. The packet must not be changed. */
-  tap(pkt: Packet, dev: NetDevice, outgoing: boolean): void;
+  /**
+   * `outgoing`: the frame is about to leave through `dev`; `bottom`: by which device it came to `dev`. The packet
+   * must not be changed.
+   */
+  tap(pkt: Packet, dev: NetDevice, outgoing: boolean, bottom: NetDevice): void;
 }
 
 export class NetDevice {
@@ -157,6 +166,8 @@ export class NetDevice {
   taps: PacketTap[] | null = null;
   /** Multicast MACs accepted, with reference counts (`dev_mc_add`). */
   multicastMacs: Map<number, number> | null = null;
+  /** How many want more than the device's own frames, besides its flags; null: nobody ever did. */
+  listening: Listening | null = null;
   /** Free text of `ip link set … alias`. */
   alias = '';
   /** Number of the group of devices that it belongs to (`IFLA_GROUP`). */

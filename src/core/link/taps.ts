@@ -8,11 +8,16 @@ export function isTapped(dev: NetDevice): boolean {
 }
 
 /** Captures of the kernel, of the namespace and of the device, in this order. */
-export function runTaps(pkt: Packet, dev: NetDevice, outgoing: boolean): void {
+export function runTaps(
+  pkt: Packet,
+  dev: NetDevice,
+  outgoing: boolean,
+  bottom: NetDevice = dev,
+): void {
   const net = dev.net;
   for (const taps of [net.kernel.taps, net.taps, dev.taps]) {
     if (taps === null) continue;
     // A tap that closes itself replaces the list; this one stays as it is.
-    for (const tap of taps) tap.tap(pkt, dev, outgoing);
+    for (const tap of taps) tap.tap(pkt, dev, outgoing, bottom);
   }
 }

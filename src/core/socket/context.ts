@@ -4,6 +4,7 @@
  * another has gets EADDRINUSE), and tags, whose packets the host's policy marks (V2).
  */
 import { EADDRNOTAVAIL, EPERM } from '../errno.ts';
+import { PacketSock } from '../transport/packet/sock.ts';
 import { RawSock } from '../transport/raw/sock.ts';
 import type { Sock } from '../transport/sock.ts';
 import { SockDomain } from '../transport/sock-domain.ts';
@@ -39,7 +40,7 @@ export function contextHooks(spec: ContextSpec): SocketHooks {
   );
   const create = (sk: Sock): number => {
     // Nobody but the host sees the packets of others.
-    if (sk instanceof RawSock) return -EPERM;
+    if (sk instanceof RawSock || sk instanceof PacketSock) return -EPERM;
     sk.domain = domain;
     sk.mark = spec.mark ?? 0;
     return 0;

@@ -9,11 +9,13 @@ import {
   ESOCKTNOSUPPORT,
 } from '../errno.ts';
 import type { NetNs } from '../net.ts';
+import { PacketSock } from '../transport/packet/sock.ts';
 import { PingSock } from '../transport/ping/sock.ts';
 import { RawSock } from '../transport/raw/sock.ts';
 import {
   AF_INET,
   AF_INET6,
+  AF_PACKET,
   SOCK_DGRAM,
   SOCK_RAW,
   SOCK_STREAM,
@@ -42,6 +44,7 @@ export function createSock(
   if (net.dead) return -ENETDOWN;
   const type = flaggedType > 0xff ? flaggedType & TYPE_MASK : flaggedType;
   if (type < 0 || type >= SOCK_MAX) return -EINVAL;
+  if (family === AF_PACKET) return createPacket(net, type, protocol, cred);
   if (family !== AF_INET && family !== AF_INET6) return -EAFNOSUPPORT;
   if (protocol < 0 || protocol >= IPPROTO_MAX) return -EINVAL;
   const sk =
@@ -49,6 +52,20 @@ export function createSock(
       ? createInet(net, type, protocol, cred)
       : createInet6(net, type, protocol, cred);
   if (typeof sk !== 'number') sk.uid = cred.uid;
+  return sk;
+}
+
+/** Linux `packet_create`; `protocol` is an EtherType in host order. */
+function createPacket(
+  net: NetNs,
+  type: number,
+  protocol: number,
+  cred: Credentials,
+): PacketSock | number {
+  if (!cred.capNetRaw) return -EPERM;
+  if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
+  const sk = new PacketSock(net, type, protocol & 0xffff);
+  sk.uid = cred.uid;
   return sk;
 }
 

@@ -2,7 +2,9 @@
 import { EACCES, EDOM, EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../errno.ts';
 import { CMSG_TIMESTAMP, CMSG_TIMESTAMPNS } from '../transport/ancillary.ts';
 import { DatagramSock } from '../transport/datagram.ts';
-import { EPOLLOUT, type OptionValue, type Sock } from '../transport/sock.ts';
+import { programBytes } from '../transport/filter/bpf.ts';
+import { attachFilter, detachFilter, lockFilter } from '../transport/filter/socket-filter.ts';
+import { AF_PACKET, EPOLLOUT, type OptionValue, type Sock } from '../transport/sock.ts';
 import * as so from '../transport/sockopt-names.ts';
 import { TCP_CLOSE, TCP_LISTEN } from '../transport/tcp/constants.ts';
 import { TcpSock } from '../transport/tcp/sock.ts';
@@ -33,6 +35,8 @@ export function setSocketOption(
       return setTimeout(sk, name, value);
     case so.SO_BINDTODEVICE:
       return bindToDevice(sk, cred, value);
+    case so.SO_ATTACH_FILTER:
+      return attachFilter(sk, value);
     default:
   }
   const v = toInt(value);
@@ -62,6 +66,7 @@ export function setSocketOption(
       sk.rcvbufLocked = (v & 2) !== 0;
       return 0;
     case so.SO_PEEK_OFF:
+      if (sk.family === AF_PACKET) return -EOPNOTSUPP;
       sk.ownRare().peekOff = v;
       return 0;
     case so.SO_MAX_PACING_RATE:
@@ -73,6 +78,10 @@ export function setSocketOption(
         sk.pacingRate = Math.min(sk.pacingRate, sk.maxPacingRate);
       }
       return 0;
+    case so.SO_DETACH_FILTER:
+      return detachFilter(sk);
+    case so.SO_LOCK_FILTER:
+      return lockFilter(sk, v !== 0);
     case so.SO_INCOMING_CPU:
       sk.ownRare().incomingCpu = v;
       return 0;
@@ -157,7 +166,6 @@ function setToldBack(sk: Sock, cred: Credentials, name: number, v: number): numb
     case so.SO_WIFI_STATUS:
     case so.SO_NOFCS:
     case so.SO_SELECT_ERR_QUEUE:
-    case so.SO_LOCK_FILTER:
     case so.SO_RCVMARK:
     case so.SO_RCVPRIORITY:
       break;
@@ -183,7 +191,6 @@ function getToldBack(sk: Sock, name: number): number {
     case so.SO_WIFI_STATUS:
     case so.SO_NOFCS:
     case so.SO_SELECT_ERR_QUEUE:
-    case so.SO_LOCK_FILTER:
     case so.SO_RCVMARK:
     case so.SO_RCVPRIORITY:
     case so.SO_INCOMING_NAPI_ID:
@@ -364,6 +371,8 @@ function getFlag(sk: Sock, name: number): boolean | undefined {
       return sk.rare.noCheck;
     case so.SO_TXREHASH:
       return sk.rare.txRehash;
+    case so.SO_LOCK_FILTER:
+      return sk.rare.filterLocked;
     case so.SO_TIMESTAMP:
       return (sk.cmsgFlags & CMSG_TIMESTAMP) !== 0;
     case so.SO_TIMESTAMPNS:
@@ -404,6 +413,9 @@ function getRareOption(sk: Sock, name: number): OptionValue {
     case so.SO_TIMESTAMPING:
       // LINUX: the kernel writes two numbers, the second for PHC binding.
       return sk.rare.tsFlags;
+    case so.SO_ATTACH_FILTER:
+      // SO_GET_FILTER has the same number.
+      return programBytes(sk.rare.filter ?? []);
     case so.SO_MEMINFO:
       return memInfo(sk);
     default:

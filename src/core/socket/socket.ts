@@ -18,6 +18,7 @@ import { receiveError } from '../transport/error-queue.ts';
 import type { BindableSock } from '../transport/inet6.ts';
 import type { Inet6 } from '../transport/inet6-state.ts';
 import { leaveAllGroups } from '../transport/membership.ts';
+import { PacketSock } from '../transport/packet/sock.ts';
 import { RawSock } from '../transport/raw/sock.ts';
 import {
   AF_INET,
@@ -30,6 +31,7 @@ import {
   type Sock,
   type SockAddr,
   type SockAddrIn,
+  type SockAddrLl,
 } from '../transport/sock.ts';
 import {
   SO_MARK,
@@ -37,6 +39,7 @@ import {
   SO_PRIORITY,
   SOL_IP,
   SOL_IPV6,
+  SOL_PACKET,
   SOL_RAW,
   SOL_SOCKET,
   SOL_TCP,
@@ -113,6 +116,7 @@ export class Socket {
     const { sk } = this;
     const refused = this.hook('bind', addr);
     if (refused < 0) return refused;
+    if (sk instanceof PacketSock) return sk.bindTo(addr);
     if (sk.inet6 !== null) return this.bind6(sk as BindableSock, sk.inet6, addr);
     const to = partsOf(addr);
     if (addr.family !== AF_INET && (addr.family !== AF_UNSPEC || to.addr !== 0))
@@ -173,6 +177,7 @@ export class Socket {
   connect(addr: SockAddr): number {
     if (this.closed) return -EBADF;
     const { sk } = this;
+    if (sk instanceof PacketSock) return -EOPNOTSUPP;
     if (addr.family === AF_UNSPEC)
       return sk instanceof TcpSock ? streamDisconnect(sk) : sk.disconnect();
     const refused = this.hook('connect', addr);
@@ -219,6 +224,11 @@ export class Socket {
   ): number {
     if (this.closed) return -EBADF;
     const { sk } = this;
+    if (sk instanceof PacketSock) {
+      const sent = sk.sendTo(data, flags, to);
+      sk.net.kernel.softirq();
+      return sent;
+    }
     let dst: SockAddrIn | null = null;
     if (to !== null && (!(sk instanceof TcpSock) || (flags & MSG_FASTOPEN) !== 0)) {
       if (sk instanceof TcpSock && to.family === AF_UNSPEC) return -EOPNOTSUPP;
@@ -248,8 +258,9 @@ export class Socket {
   /** 0: no more reading, 1: no more writing, 2: neither (`inet_shutdown`). */
   shutdown(how: number): number {
     if (this.closed) return -EBADF;
-    if (how < 0 || how > 2) return -EINVAL;
     const { sk } = this;
+    if (sk instanceof PacketSock) return sk.shutdown();
+    if (how < 0 || how > 2) return -EINVAL;
     return sk instanceof TcpSock ? streamShutdown(sk, how) : sk.shutdown(how);
   }
 
@@ -273,7 +284,7 @@ export class Socket {
     if (level === SOL_SOCKET) return setSocketOption(sk, cred, name, value);
     if (level === SOL_IPV6)
       return sk.inet6 === null ? -ENOPROTOOPT : setIpv6Option(sk, sk.inet6, cred, name, value);
-    if (level === SOL_IP) return setIpOption(sk, cred, name, value);
+    if (level === SOL_IP && !(sk instanceof PacketSock)) return setIpOption(sk, cred, name, value);
     if (!this.hasLevel(level)) return -ENOPROTOOPT;
     if (sk instanceof TcpSock) return setTcpOption(sk, cred, name, value);
     return sk.setOption(name, level === SOL_UDP ? (toInt(value) ?? value) : value);
@@ -287,7 +298,7 @@ export class Socket {
       const { inet6 } = this.sk;
       return inet6 === null ? -ENOPROTOOPT : getIpv6Option(this.sk, inet6, name);
     }
-    if (level === SOL_IP) return getIpOption(this.sk, name);
+    if (level === SOL_IP && !(this.sk instanceof PacketSock)) return getIpOption(this.sk, name);
     return this.hasLevel(level) ? this.sk.getOption(name) : -ENOPROTOOPT;
   }
 
@@ -305,6 +316,7 @@ export class Socket {
   }
 
   private hasLevel(level: number): boolean {
+    if (this.sk instanceof PacketSock) return level === SOL_PACKET;
     return this.sk instanceof RawSock ? level === SOL_RAW : level === this.sk.protocol;
   }
 
@@ -315,9 +327,15 @@ export class Socket {
     return { family: AF_INET, addr: rcvSaddr === 0 ? saddr : rcvSaddr, port: sport };
   }
 
+  /** The same of a packet socket, `struct sockaddr_ll`; -EOPNOTSUPP of others. */
+  linkName(): SockAddrLl | number {
+    return this.sk instanceof PacketSock ? this.sk.linkName() : -EOPNOTSUPP;
+  }
+
   /** -ENOTCONN when there is no peer (any more). */
   getpeername(): SockAddrIn | number {
     const { sk } = this;
+    if (sk instanceof PacketSock) return -EOPNOTSUPP;
     if (sk.dport === 0) return -ENOTCONN;
     if (sk instanceof TcpSock && (sk.state === TCP_CLOSE || sk.state === TCP_SYN_SENT))
       return -ENOTCONN;

@@ -3,6 +3,7 @@
  * Linux `struct sock`, `struct inet_sock`, `struct ip_mc_socklist`).
  */
 
+import type { BpfProgram } from './filter/bpf.ts';
 import type { SendNotes } from './tcp/send-notes.ts';
 
 /** A group that a socket joined (Linux `struct ip_mc_socklist`). */
@@ -17,6 +18,10 @@ export interface Membership {
 }
 
 export class RareOptions {
+  /** SO_ATTACH_FILTER: what says of each packet whether it is taken; null: all are. */
+  filter: BpfProgram | null = null;
+  /** SO_LOCK_FILTER */
+  filterLocked = false;
   /** SO_ZEROCOPY */
   zeroCopy = false;
   /** Where the pieces of the next write with MSG_ZEROCOPY end (`struct iovec`); null: it is of one piece. */

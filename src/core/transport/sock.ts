@@ -15,6 +15,7 @@ import type { SockDomain } from './sock-domain.ts';
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_PACKET = 17;
 
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
@@ -63,8 +64,25 @@ export interface SockAddrIn {
   readonly scopeId?: number;
 }
 
+/** `struct sockaddr_ll`: a device, and an address of its link. The protocol is in host order. */
+export interface SockAddrLl {
+  readonly family: typeof AF_PACKET;
+  /** `ETH_P_*` */
+  readonly protocol: number;
+  /** 0: any device; -1: the device is gone. */
+  readonly ifindex: number;
+  /** `ARPHRD_*` of the device. */
+  readonly hatype: number;
+  /** `PACKET_*`: for whom it was, or that it left. */
+  readonly pkttype: number;
+  /** Bytes of `addr`; 0: there is none. */
+  readonly halen: number;
+  /** 48-bit integer */
+  readonly addr: number;
+}
+
 /** Any address that a call may be given; `AF_UNSPEC` dissolves an association. */
-export type SockAddr = SockAddrIn | { readonly family: number };
+export type SockAddr = SockAddrIn | SockAddrLl | { readonly family: number };
 
 /** What `recvmsg` fills in; `data` are slices that nobody changes any more. */
 export interface Received {
@@ -75,6 +93,8 @@ export interface Received {
   readonly fullLen: number;
   /** Source address of a datagram; null on streams. */
   readonly from: SockAddrIn | null;
+  /** Of packet sockets: where a frame came from. */
+  readonly link?: SockAddrLl;
   /** `MSG_TRUNC`, `MSG_OOB`, `MSG_ERRQUEUE` … */
   readonly flags: number;
   readonly control: readonly ControlMessage[];

@@ -10,6 +10,7 @@ export const SOL_UDP = 17;
 export const SOL_IPV6 = 41;
 export const SOL_ICMPV6 = 58;
 export const SOL_RAW = 255;
+export const SOL_PACKET = 263;
 
 export const SO_DEBUG = 1;
 export const SO_REUSEADDR = 2;
@@ -31,6 +32,8 @@ export const SO_SNDLOWAT = 19;
 export const SO_RCVTIMEO = 20;
 export const SO_SNDTIMEO = 21;
 export const SO_BINDTODEVICE = 25;
+export const SO_ATTACH_FILTER = 26;
+export const SO_DETACH_FILTER = 27;
 export const SO_TIMESTAMP = 29;
 export const SO_ACCEPTCONN = 30;
 export const SO_SNDBUFFORCE = 32;
@@ -171,6 +174,24 @@ export const UDP_NO_CHECK6_TX = 101;
 export const UDP_NO_CHECK6_RX = 102;
 export const UDP_SEGMENT = 103;
 export const UDP_GRO = 104;
+
+/** Level SOL_PACKET (`include/uapi/linux/if_packet.h`). */
+export const PACKET_ADD_MEMBERSHIP = 1;
+export const PACKET_DROP_MEMBERSHIP = 2;
+export const PACKET_STATISTICS = 6;
+export const PACKET_COPY_THRESH = 7;
+export const PACKET_AUXDATA = 8;
+export const PACKET_ORIGDEV = 9;
+export const PACKET_VERSION = 10;
+export const PACKET_RESERVE = 12;
+export const PACKET_LOSS = 14;
+export const PACKET_TIMESTAMP = 17;
+export const PACKET_FANOUT = 18;
+export const PACKET_TX_HAS_OFF = 19;
+export const PACKET_QDISC_BYPASS = 20;
+export const PACKET_ROLLOVER_STATS = 21;
+export const PACKET_FANOUT_DATA = 22;
+export const PACKET_IGNORE_OUTGOING = 23;
 
 /** SOL_RAW: bit n set, ICMP type n is not wanted. */
 export const ICMP_FILTER = 1;

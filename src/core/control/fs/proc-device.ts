@@ -2,9 +2,15 @@
  * /proc/net files about devices and what hangs on them: dev, dev_mcast, if_inet6, igmp, igmp6, mcfilter, ptype
  * (Linux `net/core/net-procfs.c`, `if6_seq_show`, `igmp_mc_seq_show`, `igmp6_mc_seq_show`).
  */
-import { IFF_LOOPBACK, IFF_MULTICAST, type NetDevice } from '../../link/net-device.ts';
+import {
+  IFF_LOOPBACK,
+  IFF_MULTICAST,
+  type NetDevice,
+  type PacketTap,
+} from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
 import { addrScope } from '../../network/ipv6/address.ts';
+import { FanoutGroup } from '../../transport/packet/fanout.ts';
 import type { Sock } from '../../transport/sock.ts';
 import { INADDR_ALLHOSTS_GROUP, multicastMac } from '../../util/address.ts';
 import {
@@ -164,15 +170,31 @@ function low(addr: number): string {
   return (addr >>> 0).toString(16).padStart(8, '0');
 }
 
-/** Who gets packets of which kind (`ptype_seq_show`): captures, then the protocols. */
+/** Who gets packets of which kind (`ptype_seq_show`): packet sockets and captures, then the protocols. */
 export function* ptypeLines(net: NetNs): Generator<string> {
   yield 'Type Device      Function\n';
   const line = (type: string, dev: string, name: string): string =>
     `${type} ${dev.padEnd(8)} ${name}\n`;
-  for (const _tap of net.taps ?? []) yield line('ALL ', '', 'packet_rcv');
+  const reader = (tap: PacketTap): string =>
+    tap instanceof FanoutGroup ? 'packet_rcv_fanout' : 'packet_rcv';
   for (const dev of net.devs)
-    for (const _tap of dev.taps ?? []) yield line('ALL ', dev.name, 'packet_rcv');
+    for (const tap of dev.taps ?? []) yield line('ALL ', dev.name, reader(tap));
+  for (const tap of net.taps ?? []) yield line('ALL ', '', reader(tap));
+  for (const hook of net.packetSocks?.hooks ?? [])
+    yield line(hex(hook.hookProto, 4).toLowerCase(), hook.hookDev?.name ?? '', reader(hook));
   yield line('0800', '', 'ip_rcv');
   yield line('0806', '', 'arp_rcv');
   yield line('86dd', '', 'ipv6_rcv');
+}
+
+/** One line for each packet socket (`packet_seq_show`). */
+export function* packetLines(net: NetNs): Generator<string> {
+  yield 'sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n';
+  for (const sk of net.packetSocks?.socks ?? []) {
+    const pointer = sk.cookie.toString(16).padStart(16, '0');
+    const proto = hex(sk.num, 4).toLowerCase();
+    const ifindex = sk.device?.ifindex ?? (sk.detached ? -1 : 0);
+    const running = sk.hooked ? 1 : 0;
+    yield `${pointer} ${column(2 + running, 6)} ${column(sk.type, 4)} ${proto}   ${column(ifindex, 5)} ${running} ${column(sk.rmemAlloc, 6)} ${column(sk.uid, 6)} ${column(sk.cookie, 6)}\n`;
+  }
 }

@@ -21,6 +21,7 @@ import {
   igmp6Lines,
   igmpLines,
   mcfilterLines,
+  packetLines,
   ptypeLines,
 } from './proc-device.ts';
 import { fibTrieLines, fibTrieStatLines } from './proc-fib-trie.ts';
@@ -33,7 +34,6 @@ const FIRST_INODE = 4_026_531_840;
 
 /** Microseconds and ticks of the packet schedulers, as on every Linux with timers of high resolution. */
 const PSCHED = '000003e8 00000040 000f4240 3b9aca00\n';
-const PACKET_HEAD = 'sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n';
 
 type Lines = (net: NetNs) => Iterable<string>;
 
@@ -52,7 +52,7 @@ const FILES: Readonly<Record<string, Lines>> = {
   ipv6_route: ipv6RouteLines,
   mcfilter: mcfilterLines,
   netstat: netstatLines,
-  packet: () => [PACKET_HEAD],
+  packet: packetLines,
   protocols: protocolsLines,
   psched: () => [PSCHED],
   ptype: ptypeLines,

@@ -5,6 +5,7 @@ import { segment } from '../../link/gso.ts';
 import { isBoundTo, sdifOf } from '../../link/l3mdev.ts';
 import { ipLength, type Packet } from '../../packet.ts';
 import { IP_MAX_MTU, IPPROTO_ICMP } from '../../wire/ipv4.ts';
+import { FROM_NETWORK, filterPasses } from '../filter/socket-filter.ts';
 import { acceptsGroup } from '../membership.ts';
 import type { RawSock } from './sock.ts';
 
@@ -29,6 +30,13 @@ export function rawInput(pkt: Packet): boolean {
 }
 
 function deliver(sk: RawSock, pkt: Packet): void {
+  const { rareMaybe } = sk;
+  if (rareMaybe !== null && rareMaybe.filter !== null)
+    if (!filterPasses(sk, rareMaybe.filter, pkt, FROM_NETWORK, 1)) {
+      sk.drops++;
+      drop(sk.net, pkt, 'SOCKET_FILTER');
+      return;
+    }
   if (!sk.enqueue(pkt)) drop(sk.net, pkt, 'SOCKET_RCVBUFF');
 }
 

@@ -18,6 +18,7 @@ import {
 import { ETH_P_IPV6 } from '../../wire/ethernet.ts';
 import { parseIpv6Packet, parseL4 } from '../../wire/frame.ts';
 import { IPPROTO_ICMPV6, IPV6_HLEN, IPV6_MAXPLEN, Ipv6Header } from '../../wire/ipv6.ts';
+import { FROM_TRANSPORT, filterPasses } from '../filter/socket-filter.ts';
 import { reportIcmp6 } from '../icmp6-report.ts';
 import { hopLimitFor, lookUp6, route6To } from '../inet6.ts';
 import { readControl6, receivedBy, type SendOptions6 } from '../inet6-cmsg.ts';
@@ -113,10 +114,20 @@ export function raw6Input(pkt: Packet): boolean {
   for (const sk of socks.get(ip6.protocol) ?? []) {
     if (!matches6(sk, ip6.src, ip6.dst, ifindex, sdif)) continue;
     taken = true;
-    const copy = pkt.clone();
-    if (!sk.enqueue(copy)) drop(sk.net, copy, 'SOCKET_RCVBUFF');
+    deliver(sk, pkt.clone());
   }
   return taken;
+}
+
+function deliver(sk: RawSock, pkt: Packet): void {
+  const { rareMaybe } = sk;
+  if (rareMaybe !== null && rareMaybe.filter !== null)
+    if (!filterPasses(sk, rareMaybe.filter, pkt, FROM_TRANSPORT, 1)) {
+      sk.drops++;
+      drop(sk.net, pkt, 'SOCKET_FILTER');
+      return;
+    }
+  if (!sk.enqueue(pkt)) drop(sk.net, pkt, 'SOCKET_RCVBUFF');
 }
 
 /** Linux `raw_v6_match` */

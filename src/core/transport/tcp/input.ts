@@ -9,6 +9,7 @@ import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { BAD_L4, BAD_L4_CSUM, PACKET_HOST, type Packet } from '../../packet.ts';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, type TcpHeader } from '../../wire/tcp.ts';
+import { FROM_TRANSPORT, filterPasses } from '../filter/socket-filter.ts';
 import { ifindexOf } from '../inet6-cmsg.ts';
 import type { RareOptions } from '../rare-options.ts';
 import { segmentArrives } from './arrival.ts';
@@ -59,7 +60,10 @@ export function tcpInput(pkt: Packet): void {
   if (c === null) {
     const sk = lookupListener(net, pkt, tcp);
     if (sk === null) noSocket(net, seg);
-    else if (isSignedRight(sk, pkt, tcp)) listenerInput(sk, seg, 0);
+    else if (isSignedRight(sk, pkt, tcp)) {
+      const passed = passFilter(sk, seg);
+      if (passed !== null) listenerInput(sk, passed, 0);
+    }
   } else if (c.state === TCP_TIME_WAIT) timeWait(net, c as TimeWaitSock, seg);
   else if (c.state === TCP_NEW_SYN_RECV) requestInput(net, c as RequestSock, seg);
   else segmentForSocket(c as TcpSock, seg);
@@ -101,11 +105,30 @@ function isFromTooFar(options: RareOptions, pkt: Packet): boolean {
 /** Who may speak, then the connection's own rules. */
 function segmentForSocket(sk: TcpSock, seg: RxSegment): void {
   if (sk.rareMaybe === null || !isFromTooFar(sk.rareMaybe, seg.pkt)) {
-    if (isSignedRight(sk, seg.pkt, seg.hdr)) segmentArrives(sk, seg);
+    if (!isSignedRight(sk, seg.pkt, seg.hdr)) return;
+    const passed = passFilter(sk, seg);
+    if (passed !== null) segmentArrives(sk, passed);
     return;
   }
   count(sk.net, MIB.TcpExtTCPMinTTLDrop);
   drop(sk.net, seg.pkt, 'NOT_SPECIFIED', 'IP_MINTTL');
+}
+
+/** The socket's filter: the segment, cut to what is kept of it; null: it was dropped (Linux `tcp_filter`). */
+function passFilter(sk: TcpSock, seg: RxSegment): RxSegment | null {
+  const { rareMaybe } = sk;
+  if (rareMaybe === null || rareMaybe.filter === null) return seg;
+  const { pkt, hdr } = seg;
+  const { len } = pkt;
+  if (!filterPasses(sk, rareMaybe.filter, pkt, FROM_TRANSPORT, hdr.headerLen())) {
+    drop(sk.net, pkt, 'SOCKET_FILTER');
+    return null;
+  }
+  if (pkt.len === len) return seg;
+  const { ip, ip6 } = pkt;
+  return ip !== null
+    ? new RxSegment(pkt, hdr, ip.tos & 3, ip.headerLen())
+    : new RxSegment(pkt, hdr, (ip6?.tclass ?? 0) & 3, ip6?.headerLen() ?? 0);
 }
 
 /** RFC 9293 §3.10.7.2. @param twIsn first sequence number that a TIME-WAIT asks for */
@@ -143,9 +166,11 @@ function requestInput(net: NetNs, req: RequestSock, seg: RxSegment): void {
     return;
   }
   if (!isSignedRight(sk, seg.pkt, seg.hdr)) return;
-  const result = checkRequest(sk, seg, req);
+  const passed = passFilter(sk, seg);
+  if (passed === null) return;
+  const result = checkRequest(sk, passed, req);
   if (typeof result !== 'number') {
-    childProcess(sk, result, seg);
+    childProcess(sk, result, passed);
     return;
   }
   if (result !== REQ_LISTENER) return;

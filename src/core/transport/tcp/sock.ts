@@ -167,6 +167,10 @@ export class TcpSock extends TcpControlBlock {
     child.uid = this.uid;
     child.cmsgFlags = this.cmsgFlags;
     if (this.inet6 !== null) child.inet6?.inherit(this.inet6);
+    if (this.rareMaybe !== null && this.rareMaybe.filter !== null) {
+      child.ownRare().filter = this.rareMaybe.filter;
+      child.ownRare().filterLocked = this.rareMaybe.filterLocked;
+    }
     if (this.rareMaybe !== null && (this.rareMaybe.zeroCopy || this.rareMaybe.tsFlags !== 0)) {
       child.ownRare().zeroCopy = this.rareMaybe.zeroCopy;
       child.ownRare().tsFlags = this.rareMaybe.tsFlags;

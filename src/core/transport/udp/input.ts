@@ -13,7 +13,8 @@ import { BAD_L4_CSUM, type Packet } from '../../packet.ts';
 import { isMulticast } from '../../util/address.ts';
 import { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH } from '../../wire/icmp.ts';
 import type { Ipv4Header } from '../../wire/ipv4.ts';
-import type { UdpHeader } from '../../wire/udp.ts';
+import { UDP_HLEN, type UdpHeader } from '../../wire/udp.ts';
+import { FROM_TRANSPORT, filterPasses } from '../filter/socket-filter.ts';
 import { acceptsGroup, isMember } from '../membership.ts';
 import type { UdpSock } from './sock.ts';
 
@@ -67,6 +68,13 @@ function deliver(sk: UdpSock, pkt: Packet): void {
     drop(sk.net, pkt, 'SOCKET_FILTER');
     return;
   }
+  if (rareMaybe !== null && rareMaybe.filter !== null)
+    if (!filterPasses(sk, rareMaybe.filter, pkt, FROM_TRANSPORT, UDP_HLEN)) {
+      sk.drops++;
+      sk.net.mib[MIB.UdpInErrors]++;
+      drop(sk.net, pkt, 'SOCKET_FILTER');
+      return;
+    }
   if (sk.enqueue(pkt)) return;
   sk.net.mib[MIB.UdpRcvbufErrors]++;
   sk.net.mib[MIB.UdpInErrors]++;

@@ -11,6 +11,7 @@ import type { Icmp6Error } from '../../protocols.ts';
 import { isAny6, isMulticast6 } from '../../util/ip6-addr.ts';
 import { ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH } from '../../wire/icmpv6.ts';
 import { UDP_HLEN } from '../../wire/udp.ts';
+import { FROM_TRANSPORT, filterPasses } from '../filter/socket-filter.ts';
 import { reportIcmp6 } from '../icmp6-report.ts';
 import { receivedBy } from '../inet6-cmsg.ts';
 import { acceptsGroup6 } from '../membership6.ts';
@@ -57,8 +58,16 @@ export function udp6Input(pkt: Packet): void {
 }
 
 function deliver(sk: UdpSock, pkt: Packet): void {
-  if (sk.enqueue(pkt)) return;
   const { mib } = sk.net.ipv6;
+  const { rareMaybe } = sk;
+  if (rareMaybe !== null && rareMaybe.filter !== null)
+    if (!filterPasses(sk, rareMaybe.filter, pkt, FROM_TRANSPORT, UDP_HLEN)) {
+      sk.drops++;
+      mib[MIB6.Udp6InErrors]++;
+      drop(sk.net, pkt, 'SOCKET_FILTER');
+      return;
+    }
+  if (sk.enqueue(pkt)) return;
   mib[MIB6.Udp6RcvbufErrors]++;
   mib[MIB6.Udp6InErrors]++;
   drop(sk.net, pkt, 'SOCKET_RCVBUFF');
