@@ -111,6 +111,15 @@ export class Flow {
     return this.isAnchored ? (live - this.liveIsn + this.scriptIsn) >>> 0 : live;
   }
 
+  /** The ports are those of a connection that was: its numbers go on. */
+  goOnFrom(before: Flow): void {
+    this.scriptIsn = before.scriptIsn;
+    this.liveIsn = before.liveIsn;
+    this.isAnchored = before.isAnchored;
+    this.lastTimestamp = before.lastTimestamp;
+    for (const [script, live] of before.timestamps) this.timestamps.set(script, live);
+  }
+
   noteTimestamp(script: number, live: number): void {
     this.timestamps.set(script, live);
     this.lastTimestamp = [script, live];
@@ -232,11 +241,10 @@ export class FlowTable {
   ofLive(proto: Protocol, localPort: number, remotePort: number, isOpening: boolean): Flow | null {
     const matches = this.flows.filter((f) => f.proto === proto && f.remotePort === remotePort);
     const exact = matches.findLast((f) => f.localPort === localPort);
-    const open = matches.find((f) => f.localPort === 0 || f.mayMove);
-    // Ports in TIME-WAIT may be used again.
-    const isReused = isOpening && exact?.fd === NO_FD && open !== undefined;
-    if (exact !== undefined && !isReused) return exact;
-    if (open === undefined || !isOpening) return null;
+    const open = isOpening ? matches.find((f) => f.localPort === 0 || f.mayMove) : undefined;
+    if (exact !== undefined && (exact.fd !== NO_FD || open === undefined)) return exact;
+    if (open === undefined) return null;
+    if (exact !== undefined) open.goOnFrom(exact);
     open.localPort = localPort;
     open.mayMove = false;
     return open;

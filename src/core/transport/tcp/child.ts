@@ -5,7 +5,7 @@ import { acceptQueueFull } from './accept-queue.ts';
 import { tcpClockSec, tcpClockUs } from './clock.ts';
 import { TCP_ECN_OK, TCP_MSS_DEFAULT, TCP_SYN_RECV } from './constants.ts';
 import { count } from './count.ts';
-import { inheritMd5Key } from './md5sig.ts';
+import { inheritMd5Key } from './md5-keys.ts';
 import { tcpSyncMss } from './mss.ts';
 import { sackAgreed, TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
 import type { RequestSock } from './request.ts';

@@ -23,7 +23,7 @@ import type { Ends6, TcpFamily, TcpRoute } from './family.ts';
 import { FAMILY4 } from './family4.ts';
 import { FAMILY6 } from './family6.ts';
 import type { FastOpenRequest } from './fast-open-option.ts';
-import type { Md5Key } from './md5sig.ts';
+import type { Md5Key } from './md5-keys.ts';
 import { MinFilter } from './min-filter.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import type { RequestSock } from './request.ts';

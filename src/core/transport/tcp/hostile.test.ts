@@ -5,10 +5,13 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { addRoute } from '../../../../test/world.ts';
 import { MIB } from '../../mib.ts';
 import type { Packet } from '../../packet.ts';
 import { Random } from '../../util/random.ts';
-import { TcpHeader } from '../../wire/tcp.ts';
+import type { Ipv4Header } from '../../wire/ipv4.ts';
+import { TcpHeader, TcpOptions, tcpOptionsLen } from '../../wire/tcp.ts';
+import { TCP_ESTABLISHED } from './constants.ts';
 import { Peer, write } from './peer.test.ts';
 import { checkInvariants, TwoHosts } from './two-hosts.test.ts';
 
@@ -79,6 +82,59 @@ test('strangers: forged ACKs, SYNs, RSTs and data at random do not slow a connec
   const skipped =
     (mib[MIB.TcpExtTCPACKSkippedChallenge] as number) + (mib[MIB.TcpExtTCPACKSkippedSeq] as number);
   assert.ok(skipped > 500, `${skipped} skipped`);
+});
+
+/** SYNs of a flood: a million at full length (`SYNS=1000000 npm test -- tcp/hostile`). */
+const SYNS = Number(process.env['SYNS'] ?? 20_000);
+
+test('SYN flood beside an upload: bounded state, the same goodput, and an honest peer gets in', {
+  timeout: 300_000,
+}, () => {
+  const calm = goodput(() => {}).bytes;
+  const random = new Random(11, 'flood');
+  const perMs = Math.ceil(SYNS / 500);
+  let model: Packet | undefined;
+  let most = 0;
+  let answers = 0;
+  const { bytes, t } = goodput((world) => {
+    const { b, devB, kernel, log } = world;
+    // Sources of all the world: what is answered leaves by the gateway, and nobody there wants it.
+    if (model === undefined) addRoute(b, '0.0.0.0/0', { dev: devB, via: '10.0.0.1' });
+    model ??= log.find((l) => l.from === 'a' && l.pkt.tcp !== null)?.pkt as Packet;
+    const to = model.tcp as TcpHeader;
+    const options = new TcpOptions();
+    options.mss = 1460;
+    const len = tcpOptionsLen(options);
+    for (let i = 0; i < perMs; i++) {
+      const pkt = kernel.newPacket(model.proto);
+      pkt.eth = model.eth;
+      const ip = (model.ip as Ipv4Header).copy();
+      ip.src = (0x0b000000 + random.below(0x10000000)) | 0;
+      pkt.ip = ip;
+      const sport = 1024 + random.below(60_000);
+      pkt.tcp = new TcpHeader(sport, to.dport, random.i32(), 0, 2, 65535, 0, options, len);
+      pkt.dev = devB;
+      kernel.enqueue(pkt, devB);
+      if (i % 64 === 63) kernel.run();
+    }
+    kernel.run();
+    most = Math.max(most, b.tcp.connections.count);
+    for (const { from, pkt } of log) if (from === 'b' && pkt.tcp?.flags === 0x12) answers++;
+    log.length = 0;
+  });
+  const sent = perMs * 500;
+  const { mib } = t.b;
+  assert.ok(bytes >= calm * 0.97, `${bytes} of ${calm}`);
+  assert.ok(most <= 20, `${most} entries`);
+  const cookies = mib[MIB.TcpExtSyncookiesSent] as number;
+  assert.ok(cookies >= sent * 0.99 && cookies <= sent, `${cookies} cookies for ${sent} SYNs`);
+  assert.equal(mib[MIB.TcpExtTCPReqQFullDoCookies], cookies);
+  assert.ok(answers >= cookies && answers <= sent + 20 * 6, `${answers} SYN-ACKs`);
+  // The door is open: by a cookie.
+  const guest = t.connect(80);
+  t.run(SECOND);
+  assert.equal(guest.state, TCP_ESTABLISHED);
+  assert.equal(mib[MIB.TcpExtSyncookiesRecv], 1);
 });
 
 test('ACK loop: two ends that a forged segment has set against each other fall silent', () => {

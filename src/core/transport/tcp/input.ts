@@ -4,20 +4,17 @@
  */
 
 import { drop } from '../../drop.ts';
-import { lookupL3 } from '../../link/l3mdev.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { BAD_L4, BAD_L4_CSUM, PACKET_HOST, type Packet } from '../../packet.ts';
-import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, type TcpHeader } from '../../wire/tcp.ts';
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../wire/tcp.ts';
 import { FROM_TRANSPORT, filterPasses } from '../filter/socket-filter.ts';
-import { ifindexOf } from '../inet6-cmsg.ts';
 import type { RareOptions } from '../rare-options.ts';
 import { segmentArrives } from './arrival.ts';
-import type { Connection } from './connection-table.ts';
+import { lookupConnection } from './connection-lookup.ts';
 import { TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_TIME_WAIT } from './constants.ts';
 import { count } from './count.ts';
 import { EVENTS_READ } from './done.ts';
-import { Ends6 } from './family.ts';
 import { checkCookie, checkRequest, REQ_DONE, REQ_LISTENER } from './handshake.ts';
 import { connRequest } from './listen.ts';
 import { dropRequest } from './listen-stop.ts';
@@ -56,7 +53,7 @@ export function tcpInput(pkt: Packet): void {
     ip !== null
       ? new RxSegment(pkt, tcp, ip.tos & 3, ip.headerLen())
       : new RxSegment(pkt, tcp, (ip6?.tclass ?? 0) & 3, ip6?.headerLen() ?? 0);
-  const c = pkt.slave === null ? lookup(net, pkt, tcp, dev.ifindex) : lookupInVrf(net, pkt, tcp);
+  const c = lookupConnection(net, pkt, tcp, dev.ifindex);
   if (c === null) {
     const sk = lookupListener(net, pkt, tcp);
     if (sk === null) noSocket(net, seg);
@@ -67,27 +64,6 @@ export function tcpInput(pkt: Packet): void {
   } else if (c.state === TCP_TIME_WAIT) timeWait(net, c as TimeWaitSock, seg);
   else if (c.state === TCP_NEW_SYN_RECV) requestInput(net, c as RequestSock, seg);
   else segmentForSocket(c as TcpSock, seg);
-}
-
-function lookup(net: NetNs, pkt: Packet, tcp: TcpHeader, dif: number): Connection | null {
-  const { ip } = pkt;
-  if (ip === null) return lookup6(net, pkt, tcp, pkt.slave === null ? ifindexOf(pkt) : dif);
-  return net.tcp.connections.lookup(ip.dst, tcp.dport, ip.src, tcp.sport, dif, null);
-}
-
-function lookupInVrf(net: NetNs, pkt: Packet, tcp: TcpHeader): Connection | null {
-  return lookupL3(pkt, net.sysctl.tcpL3mdevAccept, (dif) => lookup(net, pkt, tcp, dif));
-}
-
-/** The connection of a segment that came over IPv6. */
-function lookup6(net: NetNs, pkt: Packet, tcp: TcpHeader, dif: number): Connection | null {
-  const { ip6 } = pkt;
-  const { connections, secrets } = net.tcp;
-  if (ip6 === null || connections.count === 0) return null;
-  const { src, dst } = ip6;
-  const [saddr, daddr] = [secrets.digest(dst), secrets.digest(src)];
-  const { sport, dport } = tcp;
-  return connections.lookup(saddr, dport, daddr, sport, dif, new Ends6(dst, src));
 }
 
 /** RFC 9293 §3.10.7.1 */

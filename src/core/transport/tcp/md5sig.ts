@@ -1,19 +1,17 @@
 /**
- * Signatures of segments (RFC 2385; Linux `tcp_md5_do_add`, `tcp_md5_do_lookup`, `tcp_v4_md5_hash_skb`,
- * `tcp_inbound_hash`): keys of a socket by the peer's address, the option of what is sent, the check of what
- * comes.
+ * Signatures of segments (RFC 2385; Linux `tcp_v4_md5_hash_skb`, `tcp_v6_md5_hash_skb`, `tcp_inbound_hash`): the
+ * option of what is sent, the check of what comes. `md5-keys.ts` has the keys.
  */
 import { type DropReason, drop } from '../../drop.ts';
-import { EINVAL, ENOENT, ENOMEM } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
-import type { Packet, Payload } from '../../packet.ts';
+import { NO_PAYLOAD, type Packet, type Payload } from '../../packet.ts';
+import { type Ip6Addr, putIp6 } from '../../util/ip6-addr.ts';
 import { MD5_SIZE, Md5 } from '../../util/md5.ts';
 import { IPPROTO_TCP } from '../../wire/ipv4.ts';
 import { TCP_HLEN, type TcpHeader, TcpOptions } from '../../wire/tcp.ts';
-import type { OptionValue } from '../sock.ts';
-import { TCP_MD5SIG_EXT } from '../sockopt-names.ts';
 import { count } from './count.ts';
 import type { Tuple } from './family.ts';
+import { md5KeyOfSender } from './md5-keys.ts';
 import type { TcpSock } from './sock.ts';
 
 /** The option with its padding (`TCPOLEN_MD5SIG_ALIGNED`). */
@@ -27,125 +25,51 @@ const TCPOPT_AO = 29;
 /** Bytes of `struct tcp_ao_hdr`. */
 const AO_HEADER = 4;
 
-/** `struct tcp_md5sig`: an address, flags, prefix length, key length, device, key. */
-const SIG_BYTES = 216;
-const AT_FLAGS = 128;
-const AT_PREFIX = 129;
-const AT_KEYLEN = 130;
-const AT_IFINDEX = 132;
-const AT_KEY = 136;
-const AF_INET = 2;
-const MAXKEYLEN = 80;
-const FLAG_PREFIX = 1;
-const FLAG_IFINDEX = 2;
-/** Memory that Linux takes for a key (`struct tcp_md5sig_key`); net.core.optmem_max limits the sum. */
-const KEY_BYTES = 136;
+/** Bytes of the pseudo-headers (RFC 2385 §2.0 of IPv4's; RFC 8200 §8.1). */
+const PSEUDO4 = 12;
+const PSEUDO6 = 40;
 
-/** Keys of peers whose address begins alike. */
-export interface Md5Key {
-  readonly addr: number;
-  readonly prefixLen: number;
-  readonly bound: boolean;
-  key: Uint8Array;
+interface SignedData {
+  readonly slices: Payload;
+  readonly len: number;
 }
 
-function maskOf(prefixLen: number): number {
-  return prefixLen === 0 ? 0 : -1 << (32 - prefixLen);
+/** What is signed before the data, with IPv4's pseudo-header. */
+function head4(src: number, dst: number, hdr: TcpHeader, len: number): Uint8Array {
+  const head = new Uint8Array(PSEUDO4 + TCP_HLEN);
+  const view = new DataView(head.buffer);
+  view.setInt32(0, src);
+  view.setInt32(4, dst);
+  view.setUint16(8, IPPROTO_TCP);
+  view.setUint16(10, hdr.headerLen() + len);
+  putHeader(view, PSEUDO4, hdr);
+  return head;
 }
 
-/** TCP_MD5SIG, TCP_MD5SIG_EXT (`tcp_v4_parse_md5_keys`): 0 or `-errno`. */
-export function setMd5Key(sk: TcpSock, name: number, value: OptionValue): number {
-  if (!(value instanceof Uint8Array) || value.length < SIG_BYTES) return -EINVAL;
-  if (sk.family !== AF_INET) return -EINVAL;
-  const view = new DataView(value.buffer, value.byteOffset, value.length);
-  if (view.getUint16(0, true) !== AF_INET) return -EINVAL;
-  const flags = name === TCP_MD5SIG_EXT ? view.getUint8(AT_FLAGS) : 0;
-  const prefixLen = (flags & FLAG_PREFIX) !== 0 ? view.getUint8(AT_PREFIX) : 32;
-  if (prefixLen > 32) return -EINVAL;
-  // A device must be the master of a VRF, and there are none.
-  if ((flags & FLAG_IFINDEX) !== 0 && view.getInt32(AT_IFINDEX, true) !== 0) return -EINVAL;
-  const len = view.getUint16(AT_KEYLEN, true);
-  if (len > MAXKEYLEN) return -EINVAL;
-  const bound = (view.getUint8(AT_FLAGS) & FLAG_IFINDEX) !== 0;
-  const addr = view.getInt32(4);
-  if (len === 0) return deleteKey(sk, addr, prefixLen, bound);
-  return addKey(sk, { addr, prefixLen, bound, key: value.slice(AT_KEY, AT_KEY + len) });
+function head6(src: Ip6Addr, dst: Ip6Addr, hdr: TcpHeader, len: number): Uint8Array {
+  const head = new Uint8Array(PSEUDO6 + TCP_HLEN);
+  const view = new DataView(head.buffer);
+  putIp6(view, 0, src);
+  putIp6(view, 16, dst);
+  view.setUint32(32, hdr.headerLen() + len);
+  view.setUint32(36, IPPROTO_TCP);
+  putHeader(view, PSEUDO6, hdr);
+  return head;
 }
 
-function indexOf(keys: readonly Md5Key[], addr: number, prefixLen: number, bound: boolean): number {
-  return keys.findIndex((k) => k.addr === addr && k.prefixLen === prefixLen && k.bound === bound);
-}
-
-/** Linux `tcp_md5_do_add` */
-export function addKey(sk: TcpSock, made: Md5Key): number {
-  const keys = sk.md5Keys ?? [];
-  const at = indexOf(keys, made.addr, made.prefixLen, made.bound);
-  if (at >= 0) {
-    (keys[at] as Md5Key).key = made.key;
-    return 0;
-  }
-  if ((keys.length + 1) * KEY_BYTES >= sk.net.sysctl.optmemMax) return -ENOMEM;
-  keys.push(made);
-  sk.md5Keys = keys;
-  sk.net.tcp.md5Needed = true;
-  return 0;
-}
-
-function deleteKey(sk: TcpSock, addr: number, prefixLen: number, bound: boolean): number {
-  const keys = sk.md5Keys ?? [];
-  const at = indexOf(keys, addr, prefixLen, bound);
-  if (at < 0) return -ENOENT;
-  keys.splice(at, 1);
-  return 0;
-}
-
-/**
- * The key for what belongs to a connection; null: none. DEVIATION: over IPv6 nothing is signed, and no key is taken.
- */
-export function md5KeyFor(sk: TcpSock, to: Tuple): Uint8Array | null {
-  return sk.md5Keys === null || to.ends !== null ? null : md5KeyOf(sk, to.daddr);
-}
-
-/** The key for a peer: that of the longest prefix (`tcp_md5_do_lookup`). */
-export function md5KeyOf(sk: TcpSock, addr: number): Uint8Array | null {
-  const keys = sk.md5Keys;
-  if (keys === null) return null;
-  let best: Md5Key | null = null;
-  for (let i = 0; i < keys.length; i++) {
-    const k = keys[i] as Md5Key;
-    if (((k.addr ^ addr) & maskOf(k.prefixLen)) !== 0) continue;
-    if (best === null || k.prefixLen > best.prefixLen) best = k;
-  }
-  return best === null ? null : best.key;
-}
-
-/** A child takes the key of its peer along (`tcp_md5_key_copy`). */
-export function inheritMd5Key(sk: TcpSock, child: TcpSock): void {
-  const key = md5KeyFor(sk, child);
-  if (key !== null) addKey(child, { addr: child.daddr, prefixLen: 32, bound: false, key });
+/** The header without its options, and as if its checksum were 0. */
+function putHeader(view: DataView, at: number, hdr: TcpHeader): void {
+  view.setUint16(at, hdr.sport);
+  view.setUint16(at + 2, hdr.dport);
+  view.setInt32(at + 4, hdr.seq);
+  view.setInt32(at + 8, hdr.ack);
+  view.setUint16(at + 12, (hdr.headerLen() << 10) | (hdr.flags & 0xfff));
+  view.setUint16(at + 14, hdr.window);
+  view.setUint16(at + 18, hdr.urg);
 }
 
 /** RFC 2385 §2.0: pseudo-header, header without options, data, key; into the 16 bytes of `out`. */
-function hashSegment(
-  out: Uint8Array,
-  key: Uint8Array,
-  addrs: { readonly src: number; readonly dst: number },
-  hdr: TcpHeader,
-  data: { readonly slices: Payload; readonly len: number },
-): void {
-  const head = new Uint8Array(12 + TCP_HLEN);
-  const view = new DataView(head.buffer);
-  view.setInt32(0, addrs.src);
-  view.setInt32(4, addrs.dst);
-  view.setUint16(8, IPPROTO_TCP);
-  view.setUint16(10, hdr.headerLen() + data.len);
-  view.setUint16(12, hdr.sport);
-  view.setUint16(14, hdr.dport);
-  view.setInt32(16, hdr.seq);
-  view.setInt32(20, hdr.ack);
-  view.setUint16(24, (hdr.headerLen() << 10) | (hdr.flags & 0xfff));
-  view.setUint16(26, hdr.window);
-  view.setUint16(30, hdr.urg);
+function hashSegment(out: Uint8Array, key: Uint8Array, head: Uint8Array, data: SignedData): void {
   const md5 = new Md5();
   md5.update(head);
   for (let i = 0; i < data.slices.length; i++) md5.update(data.slices[i] as Uint8Array);
@@ -160,17 +84,28 @@ export function withSignature(options: TcpOptions | null): TcpOptions {
   return o;
 }
 
-/** Signs a segment whose options have room for it. */
-export function signSegment(
-  key: Uint8Array,
-  src: number,
-  dst: number,
-  hdr: TcpHeader,
-  data: { readonly slices: Payload; readonly len: number },
-): void {
+/** Signs a segment of a connection whose options have room for it. */
+export function signSegment(key: Uint8Array, of: Tuple, hdr: TcpHeader, data: SignedData): void {
   const out = hdr.options === null ? null : hdr.options.md5;
-  if (out !== null) hashSegment(out, key, { src, dst }, hdr, data);
+  if (out === null) return;
+  const { ends } = of;
+  const head =
+    ends === null
+      ? head4(of.saddr, of.daddr, hdr, data.len)
+      : head6(ends.local, ends.remote, hdr, data.len);
+  hashSegment(out, key, head, data);
 }
+
+/** Signs an answer without data to a packet. */
+export function signReply(key: Uint8Array, to: Packet, hdr: TcpHeader): void {
+  const out = hdr.options === null ? null : hdr.options.md5;
+  const { ip, ip6 } = to;
+  if (out === null) return;
+  if (ip6 !== null) hashSegment(out, key, head6(ip6.dst, ip6.src, hdr, 0), NO_DATA);
+  else if (ip !== null) hashSegment(out, key, head4(ip.dst, ip.src, hdr, 0), NO_DATA);
+}
+
+const NO_DATA: SignedData = { slices: NO_PAYLOAD, len: 0 };
 
 /** What the options say of signatures: none, the one at this place, or nonsense. */
 const NO_SIGNATURE = -1;
@@ -226,16 +161,20 @@ export function isSignedRight(sk: TcpSock, pkt: Packet, hdr: TcpHeader): boolean
   // The usual case: neither key nor signature.
   if (signature === null && sk.md5Keys === null) return true;
   if (signature === undefined) return refuse(sk, pkt, 'TCP_AUTH_HDR', -1);
-  const { ip } = pkt;
-  const key = ip === null ? null : md5KeyOf(sk, ip.src);
+  const { ip, ip6 } = pkt;
+  const key = md5KeyOfSender(sk, pkt);
   if (signature === null)
     return key === null || refuse(sk, pkt, 'TCP_MD5NOTFOUND', MIB.TcpExtTCPMD5NotFound);
-  if (key === null || ip === null)
-    return refuse(sk, pkt, 'TCP_MD5UNEXPECTED', MIB.TcpExtTCPMD5Unexpected);
+  if (key === null) return refuse(sk, pkt, 'TCP_MD5UNEXPECTED', MIB.TcpExtTCPMD5Unexpected);
   const want = new Uint8Array(MD5_SIZE);
-  hashSegment(want, key, ip, hdr, { slices: pkt.data, len: pkt.len });
+  if (ip6 !== null) hashSegment(want, key, head6(ip6.src, ip6.dst, hdr, pkt.len), signed(pkt));
+  else if (ip !== null) hashSegment(want, key, head4(ip.src, ip.dst, hdr, pkt.len), signed(pkt));
   if (equal(want, signature)) return true;
   return refuse(sk, pkt, 'TCP_MD5FAILURE', MIB.TcpExtTCPMD5Failure);
+}
+
+function signed(pkt: Packet): SignedData {
+  return { slices: pkt.data, len: pkt.len };
 }
 
 function refuse(sk: TcpSock, pkt: Packet, reason: DropReason, counter: number): boolean {

@@ -5,7 +5,8 @@
 import { TCP_ACK, TCP_SYN, type TcpHeader, TcpOptions } from '../../wire/tcp.ts';
 import { tcpClockMs, tcpClockSec } from './clock.ts';
 import { TCP_SACK_SEEN } from './constants.ts';
-import { md5KeyFor, TCPOLEN_MD5SIG_ALIGNED, withSignature } from './md5sig.ts';
+import { md5KeyFor } from './md5-keys.ts';
+import { TCPOLEN_MD5SIG_ALIGNED, withSignature } from './md5sig.ts';
 import type { RequestSock } from './request.ts';
 import type { TcpSock } from './sock.ts';
 

@@ -5,7 +5,7 @@
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { RTN_LOCAL } from '../../network/route/route.ts';
-import { NO_PAYLOAD, type Packet } from '../../packet.ts';
+import type { Packet } from '../../packet.ts';
 import {
   TCP_ACK,
   TCP_FIN,
@@ -15,10 +15,12 @@ import {
   TcpOptions,
   tcpOptionsLen,
 } from '../../wire/tcp.ts';
+import { lookupConnection } from './connection-lookup.ts';
 import { TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from './constants.ts';
 import { count } from './count.ts';
 import { familyOfPacket } from './families.ts';
-import { md5KeyOf, signatureOf, signSegment, withSignature } from './md5sig.ts';
+import { md5KeyOfSender } from './md5-keys.ts';
+import { signatureOf, signReply, withSignature } from './md5sig.ts';
 import type { TcpSock } from './sock.ts';
 import type { TimeWaitSock } from './time-wait-sock.ts';
 
@@ -63,9 +65,7 @@ export function sendReply(net: NetNs, pkt: Packet, reply: Reply, oif = 0): void 
     options,
     options === null ? 0 : tcpOptionsLen(options),
   );
-  const { ip } = pkt;
-  if (key !== null && ip !== null)
-    signSegment(key, ip.dst, ip.src, hdr, { slices: NO_PAYLOAD, len: 0 });
+  if (key !== null) signReply(key, pkt, hdr);
   const af = familyOfPacket(pkt);
   const out = net.kernel.newPacket(af.etherType);
   out.tcp = hdr;
@@ -76,14 +76,13 @@ export function sendReply(net: NetNs, pkt: Packet, reply: Reply, oif = 0): void 
 
 /** The key with which whoever `pkt` is for signs what goes to its sender. */
 function replyKey(net: NetNs, pkt: Packet): Uint8Array | null {
-  const { ip, tcp, dev } = pkt;
-  if (ip === null || tcp === null || dev === null) return null;
-  const peer = ip.src;
-  const c = net.tcp.connections.lookup(ip.dst, tcp.dport, peer, tcp.sport, dev.ifindex, null);
+  const { tcp, dev } = pkt;
+  if (tcp === null || dev === null) return null;
+  const c = lookupConnection(net, pkt, tcp, dev.ifindex);
   if (c !== null && c.state === TCP_TIME_WAIT) return (c as TimeWaitSock).md5Key;
-  if (c !== null && c.state !== TCP_NEW_SYN_RECV) return md5KeyOf(c as TcpSock, peer);
+  if (c !== null && c.state !== TCP_NEW_SYN_RECV) return md5KeyOfSender(c as TcpSock, pkt);
   for (const sk of net.tcp.listeners.get(tcp.dport) ?? []) {
-    const key = md5KeyOf(sk, peer);
+    const key = md5KeyOfSender(sk, pkt);
     if (key !== null) return key;
   }
   return null;

@@ -21,7 +21,7 @@ import {
 import { cleanupRbuf } from './delack.ts';
 import { EVENTS_WRITE } from './done.ts';
 import { tcpInfo } from './info.ts';
-import { setMd5Key } from './md5sig.ts';
+import { setMd5Key } from './md5-keys.ts';
 import { tcpPushPending } from './output.ts';
 import { inPingpongMode, pingpongEnter, pingpongExit } from './pingpong.ts';
 import { tcpSetWindowClamp } from './receive-buffer.ts';

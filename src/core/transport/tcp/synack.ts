@@ -14,7 +14,8 @@ import { TCP_LISTEN } from './constants.ts';
 import { count } from './count.ts';
 import type { FastOpenCookie } from './fast-open.ts';
 import { dropRequest } from './listen-stop.ts';
-import { md5KeyFor, signSegment } from './md5sig.ts';
+import { md5KeyFor } from './md5-keys.ts';
+import { signSegment } from './md5sig.ts';
 import { routeAdvmss } from './mss.ts';
 import { MAX_OPTION_SPACE, tcpSynackOptions } from './options.ts';
 import type { RequestSock } from './request.ts';
@@ -82,7 +83,7 @@ export function sendSynack(
 
 function signSynack(req: RequestSock, hdr: TcpHeader): void {
   const key = md5KeyFor(req.listener, req);
-  if (key !== null) signSegment(key, req.saddr, req.daddr, hdr, { slices: NO_PAYLOAD, len: 0 });
+  if (key !== null) signSegment(key, req, hdr, { slices: NO_PAYLOAD, len: 0 });
 }
 
 /** Puts a fast-open cookie in, if there is room for it. */

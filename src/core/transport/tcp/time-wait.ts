@@ -20,7 +20,7 @@ import {
 } from './constants.ts';
 import { count } from './count.ts';
 import { tcpDone } from './done.ts';
-import { md5KeyFor } from './md5sig.ts';
+import { md5KeyFor } from './md5-keys.ts';
 import { updateMetrics } from './metrics.ts';
 import { sendReply, sendReset } from './reply.ts';
 import type { RxSegment } from './segment.ts';

@@ -31,7 +31,8 @@ import { count, countBy } from './count.ts';
 import { enterCwr } from './cwr.ts';
 import { addFastOpenOption } from './fast-open-option.ts';
 import { tcpPacketsInFlight, tcpUrgMode, tcpWndEnd } from './flight.ts';
-import { md5KeyFor, signSegment } from './md5sig.ts';
+import { md5KeyFor } from './md5-keys.ts';
+import { signSegment } from './md5sig.ts';
 import { tcpAdvertiseMss } from './mss.ts';
 import { tcpEstablishedOptions, tcpSynOptions } from './options.ts';
 import { pacingSent } from './pacing.ts';
@@ -78,7 +79,7 @@ function queueXmit(
   const pkt: Packet = net.kernel.newPacket(af.etherType);
   if (sk.md5Keys !== null) {
     const key = md5KeyFor(sk, sk);
-    if (key !== null) signSegment(key, sk.saddr, sk.daddr, hdr, { slices: data, len });
+    if (key !== null) signSegment(key, sk, hdr, { slices: data, len });
   }
   pkt.tcp = hdr;
   pkt.data = data;
