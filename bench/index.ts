@@ -8,6 +8,7 @@ const ALL: Readonly<Record<string, () => Promise<{ run(): Promise<Result[]> }>>>
   packet: () => import('./packet.ts'),
   forward: () => import('./forward.ts'),
   'netns-cost': () => import('./netns-cost.ts'),
+  thread: () => import('./thread.ts'),
   fib: () => import('./fib.ts'),
   'forward-routes': () => import('./forward-routes.ts'),
   namespaces: () => import('./namespaces.ts'),

@@ -21,10 +21,15 @@ const LOOPBACK = 0x7f000001;
 type Pass = () => number;
 
 export async function run(): Promise<Result[]> {
+  return measure([1, 100, 10_000]);
+}
+
+/** A row for each number of namespaces. */
+export async function measure(counts: readonly number[]): Promise<Result[]> {
   const rival = copyCore('global');
   const ours = copyCore('namespaces');
   const rows: Result[] = [];
-  for (const count of [1, 100, 10_000]) {
+  for (const count of counts) {
     const reference = await arrange(rival, 1);
     const measured = await arrange(ours, count);
     const [a, b] = alternate(reference, measured);

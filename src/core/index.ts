@@ -13,7 +13,7 @@ export type {
   HandoverTarget,
   ProgramVerdict,
 } from './control/filter.ts';
-export { type FilterMatch, parseIpProto } from './control/filter-match.ts';
+export { type FilterMatch, isMatch, parseIpProto } from './control/filter-match.ts';
 export type { FileStat, NetFs } from './control/fs/net-fs.ts';
 export type * from './control/info.ts';
 export type { ToolContext, ToolResult } from './control/ip/ip.ts';

@@ -15,6 +15,7 @@ import {
   type FilterAction,
   type FilterMatch,
   type FilterSpec,
+  isMatch,
   NetError,
   parseIpProto,
 } from '../core/index.ts';
@@ -185,7 +186,7 @@ function flowerWords(words: Words): FilterMatch {
     const key = FLOWER_KEYS[word];
     if (OTHER_KEYS.test(word))
       throw notImplemented(`flower ${word}`, 'there are addresses, ports, ip_proto and vlan_id');
-    if (key !== undefined) Object.assign(match, { [key]: words.next() });
+    if (key !== undefined) Object.assign(match, flowerKey(word, key, words.next()));
     else if (word === 'vlan_id') match.vlanId = numberOf(words.next(), word);
     else if (word === 'ip_proto') {
       const proto = parseIpProto(words.next());
@@ -193,6 +194,12 @@ function flowerWords(words: Words): FilterMatch {
       match.ipProto = proto;
     } else throw new CommandError(`What is "${word}"?`, EXIT_PARSE);
   }
+  return match;
+}
+
+function flowerKey(word: string, key: keyof FilterMatch, value: string): FilterMatch {
+  const match = { [key]: value };
+  if (!isMatch(match)) throw new CommandError(`Illegal "${word}"`, EXIT_PARSE);
   return match;
 }
 

@@ -198,7 +198,7 @@ function show(ctx: ToolContext, words: Words, options: Options): string {
   if (dev !== undefined && !ctx.ns.link.has(dev)) throw noDevice(dev);
   const list = ctx.ns.qdisc
     .list()
-    .filter((q) => (dev === undefined ? q.kind !== 'noop' : q.dev === dev));
+    .filter((q) => dev === undefined || q.dev === dev);
   const edge = (q: QdiscInfo): string | null => ctx.ns.filter.attached(q.dev);
   const shown = only === undefined ? list : list.filter((q) => edge(q) === only);
   if (options.json)
@@ -219,13 +219,13 @@ function show(ctx: ToolContext, words: Words, options: Options): string {
           refcnt: 2,
           options: options === null ? {} : netemJson(options),
         };
-        return only === undefined ? [queue, ...atEdge] : atEdge;
+        return only === undefined && q.kind !== 'noop' ? [queue, ...atEdge] : atEdge;
       }),
       options.pretty,
     )}\n`;
   return shown
     .map((q) => {
-      const queue = only === undefined ? line(q, dev === undefined, options.stats) : '';
+      const queue = only === undefined && q.kind !== 'noop' ? line(q, dev === undefined, options.stats) : '';
       return queue + edgeLine(q.dev, edge(q), dev === undefined, options.stats);
     })
     .join('');

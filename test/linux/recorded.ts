@@ -1,6 +1,7 @@
 /** The scripts, and where their recorded outcomes are, from the project's root. */
 import { BRIDGE_SCENARIOS } from './bridge-scenarios.ts';
 import type { Scenario } from './compare.ts';
+import { DEVICE_SCENARIOS } from './device-scenarios.ts';
 import { IPV6_SCENARIOS } from './ipv6-scenarios.ts';
 import { NETNS_SCENARIOS } from './netns-scenarios.ts';
 import { RA_SCENARIOS } from './ra-scenarios.ts';
@@ -22,4 +23,5 @@ export const RECORDINGS: readonly Recording[] = [
     scenarios: RA_SCENARIOS,
   },
   { about: 'bridges', file: 'test/data/linux-bridges.json', scenarios: BRIDGE_SCENARIOS },
+  { about: 'devices', file: 'test/data/linux-devices.json', scenarios: DEVICE_SCENARIOS },
 ];

@@ -32,6 +32,16 @@ export function keysOf(m: FilterMatch): FlowerKeys {
   };
 }
 
+/** Are its addresses and ports some? */
+export function isMatch(m: FilterMatch): boolean {
+  try {
+    keysOf(m);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The reverse: the words of `tc filter show`, without those that are absent. */
 export function matchWords(k: FlowerKeys): [string, string | number][] {
   const out: [string, string | number][] = [];

@@ -44,7 +44,7 @@ export interface VlanOptions {
 }
 
 /** What `ip link add` takes. Without a name it is called `veth0`, `bridge0` … */
-export interface LinkAdd extends Omit<LinkSet, 'name' | 'master' | 'netns' | 'newIfindex'> {
+export interface LinkAdd extends Omit<LinkSet, 'name' | 'netns' | 'newIfindex'> {
   readonly kind: LinkKind;
   readonly name?: string;
   /** The namespace in which it is made; the one that is asked when absent. */

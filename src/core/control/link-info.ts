@@ -115,7 +115,7 @@ const NO_PEER: LinkPeer = { ifindex: 0, name: 'NONE', netns: null, netnsId: null
 
 /** `IFLA_LINK` and `IFLA_LINK_NETNSID`. */
 function peerOf(dev: NetDevice): LinkPeer | null {
-  if (dev.ops.iflink === undefined) return null;
+  if (dev.ops.iflink === undefined) return lowerElsewhere(dev);
   const other = dev.ops.iflink(dev);
   if (other === null) {
     const net = dev.ops.linkNet?.(dev) ?? dev.net;
@@ -131,6 +131,14 @@ function peerOf(dev: NetDevice): LinkPeer | null {
     netnsId: same ? null : dev.net.nsids.alloc(other.net),
     up: same && other.up,
   };
+}
+
+/** LINUX: a device that belongs to no other, but to another namespace, names itself (`nla_put_iflink`). */
+function lowerElsewhere(dev: NetDevice): LinkPeer | null {
+  const net = dev.ops.linkNet?.(dev) ?? dev.net;
+  if (net === dev.net) return null;
+  const netnsId = dev.net.nsids.alloc(net);
+  return { ifindex: dev.ifindex, name: null, netns: net.name, netnsId, up: true };
 }
 
 function counters(dev: NetDevice): LinkCounters {

@@ -267,9 +267,8 @@ function addLink(ctx: IpContext, words: Words): string {
     throw new CommandError('Not enough information: "type" argument is required', EXIT_PARSE);
   if (p.link !== undefined && !ctx.ns.link.has(p.link)) throw noDevice(p.link);
   const name = p.newName ?? p.device;
-  const { master: _master, ...rest } = p.set;
   const base = {
-    ...rest,
+    ...p.set,
     ...(name === undefined ? {} : { name }),
     ...(p.netns === undefined ? {} : { netns: netnsWord(ctx, p.netns) }),
     ...(p.index === undefined ? {} : { ifindex: p.index }),
@@ -299,6 +298,7 @@ function vethPeer(ctx: IpContext, words: Words): Partial<LinkAdd> {
 function peerWords(ctx: IpContext, words: Words): Partial<LinkAdd> {
   const p = parseAttributes(ctx, words);
   const name = p.newName ?? p.device;
+  // LINUX: what is said of the peer's master is not listened to (`veth_newlink`).
   const { master: _master, ...rest } = p.set;
   return {
     peer: {
