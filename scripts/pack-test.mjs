@@ -76,10 +76,11 @@ function install() {
 function importOne(specifier) {
   const json = specifier.endsWith('.json') ? ", { with: { type: 'json' } }" : '';
   const problem = node(['--input-type=module', '-e', importing(specifier, json)]);
-  // vitest is the consumer's own: without it the import names what is missing.
-  if (specifier === 'warren/vitest') {
-    const clear = problem?.includes("Cannot find package 'vitest'") === true;
-    expect(`import ${specifier} without vitest names it`, clear ? undefined : `${problem}`);
+  // The runners are the consumer's own: without them the import names what is missing.
+  const runner = { 'warren/vitest': 'vitest', 'warren/jest-environment': 'jest' }[specifier];
+  if (runner !== undefined) {
+    const clear = new RegExp(`Cannot find (package|module) '${runner}`).test(`${problem}`);
+    expect(`import ${specifier} without ${runner} names it`, clear ? undefined : `${problem}`);
   } else expect(`import ${specifier}`, problem);
 }
 
@@ -90,7 +91,7 @@ function importOne(specifier) {
  */
 function importing(specifier, json) {
   // What jest puts there.
-  const globals = specifier === 'warren/jest' ? 'globalThis.test = () => {};' : '';
+  const globals = specifier === 'warren/jest' ? 'globalThis.netTest = () => {};' : '';
   return `${globals} const m = await import('${specifier}'${json});
     if (Object.keys(m).length === 0 && !/register$|netns$/.test('${specifier}')) throw new Error('empty')
     process.exit(0)`;

@@ -40,7 +40,6 @@ export type { LinkSet, MacvlanOptions } from './control/link-set.ts';
 export { Namespace, type NamespaceStats } from './control/namespace.ts';
 export type { NeighbourSpec, NeighControl } from './control/neigh.ts';
 export { formatNetem, parseNetem } from './control/netem-words.ts';
-export type { QdiscControl, QdiscInfo } from './control/qdisc.ts';
 export type {
   BucketInfo,
   NexthopControl,
@@ -48,6 +47,7 @@ export type {
   NexthopObjectInfo,
   NexthopObjectSpec,
 } from './control/nexthop.ts';
+export type { QdiscControl, QdiscInfo } from './control/qdisc.ts';
 export type { NexthopSpec, RouteControl, RouteQuery, RouteSpec } from './control/route.ts';
 export type { Route6Control, RouteDecision6, RouteSpec6 } from './control/route6.ts';
 export type { PortRangeSpec, RuleAction, RuleControl, RuleInfo, RuleSpec } from './control/rule.ts';

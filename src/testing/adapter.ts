@@ -1,4 +1,5 @@
 /** What the adapters for test runners share. */
+import { createNet } from './net.ts';
 import { type NetBody, type RunOptions, runNetTest } from './run.ts';
 
 type Mode = 'run' | 'only' | 'skip';
@@ -31,7 +32,7 @@ export function makeNetTest(register: Register): NetTest {
   return Object.assign(call('run'), { only: call('only'), skip: call('skip') });
 }
 
-type RunnerTest = ((name: string, run: () => Promise<void>, timeoutMs?: number) => unknown) &
+export type RunnerTest = ((name: string, run: () => Promise<void>, timeoutMs?: number) => unknown) &
   Readonly<
     Record<'only' | 'skip', (name: string, run: () => Promise<void>, timeoutMs?: number) => unknown>
   >;
@@ -44,4 +45,11 @@ export function runnerTest(test: RunnerTest): Register {
   return (name, mode, run) => {
     void (mode === 'run' ? test(name, run, TIMEOUT_MS) : test[mode](name, run, TIMEOUT_MS));
   };
+}
+
+/** Puts in place all that a network of hosts replaces in Node. */
+export function prepare(): void {
+  const net = createNet();
+  net.observer.run(() => undefined);
+  net.close();
 }

@@ -1,5 +1,6 @@
 /** A host of a simulated network: a namespace, and the machine and programs in it. */
 import type { Namespace } from '../core/control/namespace.ts';
+import { isPromise } from '../core/control/promise.ts';
 import { NetError } from '../core/errno.ts';
 import { parseMac } from '../core/util/address.ts';
 import { shareHosts } from '../node/hosts.ts';
@@ -134,7 +135,7 @@ export class Host {
   run<T>(fn: () => T): T {
     if (!this.isUp) throw new HostCrashed(this.name);
     const result = this.namespace.run(fn);
-    if (!(result instanceof Promise)) return result;
+    if (!isPromise(result)) return result;
     const letGo = this.net.time.hold();
     const crashed = new Promise<never>((_resolve, reject) => {
       this.onCrash.add(reject);
@@ -155,7 +156,7 @@ export class Host {
     if (program === undefined) return;
     try {
       const result = namespace.run(program);
-      if (result instanceof Promise)
+      if (isPromise(result))
         result.catch((error: unknown) => {
           if (namespace === this.namespace && this.isUp) this.net.fail(error, this.name);
         });

@@ -1,11 +1,14 @@
-/** `warren/jest`: tests in virtual time for jest, run with --experimental-vm-modules; uses jest's globals. */
-import { makeNetTest, type NetTest, runnerTest } from './adapter.ts';
+/**
+ * `warren/jest`: tests in virtual time for jest. What it exports is made by `warren/jest-environment`, which must
+ * be the project's `testEnvironment`; a test file that is no ES module finds it as a global, `netTest`.
+ */
+import type { NetTest } from './adapter.ts';
 
 export type { NetBody, NetContext, RunOptions } from './run.ts';
 
-const { test } = globalThis as unknown as { test?: Parameters<typeof runnerTest>[0] };
-if (test === undefined)
-  throw new Error('warren/jest needs the globals of jest: import it in a test');
+const { netTest: made } = globalThis as unknown as { netTest?: NetTest };
+if (made === undefined)
+  throw new Error("warren/jest needs testEnvironment: 'warren/jest-environment' in jest's config");
 
 /** `netTest(name, options?, async ({ net }) => …)`; also `.only`, `.skip`. */
-export const netTest: NetTest = makeNetTest(runnerTest(test));
+export const netTest: NetTest = made;

@@ -3,6 +3,7 @@
  * it, and what must hold. Time moves only while somebody waits for it.
  */
 import { createHash, type Hash } from 'node:crypto';
+import { types } from 'node:util';
 import type { Namespace } from '../core/control/namespace.ts';
 import { parseNetem } from '../core/control/netem-words.ts';
 import { Capture } from '../core/link/capture.ts';
@@ -368,7 +369,7 @@ export class Net {
   fail(error: unknown, where: string): void {
     if (this.hasFailed) return;
     this.hasFailed = true;
-    this.note(`${where} failed: ${error instanceof Error ? error.message : String(error)}`);
+    this.note(`${where} failed: ${types.isNativeError(error) ? error.message : String(error)}`);
     this.rejectFailed(error);
   }
 

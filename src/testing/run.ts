@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { types } from 'node:util';
 import { seconds } from './duration.ts';
 import { type Moment, Net, type NetOptions, type PlannedFault } from './net.ts';
 
@@ -114,7 +115,7 @@ export class NetTestError extends Error {
     this.outcome = outcome;
     this.smallest = smallest;
     // The stack that helps is the cause's.
-    const stack = outcome.error instanceof Error ? outcome.error.stack : undefined;
+    const stack = types.isNativeError(outcome.error) ? outcome.error.stack : undefined;
     this.stack = `${screen}\n\n${stack ?? String(outcome.error)}`;
   }
 }
@@ -236,14 +237,20 @@ async function shrink(body: NetBody, options: NetOptions, outcome: Outcome): Pro
 
 /** Numbers in a message change with the schedule. */
 function kindOf(error: unknown): string {
-  const { name, message } = error instanceof Error ? error : { name: '', message: String(error) };
+  const { name, message } = types.isNativeError(error)
+    ? error
+    : { name: '', message: String(error) };
   return `${name}:${message.replace(/[\d.]+/g, '#').split('\n')[0]}`;
 }
 
 function replayCommand(seed: number): string {
-  const [, file] = process.argv;
+  const { VITEST, JEST_WORKER_ID } = process.env;
   const words =
-    process.env['VITEST'] === undefined ? `node --test ${file ?? ''}` : 'npx vitest run';
+    VITEST !== undefined
+      ? 'npx vitest run'
+      : JEST_WORKER_ID !== undefined
+        ? 'npx jest'
+        : `node --test ${process.argv[1] ?? ''}`;
   return `WARREN_SEED=${seed} ${words.trim()}`;
 }
 
@@ -266,7 +273,7 @@ const SHOWN = 30;
 /** What a failing test prints. */
 function failingScreen(s: Screen): string {
   const error = s.shown.error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = types.isNativeError(error) ? error.message : String(error);
   const lines = [
     `${s.name}`,
     `  ${message.split('\n').join('\n  ')}`,

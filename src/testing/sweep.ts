@@ -3,6 +3,7 @@
  * with every n-th seed.
  */
 import { availableParallelism } from 'node:os';
+import { types } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { NetOptions } from './net.ts';
 import { type NetBody, runOnce } from './run.ts';
@@ -78,7 +79,9 @@ async function work({ options, part, parts }: Job): Promise<void> {
     const result: SeedResult = {
       seed: outcome.seed,
       failed: outcome.failed,
-      message: outcome.error instanceof Error ? outcome.error.message : String(outcome.error ?? ''),
+      message: types.isNativeError(outcome.error)
+        ? outcome.error.message
+        : String(outcome.error ?? ''),
       us: outcome.us,
       seen: [...outcome.seen],
     };

@@ -196,9 +196,7 @@ function show(ctx: ToolContext, words: Words, options: Options): string {
       throw notImplemented(`tc qdisc show ${word}`, 'the selectors are dev and root');
   }
   if (dev !== undefined && !ctx.ns.link.has(dev)) throw noDevice(dev);
-  const list = ctx.ns.qdisc
-    .list()
-    .filter((q) => dev === undefined || q.dev === dev);
+  const list = ctx.ns.qdisc.list().filter((q) => dev === undefined || q.dev === dev);
   const edge = (q: QdiscInfo): string | null => ctx.ns.filter.attached(q.dev);
   const shown = only === undefined ? list : list.filter((q) => edge(q) === only);
   if (options.json)
@@ -225,7 +223,8 @@ function show(ctx: ToolContext, words: Words, options: Options): string {
     )}\n`;
   return shown
     .map((q) => {
-      const queue = only === undefined && q.kind !== 'noop' ? line(q, dev === undefined, options.stats) : '';
+      const queue =
+        only === undefined && q.kind !== 'noop' ? line(q, dev === undefined, options.stats) : '';
       return queue + edgeLine(q.dev, edge(q), dev === undefined, options.stats);
     })
     .join('');

@@ -22,6 +22,7 @@ import type { Kernel } from './kernel.ts';
 import { LinkControl } from './link.ts';
 import { NeighControl } from './neigh.ts';
 import { NexthopControl } from './nexthop.ts';
+import { isPromise } from './promise.ts';
 import { QdiscControl } from './qdisc.ts';
 import { RouteControl } from './route.ts';
 import { Route6Control } from './route6.ts';
@@ -244,7 +245,7 @@ export class Namespace {
       throw e;
     }
     // The caller's own promise: who does not handle its rejection must hear of it, and nobody else.
-    if (result instanceof Promise) return result.finally(letGo) as T;
+    if (isPromise(result)) return result.finally(letGo) as T;
     letGo();
     return result;
   }

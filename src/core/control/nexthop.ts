@@ -1,12 +1,7 @@
 /** The nexthop objects of a namespace: `ip nexthop` (Linux `rtm_to_nh_config`, `rtm_new_nexthop`). */
-import {
-  EAFNOSUPPORT,
-  EINVAL,
-  ENETDOWN,
-  ENODEV,
-  ENOENT,
-  NetError,
-} from '../errno.ts';
+import { EAFNOSUPPORT, EINVAL, ENETDOWN, ENODEV, ENOENT, NetError } from '../errno.ts';
+import { l3Table } from '../link/l3mdev.ts';
+import type { NetDevice } from '../link/net-device.ts';
 import type { NetNs } from '../net.ts';
 import { Buckets, NH_RES_DEFAULT_IDLE_TIMER } from '../network/nexthop/buckets.ts';
 import type { GroupEntry, Nexthop, NexthopConfig, NhGroup } from '../network/nexthop/nexthop.ts';
@@ -19,8 +14,6 @@ import { makeNexthop6 } from '../network/route6/change.ts';
 import { FibNexthop6 } from '../network/route6/fib.ts';
 import { formatIpv4, parseIpv4 } from '../util/address.ts';
 import { parseIpv6 } from '../util/ip6-addr.ts';
-import { l3Table } from '../link/l3mdev.ts';
-import type { NetDevice } from '../link/net-device.ts';
 import { protocolName, protocolNumber } from './names.ts';
 
 /** A nexthop in a group. */

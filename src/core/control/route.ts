@@ -26,8 +26,8 @@ import type { FlowKeys } from '../network/rule/fib-rule.ts';
 import { formatIpv4, maskOf, parseIpv4 } from '../util/address.ts';
 import { findDevice } from './find-device.ts';
 import type { RouteDecision, RouteInfo, RouteMetrics } from './info.ts';
-import { protocolNumber, ROUTE_TYPES, type RouteType, scopeNumber } from './names.ts';
 import { lockedNames, metricsInfo, stackMetrics } from './metrics.ts';
+import { protocolNumber, ROUTE_TYPES, type RouteType, scopeNumber } from './names.ts';
 import { routeInfo } from './route-info.ts';
 
 /** One way of a route. */

@@ -21,8 +21,8 @@ import { IN6ADDR_ANY, type Ip6Addr } from '../util/ip6-addr.ts';
 import { address6Of, splitPrefix6 } from './addr6.ts';
 import { findDevice } from './find-device.ts';
 import type { NexthopInfo, RouteInfo } from './info.ts';
-import { protocolName, protocolNumber, ROUTE_TYPES, type RouteType } from './names.ts';
 import { lockedNames, metricsInfo, stackMetrics } from './metrics.ts';
+import { protocolName, protocolNumber, ROUTE_TYPES, type RouteType } from './names.ts';
 import { flowOf, type NexthopSpec, type RouteQuery, type RouteSpec } from './route.ts';
 
 /** What `ip -6 route add` takes; `tos` and `scope` mean nothing in IPv6. */

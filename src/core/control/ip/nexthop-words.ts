@@ -1,6 +1,9 @@
 /** `ip nexthop` (iproute2 `ip/ipnexthop.c`). */
-import type { NexthopGroupEntry, NexthopObjectInfo, NexthopObjectSpec } from '../nexthop.ts';
+
+import { parseIpv4 } from '../../util/address.ts';
+import { parseIpv6 } from '../../util/ip6-addr.ts';
 import { protocolNumber } from '../names.ts';
+import type { NexthopGroupEntry, NexthopObjectInfo, NexthopObjectSpec } from '../nexthop.ts';
 import { printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { bucketEntry, nexthopEntry } from './nexthop-show.ts';
@@ -15,8 +18,6 @@ import {
   type Words,
   wrongArgument,
 } from './words.ts';
-import { parseIpv4 } from '../../util/address.ts';
-import { parseIpv6 } from '../../util/ip6-addr.ts';
 
 const USAGE = `Usage: ip nexthop { list | flush } [ protocol ID ] SELECTOR
        ip nexthop { add | replace } id ID NH [ protocol ID ]
@@ -43,10 +44,7 @@ export function ipNexthop(ctx: IpContext, words: Words): string {
   if (abbreviates(word, 'flush')) return flush(ctx, words);
   if (abbreviates(word, 'bucket')) return bucket(ctx, words);
   if (abbreviates(word, 'help')) throw usage();
-  throw new CommandError(
-    `Command "${word}" is unknown, try "ip nexthop help".`,
-    EXIT_USAGE,
-  );
+  throw new CommandError(`Command "${word}" is unknown, try "ip nexthop help".`, EXIT_USAGE);
 }
 
 function usage(): CommandError {
@@ -57,7 +55,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 function modify(ctx: IpContext, words: Words, verb: 'add' | 'replace' | 'del'): string {
   const { family } = ctx.options;
-  const spec: Mutable<NexthopObjectSpec> = family === 'inet' || family === 'inet6' ? { family } : {};
+  const spec: Mutable<NexthopObjectSpec> =
+    family === 'inet' || family === 'inet6' ? { family } : {};
   while (!words.empty) nexthopWord(ctx, words.next(), words, spec);
   if (verb === 'del') ctx.ns.nexthop.del(spec.id ?? 0);
   else ctx.ns.nexthop[verb](spec);
@@ -82,7 +81,10 @@ function nexthopWord(
       return;
     case 'fdb':
     case 'encap':
-      throw notImplemented(`ip nexthop … ${word}`, 'the words are via, dev, onlink, blackhole, group');
+      throw notImplemented(
+        `ip nexthop … ${word}`,
+        'the words are via, dev, onlink, blackhole, group',
+      );
     case 'blackhole':
       spec.blackhole = true;
       return;
@@ -123,10 +125,7 @@ function viaWord(words: Words, spec: Mutable<NexthopObjectSpec>): void {
   const wanted = spec.family ?? (is6 ? 'inet6' : 'inet');
   if (addr === undefined || (wanted === 'inet6') !== is6) {
     const kind = spec.family ?? 'any valid';
-    throw new CommandError(
-      `Error: ${kind} address is expected rather than "${word}".`,
-      EXIT_PARSE,
-    );
+    throw new CommandError(`Error: ${kind} address is expected rather than "${word}".`, EXIT_PARSE);
   }
   spec.family = wanted;
   spec.via = word;
@@ -155,7 +154,8 @@ function typeWords(words: Words, spec: Mutable<NexthopObjectSpec>): void {
   if (word !== 'resilient') return;
   for (;;) {
     if (words.take('buckets')) spec.buckets = words.unsigned('buckets value is invalid', 0xffff);
-    else if (words.take('idle_timer')) spec.idleTimer = words.unsigned('idle_timer value is invalid');
+    else if (words.take('idle_timer'))
+      spec.idleTimer = words.unsigned('idle_timer value is invalid');
     else if (words.take('unbalanced_timer'))
       spec.unbalancedTimer = words.unsigned('unbalanced_timer value is invalid');
     else return;
@@ -183,7 +183,11 @@ interface Selector {
 
 function selector(ctx: IpContext, words: Words, ofBuckets: boolean): Selector {
   const filters: ((nh: NexthopObjectInfo) => boolean)[] = [];
-  const s: Selector = { filter: (nh) => filters.every((f) => f(nh)), id: undefined, nhid: undefined };
+  const s: Selector = {
+    filter: (nh) => filters.every((f) => f(nh)),
+    id: undefined,
+    nhid: undefined,
+  };
   const { family } = ctx.options;
   if (family === 'inet' || family === 'inet6') filters.push((nh) => nh.family === family);
   while (!words.empty) {
@@ -198,11 +202,13 @@ function selector(ctx: IpContext, words: Words, ofBuckets: boolean): Selector {
       vrfWord(ctx, name);
       filters.push(masterFilter(ctx, name));
     } else if (word === 'id') s.id = idWord(words.next(), 'invalid id value');
-    else if (word === 'nhid' && ofBuckets) s.nhid = idWord(words.next(), 'invalid nexthop id value');
+    else if (word === 'nhid' && ofBuckets)
+      s.nhid = idWord(words.next(), 'invalid nexthop id value');
     else if (abbreviates(word, 'protocol')) {
       const protocol = numericProtocol(words.next());
       filters.push((nh) => protocolNumber(nh.protocol) === protocol);
-    } else if (word === 'fdb') throw notImplemented('ip nexthop show fdb', 'no nexthop here is one');
+    } else if (word === 'fdb')
+      throw notImplemented('ip nexthop show fdb', 'no nexthop here is one');
     else if (word === 'help') throw usage();
     else throw new CommandError(invalid(word), EXIT_USAGE);
   }

@@ -51,8 +51,7 @@ export function addressWord(words: Words, is6: boolean): string {
 
 /** `via [ FAMILY ] ADDRESS` */
 export function gatewayWord(words: Words, is6: boolean, already: boolean): string {
-  if (already)
-    throw wrongArgument('use nexthop syntax to specify multiple via\n', 'via');
+  if (already) throw wrongArgument('use nexthop syntax to specify multiple via\n', 'via');
   if (words.take('inet6') && !is6)
     throw notImplemented('via inet6', 'gateways of IPv4 routes are IPv4 addresses here');
   words.take('inet');

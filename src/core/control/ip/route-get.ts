@@ -63,13 +63,7 @@ function matchOf(
   }
 }
 
-function questionWord(
-  ctx: IpContext,
-  word: string,
-  words: Words,
-  q: Question,
-  is6: boolean,
-): void {
+function questionWord(ctx: IpContext, word: string, words: Words, q: Question, is6: boolean): void {
   const { query } = q;
   switch (word) {
     case 'from':
@@ -131,7 +125,8 @@ function addressOnly(ctx: IpContext, word: string, is6: boolean): string {
     if (is6 || !(e instanceof CommandError)) throw e;
     throw new CommandError(`Error: inet prefix is expected rather than "${word}".`, EXIT_PARSE);
   }
-  const [address = ''] = prefix.text === 'default' ? [is6 ? '::' : '0.0.0.0'] : prefix.text.split('/');
+  const [address = ''] =
+    prefix.text === 'default' ? [is6 ? '::' : '0.0.0.0'] : prefix.text.split('/');
   const [, length] = word.split('/');
   const whole = is6 ? 128 : 32;
   if (length !== undefined && !prefix.whole)

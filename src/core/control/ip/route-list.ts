@@ -8,10 +8,10 @@ import {
   scopeNumber,
   tableNumber,
 } from '../names.ts';
-import { cachedEntries } from './route-cached.ts';
 import { type Entry, printList } from './entry.ts';
 import type { IpContext } from './ip.ts';
 import { nearestOf } from './nearest.ts';
+import { cachedEntries } from './route-cached.ts';
 import { type AnyPrefix, anyPrefix, coversPrefix } from './route-family.ts';
 import { tosWord } from './route-parse.ts';
 import { type Fixed, routeEntry } from './route-show.ts';
@@ -226,10 +226,7 @@ export function listRoutes(ctx: IpContext, words: Words, is6: boolean): string {
   const s = parse(ctx, words, is6);
   if (s.cache) return printList(cachedEntries(ctx, is6), ctx.options);
   if (s.table !== undefined && !is6 && !ctx.ns.route.hasTable(s.table))
-    throw new CommandError(
-      'Error: ipv4: FIB table does not exist.\nDump terminated',
-      EXIT_KERNEL,
-    );
+    throw new CommandError('Error: ipv4: FIB table does not exist.\nDump terminated', EXIT_KERNEL);
   return printList(
     families(ctx, s).flatMap((one) => entriesOf(ctx, one)),
     ctx.options,

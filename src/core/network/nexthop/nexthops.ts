@@ -79,7 +79,8 @@ export class Nexthops {
     const was = old.config.group;
     const unfit = checkRoutes(this.net, old, new Nexthop(old.id, config));
     if (unfit !== '') return unfit;
-    if (group === null) return was === null ? '' : 'Can not replace a nexthop group with a nexthop.';
+    if (group === null)
+      return was === null ? '' : 'Can not replace a nexthop group with a nexthop.';
     if (was === null) return 'Can not replace a nexthop with a nexthop group.';
     if ((group.buckets === null) !== (was.buckets === null))
       return 'Can not replace a nexthop group with one of a different type.';
@@ -112,7 +113,8 @@ export class Nexthops {
 
   /** Linux `nexthop_flush_dev`: nobody is told. */
   flushDev(dev: NetDevice): void {
-    for (const nh of this.list()) if (nh.dev === dev && !nh.config.blackhole) this.remove(nh, false);
+    for (const nh of this.list())
+      if (nh.dev === dev && !nh.config.blackhole) this.remove(nh, false);
   }
 
   private groupsOf(nh: Nexthop): Nexthop[] {

@@ -54,4 +54,3 @@ export function checkRoutes(net: NetNs, old: Nexthop, made: Nexthop): string {
   if (!made.hasIpv4) return '';
   return routes6By(net, old).length === 0 ? '' : 'IPv6 routes can not use an IPv4 nexthop';
 }
-

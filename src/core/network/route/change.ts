@@ -73,8 +73,7 @@ export interface InsertMode {
 /** `ip route add|append|prepend|replace|change`. */
 export function fibAdd(net: NetNs, spec: RouteSpec, mode: InsertMode): number {
   net.ipv4.extack = '';
-  if ((spec.tos & 3) !== 0)
-    return refuse(net, EINVAL, 'Invalid dsfield (tos): ECN bits must be 0');
+  if ((spec.tos & 3) !== 0) return refuse(net, EINVAL, 'Invalid dsfield (tos): ECN bits must be 0');
   if ((spec.dst & ~maskOf(spec.prefixLen)) !== 0)
     return refuse(net, EINVAL, 'Invalid prefix for given prefix length');
   const made = makeRoute(net, spec);
@@ -302,7 +301,8 @@ function makeByObject(net: NetNs, spec: RouteSpec): FibRoute | number {
     return refuse(net, EINVAL, 'Nexthop specification and nexthop id are mutually exclusive');
   const nh = net.nexthops?.find(spec.nhid ?? 0);
   if (nh === undefined) return refuse(net, EINVAL, 'Nexthop id does not exist');
-  if (nh.hasIpv6) return refuse(net, EOPNOTSUPP, 'IPv4 routes by IPv6 nexthops are not implemented');
+  if (nh.hasIpv6)
+    return refuse(net, EOPNOTSUPP, 'IPv4 routes by IPv6 nexthops are not implemented');
   const sentence = nexthopRefusal(nh, spec.scope);
   if (sentence !== '') return refuse(net, EINVAL, sentence);
   if (spec.prefsrc !== 0 && !isValidSource(net, spec))
