@@ -34,7 +34,8 @@ const MIDDLE = '\u0002';
 export function runLinux(lines: readonly string[]): Promise<Outcome[]> {
   const script = lines
     .map((line) => {
-      if (line.startsWith('wait ')) return `sleep ${line.slice(5)}; printf '${MIDDLE}0${END}'`;
+      if (line.startsWith('wait '))
+        return `sleep ${line.slice(5)}; printf '${MIDDLE}${MIDDLE}0${END}'`;
       return `${line} 2>"$e"; c=$?; printf '${MIDDLE}'; cat "$e"; printf '${MIDDLE}%d${END}' $c`;
     })
     .join('\n');
@@ -93,4 +94,53 @@ export function normalOutcome({ stdout, stderr, code }: Outcome): unknown {
     stderr: stderr.split('\n')[0] ?? '',
     stdout: text.startsWith('[') ? JSON.parse(text) : text,
   };
+}
+
+/** What `ip` prints for a command that the kernel refused, in a batch. */
+const REFUSED = /^(?:RTNETLINK answers: |Error: )/;
+
+/** After `changes` what each of `questions` gives, by one process of `ip -batch`; a refusal is its sentence. */
+export async function askLinux(
+  family: '-4' | '-6',
+  changes: readonly string[],
+  questions: readonly string[],
+): Promise<string[]> {
+  const script = [
+    ...SETUP.map((line) => `${line} >/dev/null 2>&1`),
+    // Carriers settle when the kernel has time.
+    'sleep 0.2',
+    `ip ${family} -force -batch - >/dev/null 2>&1 <<'END'\n${changes.join('\n')}\nEND`,
+    `ip ${family} -force -o -batch - 2>&1 <<'END'\n${questions.join('\n')}\nEND`,
+  ];
+  const child = spawn('unshare', ['-n', 'sh', '-s'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  child.stdin.end(`${script.join('\n')}\n`);
+  let out = '';
+  child.stdout.setEncoding('utf8');
+  for await (const chunk of child.stdout) out += String(chunk);
+  return out
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('Command failed'))
+    .map((line) => (REFUSED.test(line) ? line : line.trimEnd()));
+}
+
+/** The same here. */
+export function askWarren(
+  family: '-4' | '-6',
+  changes: readonly string[],
+  questions: readonly string[],
+): string[] {
+  const lines = [
+    ...SETUP,
+    'wait 0.2',
+    ...changes.map((line) => `ip ${family} ${line}`),
+    ...questions.map((line) => `ip ${family} -o ${line}`),
+  ];
+  return runWarren(lines)
+    .slice(-questions.length)
+    .map(({ stdout, stderr }) =>
+      stdout === '' ? (stderr.split('\n')[0] ?? '') : stdout.trimEnd(),
+    );
 }

@@ -178,6 +178,8 @@ export interface RouteInfo {
   readonly locked: readonly string[];
   /** Number of the nexthop object whose ways these are; 0: none. */
   readonly nhid: number;
+  /** Its ways are listed even where there is one: IPv6, by a group. */
+  readonly isGroup: boolean;
   /** Seconds until the route goes by itself; Infinity: never. */
   readonly expires: number;
   /** Preference of a router (RFC 4191): `'low'`, `'medium'`, `'high'`; null of IPv4. */
@@ -205,6 +207,8 @@ export interface RouteDecision {
   readonly locked: readonly string[];
   /** Where it was found. */
   readonly table: number;
+  /** TOS of the route that was found. */
+  readonly tos: number;
   readonly mark: number;
 }
 

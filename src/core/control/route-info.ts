@@ -28,6 +28,7 @@ export function routeInfo(route: FibRoute): RouteInfo {
     lockedMtu: route.metrics.mtuLock,
     locked: lockedNames(route.metrics),
     nhid: route.info.nh?.id ?? 0,
+    isGroup: false,
     expires: Number.POSITIVE_INFINITY,
     pref: null,
   };

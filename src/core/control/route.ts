@@ -24,6 +24,7 @@ import {
 } from '../network/route/route.ts';
 import type { FlowKeys } from '../network/rule/fib-rule.ts';
 import { formatIpv4, maskOf, parseIpv4 } from '../util/address.ts';
+import { IPPROTO_UDP } from '../wire/ipv4.ts';
 import { findDevice } from './find-device.ts';
 import type { RouteDecision, RouteInfo, RouteMetrics } from './info.ts';
 import { lockedNames, metricsInfo, stackMetrics } from './metrics.ts';
@@ -201,7 +202,7 @@ export class RouteControl {
     const from = query.from === undefined ? 0 : addressOf(query.from);
     if (query.iif !== undefined) return this.getInput(addr, from, query);
     const oif = query.oif === undefined ? 0 : findDevice(this.net, query.oif).ifindex;
-    const route = routeOutput(this.net, addr, from, oif, query.tos ?? 0, flowOf(query));
+    const route = routeOutput(this.net, addr, from, oif, query.tos ?? 0, flow4Of(query));
     if (typeof route === 'number') throw new NetError(route, 'rtnetlink');
     return {
       ...this.decision(route, addr, from, query),
@@ -213,7 +214,7 @@ export class RouteControl {
 
   private getInput(addr: number, from: number, query: RouteQuery): RouteDecision {
     const dev = findDevice(this.net, query.iif ?? '');
-    const route = routeInput(dev, addr, from, query.tos ?? 0, flowOf(query));
+    const route = routeInput(dev, addr, from, query.tos ?? 0, flow4Of(query));
     if (typeof route === 'string') throw new NetError(EINVAL, 'rtnetlink');
     if (route.type === RTN_REFUSED)
       throw new NetError(route.mtuMetric === 0 ? EHOSTUNREACH : route.mtuMetric, 'rtnetlink');
@@ -242,13 +243,14 @@ export class RouteControl {
       dst: formatIpv4(addr),
       from: from === 0 ? null : formatIpv4(from),
       gateway: route.gateway === 0 ? null : formatIpv4(route.gateway),
-      cache: cacheFlags(route.type),
+      cache: isOwn(route) ? LOCAL_FLAGS : cacheFlags(route.type),
       expires: learnt ? Math.floor((route.pmtuExpiresUs - this.net.kernel.nowUs) / 1_000_000) : 0,
       metrics: learnt ? { ...metrics, mtu: route.pmtu } : metrics,
       lockedMtu: learnt ? route.pmtuLocked : fibMetrics.mtuLock,
       locked: isUnicast ? lockedNames(fibMetrics) : [],
       // LINUX: until there are rules, local and main are one table (`fib_unmerge`).
       table: typeof fib === 'number' || this.net.ipv4.rules === null ? MAIN : fib.table,
+      tos: typeof fib === 'number' ? 0 : fib.tos,
       mark: query.mark ?? 0,
     };
   }
@@ -274,7 +276,7 @@ export class RouteControl {
       oif: out === null || isL3Master(out) ? 0 : out.ifindex,
       ...(query.iif === undefined || dev === null ? {} : { iif: dev.ifindex }),
       mark: query.mark ?? 0,
-      proto: query.ipproto ?? 0,
+      proto: query.ipproto ?? IPPROTO_UDP,
       sport: query.sport ?? 0,
       dport: query.dport ?? 0,
       l3Table: dev === null ? 0 : l3Table(dev),
@@ -350,6 +352,11 @@ export function flowOf(query: RouteQuery): FlowKeys {
   return { mark, protocol, sport, dport };
 }
 
+/** LINUX: a question about IPv4 that names no protocol is about UDP (`inet_rtm_getroute`). */
+function flow4Of(query: RouteQuery): FlowKeys {
+  return flowOf({ ...query, ipproto: query.ipproto ?? IPPROTO_UDP });
+}
+
 /** As the trie is dumped: by address, the longer prefix first; the order of preference stays. */
 function byPrefix(a: FibRoute, b: FibRoute): number {
   return (a.dst >>> 0) - (b.dst >>> 0) || b.prefixLen - a.prefixLen;
@@ -392,6 +399,12 @@ function prefixOf(text: string): { addr: number; len: number } {
     throw new NetError(EINVAL, 'rtnetlink', 'Invalid prefix for given prefix length');
   return { addr, len };
 }
+
+function isOwn(route: Route): boolean {
+  return route.type === RTN_UNICAST && route.dev === route.dev.net.loopback;
+}
+
+const LOCAL_FLAGS: readonly string[] = ['local'];
 
 /** `RTCF_*` as `ip route get` names them. */
 function cacheFlags(type: number): readonly string[] {

@@ -25,8 +25,8 @@ import { lockedNames, metricsInfo, stackMetrics } from './metrics.ts';
 import { protocolName, protocolNumber, ROUTE_TYPES, type RouteType } from './names.ts';
 import { flowOf, type NexthopSpec, type RouteQuery, type RouteSpec } from './route.ts';
 
-/** What `ip -6 route add` takes; `tos` and `scope` mean nothing in IPv6. */
-export type RouteSpec6 = Omit<RouteSpec, 'tos' | 'scope'> & {
+/** What `ip -6 route add` takes; `tos` is refused, and `scope` means nothing, in IPv6. */
+export type RouteSpec6 = RouteSpec & {
   /** Seconds after which the route goes; Infinity: never. */
   readonly expires?: number;
   /** Of several routes to a prefix with the same metric, the one that is preferred more (RFC 4191). */
@@ -87,6 +87,10 @@ export class Route6Control {
   }
 
   private insert(spec: RouteSpec6, mode: InsertMode): void {
+    if ((spec.tos ?? 0) !== 0)
+      throw refusal('Invalid dsfield (tos): option not available for IPv6');
+    if (spec.nexthops?.some((n) => n.via === undefined) === true)
+      throw refusal('Device only routes can not be added for IPv6 using the multipath API.');
     this.check(fib6Add(this.net, this.stackRoute(spec), mode));
   }
 
@@ -129,7 +133,12 @@ export class Route6Control {
     return held.map(String);
   }
 
-  /** Routes of all tables, or of one: main first. */
+  /** Main and local are always there. */
+  hasTable(table: number): boolean {
+    return table === MAIN || table === LOCAL || this.net.ipv6.findTable(table) !== undefined;
+  }
+
+  /** Routes of all tables, or of one, in the order in which the kernel dumps them. */
   list(table?: number): RouteInfo[] {
     const routes = this.all().map((r) => this.info(r));
     return table === undefined ? routes : routes.filter((r) => r.table === table);
@@ -143,8 +152,8 @@ export class Route6Control {
     const oif = query.oif === undefined ? 0 : findDevice(this.net, query.oif).ifindex;
     const route = routeOutput6(this.net, addr, from, oif, flowOf(query), query.tos ?? 0);
     if (typeof route === 'number') throw new NetError(route, 'rtnetlink');
-    const src = from === IN6ADDR_ANY ? sourceOf6(this.net, route, addr) : from;
-    return this.decision(route, addr, query, src);
+    // LINUX: what would be chosen, whatever source was asked for.
+    return this.decision(route, addr, query, sourceOf6(this.net, route, addr));
   }
 
   private getInput(dst: string, iif: string, query: RouteQuery): RouteDecision6 {
@@ -187,7 +196,8 @@ export class Route6Control {
       dst: addr,
       src: query.from === undefined ? IN6ADDR_ANY : address6Of(query.from),
       oif: via === null || isMaster ? 0 : via.ifindex,
-      strict: needsStrict(addr) || (query.oif !== undefined && !isMaster),
+      strict:
+        !isMaster && (needsStrict(addr) || (query.oif !== undefined && query.from === undefined)),
       ...(query.iif === undefined || via === null ? {} : { iif: via.ifindex }),
       tos: query.tos ?? 0,
       mark: query.mark ?? 0,
@@ -204,8 +214,10 @@ export class Route6Control {
 
   private all(): FibRoute6[] {
     const tables = [...this.net.ipv6.allTables()];
-    const rank = (id: number): number => (id === MAIN ? -1 : id);
-    return tables.sort((a, b) => rank(a.id) - rank(b.id)).flatMap((t) => t.list());
+    // By the hash of their number (`FIB6_TABLE_HASHSZ`).
+    return tables
+      .sort((a, b) => (a.id & 255) - (b.id & 255) || b.id - a.id)
+      .flatMap((t) => t.list());
   }
 
   private info(route: FibRoute6): RouteInfo {
@@ -275,9 +287,14 @@ export function route6Info(route: FibRoute6, nowUs: number): RouteInfo {
     lockedMtu: route.metrics.mtuLock,
     locked: lockedNames(route.metrics),
     nhid: route.nh?.id ?? 0,
+    isGroup: route.nh?.isGroup === true,
     expires: Math.trunc((route.expiresUs - nowUs) / 1e6),
     pref: PREFS[prefOf(route.flags)] ?? 'medium',
   };
+}
+
+function refusal(sentence: string): NetError {
+  return new NetError(EINVAL, 'rtnetlink', sentence);
 }
 
 function prefixName(dst: Ip6Addr, len: number): string {
@@ -287,9 +304,12 @@ function prefixName(dst: Ip6Addr, len: number): string {
 
 function nexthopInfo(n: FibNexthop6): NexthopInfo {
   const flags: string[] = [];
-  if ((n.flags & RTNH_F_DEAD) !== 0) flags.push('dead');
+  const linkdown = (n.flags & RTNH_F_LINKDOWN) !== 0;
+  const own = n.dev.ipv6?.conf.ignoreRoutesWithLinkdown ?? 0;
+  const ignored = own !== 0 || n.dev.net.ipv6.confAll.ignoreRoutesWithLinkdown !== 0;
+  if ((n.flags & RTNH_F_DEAD) !== 0 || (linkdown && ignored)) flags.push('dead');
   if ((n.flags & RTNH_F_ONLINK) !== 0) flags.push('onlink');
-  if ((n.flags & RTNH_F_LINKDOWN) !== 0) flags.push('linkdown');
+  if (linkdown) flags.push('linkdown');
   return {
     gateway: n.gateway === null ? null : String(n.gateway),
     dev: n.dev.name,

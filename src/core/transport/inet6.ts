@@ -94,6 +94,7 @@ export function showMapped(sk: Sock, v6: Inet6): void {
 }
 
 /** Way and source of a packet; `oif` 0: what the socket's options say. */
+// biome-ignore lint/complexity/useMaxParams: asked for packets, which an object each would cost
 export function lookUp6(
   sk: Sock,
   v6: Inet6,

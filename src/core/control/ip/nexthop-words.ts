@@ -1,5 +1,5 @@
 /** `ip nexthop` (iproute2 `ip/ipnexthop.c`). */
-
+import { errnoText, NetError } from '../../errno.ts';
 import { parseIpv4 } from '../../util/address.ts';
 import { parseIpv6 } from '../../util/ip6-addr.ts';
 import { protocolNumber } from '../names.ts';
@@ -256,17 +256,24 @@ function flush(ctx: IpContext, words: Words): string {
   const s = selector(ctx, words, false);
   const { nexthop } = ctx.ns;
   if (s.id !== undefined) {
-    nexthop.del(nexthop.get(s.id).id);
+    flushOne(ctx, s.id);
     return '';
   }
-  let count = 0;
-  for (const nh of nexthop.list().filter(s.filter)) {
-    // One may have gone with another.
-    if (!nexthop.list().some((left) => left.id === nh.id)) continue;
-    nexthop.del(nh.id);
-    count++;
-  }
+  const wanted = nexthop.list().filter(s.filter);
+  // One may have gone with another; it counts.
+  for (const nh of wanted) if (nexthop.list().some((left) => left.id === nh.id)) nexthop.del(nh.id);
+  const count = wanted.length;
   return count === 0 ? 'Nothing to flush\n' : `Flushed ${count} nexthops\n`;
+}
+
+/** LINUX: with an exit code of its own. */
+function flushOne(ctx: IpContext, id: number): void {
+  try {
+    ctx.ns.nexthop.del(ctx.ns.nexthop.get(id).id);
+  } catch (e) {
+    if (!(e instanceof NetError)) throw e;
+    throw new CommandError(`RTNETLINK answers: ${errnoText(e.errno)}`, EXIT_PARSE, e.errno);
+  }
 }
 
 function bucket(ctx: IpContext, words: Words): string {

@@ -46,6 +46,8 @@ const LOCAL = 255;
 
 interface Selector {
   readonly is6: boolean;
+  /** No family was asked for. */
+  readonly anyFamily: boolean;
   /** Undefined: all tables. */
   table: number | undefined;
   /** `table cache`: what was learnt about destinations. */
@@ -66,6 +68,7 @@ interface Selector {
 function parse(ctx: IpContext, words: Words, is6: boolean): Selector {
   const s: Selector = {
     is6,
+    anyFamily: ctx.options.family === '',
     table: MAIN,
     cache: false,
     protocol: undefined,
@@ -144,6 +147,8 @@ function destinationWord(word: string, words: Words, s: Selector): void {
   let text = verb;
   if (verb === 'root' || verb === 'match' || verb === 'exact') text = words.next();
   else verb = 'exact';
+  // Without a family these select nothing out.
+  if ((text === 'all' || text === 'any') && s.anyFamily) return;
   const prefix = anyPrefix(text, s.is6);
   if (verb !== 'match') s.root = prefix;
   if (verb !== 'root') s.match = prefix;
@@ -225,8 +230,12 @@ function families(ctx: IpContext, s: Selector): readonly Selector[] {
 export function listRoutes(ctx: IpContext, words: Words, is6: boolean): string {
   const s = parse(ctx, words, is6);
   if (s.cache) return printList(cachedEntries(ctx, is6), ctx.options);
-  if (s.table !== undefined && !is6 && !ctx.ns.route.hasTable(s.table))
-    throw new CommandError('Error: ipv4: FIB table does not exist.\nDump terminated', EXIT_KERNEL);
+  const control = is6 ? ctx.ns.route6 : ctx.ns.route;
+  if (s.table !== undefined && !control.hasTable(s.table))
+    throw new CommandError(
+      `Error: ${is6 ? 'ipv6' : 'ipv4'}: FIB table does not exist.\nDump terminated`,
+      EXIT_KERNEL,
+    );
   return printList(
     families(ctx, s).flatMap((one) => entriesOf(ctx, one)),
     ctx.options,

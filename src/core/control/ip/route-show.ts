@@ -49,7 +49,8 @@ export function routeEntry(
     out.put('tos', tos, `tos ${tos} `);
   }
   if (route.nhid !== 0) out.put('nhid', route.nhid, `nhid ${route.nhid} `);
-  const single = route.nexthops.length === 1 ? route.nexthops[0] : undefined;
+  const isList = route.nexthops.length > 1 || route.isGroup;
+  const single = isList ? undefined : route.nexthops[0];
   if (single !== undefined) putNexthop(out, single, fixed);
   putOrigin(out, route, options, fixed);
   if (route.src !== null && !fixed.src) out.put('prefsrc', route.src, `src ${route.src} `);
@@ -64,7 +65,7 @@ export function routeEntry(
     const one = nexthopEntry(nexthop, options);
     out.put('nh_info', one.json, `\n\tnh_info ${one.text}`);
   }
-  if (route.nexthops.length > 1) putNexthops(out, route.nexthops);
+  if (isList) putNexthops(out, route.nexthops);
   return out.add('\n');
 }
 
@@ -174,7 +175,6 @@ export function decision6Entry(
   if (d.src !== null) out.put('prefsrc', d.src, `src ${d.src} `);
   if (route !== null) out.put('metric', route.metric, `metric ${route.metric} `);
   out.set('flags', []);
-  if (d.mark !== 0) putMark(out, d.mark);
   if (d.pmtu !== 0) out.put('expires', d.expires, `expires ${d.expires}sec `);
   const learnt = d.pmtu === 0 ? {} : { mtu: d.pmtu };
   if (route !== null) putMetrics(out, { ...route.metrics, ...learnt }, route.locked);
@@ -194,6 +194,10 @@ export function decisionEntry(d: RouteDecision, options: PrintOptions): Entry {
   if (d.type !== 'unicast' || options.details) putType(out, d.type, options);
   out.put('dst', d.dst, `${d.dst} `);
   if (d.from !== null) out.put('from', d.from, `from ${d.from} `);
+  if (d.tos !== 0) {
+    const tos = dsfieldName(d.tos);
+    out.put('tos', tos, `tos ${tos} `);
+  }
   if (d.gateway !== null) out.put('gateway', d.gateway, `via ${d.gateway} `);
   out.put('dev', d.dev, `dev ${d.dev} `);
   if (d.table !== MAIN || options.details) {

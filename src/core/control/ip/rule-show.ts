@@ -7,8 +7,11 @@ export function ruleEntry(rule: RuleInfo, options: PrintOptions): Entry {
   const out = new Entry();
   out.put('priority', rule.priority, `${rule.priority}:\t`);
   if (rule.not) out.put('not', null, 'not ');
-  putAddress(out, 'src', 'from ', rule);
-  if (rule.dst !== null) putAddress(out, 'dst', ' to ', rule);
+  const whole = rule.family === 'inet' ? 32 : 128;
+  out.put('src', rule.src ?? 'all', `from ${rule.src ?? 'all'}`);
+  putLength(out, 'srclen', rule.srcLen, whole);
+  if (rule.dst !== null) out.put('dst', rule.dst, ` to ${rule.dst}`);
+  putLength(out, 'dstlen', rule.dstLen, whole);
   putFlow(out, rule, options);
   putTarget(out, rule, options);
   const isKernels = rule.protocol === 'unspec' || rule.protocol === 'kernel';
@@ -19,12 +22,8 @@ export function ruleEntry(rule: RuleInfo, options: PrintOptions): Entry {
   return out.add('\n');
 }
 
-function putAddress(out: Entry, key: 'src' | 'dst', word: string, rule: RuleInfo): void {
-  const addr = rule[key] ?? 'all';
-  const len = rule[key] === null ? 0 : rule[`${key}Len`];
-  out.put(key, addr, word + addr);
-  const whole = rule.family === 'inet' ? 32 : 128;
-  if (len !== 0 && len !== whole) out.put(`${key}len`, len, `/${len}`);
+function putLength(out: Entry, key: string, len: number, whole: number): void {
+  if (len !== 0 && len !== whole) out.put(key, len, `/${len}`);
 }
 
 function putFlow(out: Entry, rule: RuleInfo, options: PrintOptions): void {

@@ -114,6 +114,8 @@ export function inetAddrAdd(dev: NetDevice, spec: AddressSpec): number {
   armLifetimes(ipv4);
   net.events.emit('newaddr', { dev, address });
   addRoutes(dev, address);
+  // Ways that died with the device's last address live again (`fib_inetaddr_event`).
+  if (ipv4.addresses.length === 1) fibSyncUp(dev);
   net.ipv4.changed();
   return 0;
 }

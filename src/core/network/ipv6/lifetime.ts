@@ -36,7 +36,8 @@ export function deleteAddress(address: Ipv6Address): void {
   if ((address.flags & IFA_F_PERMANENT) !== 0) cleanPrefixRoute(ipv6, address);
   if (address.peer !== null)
     kernelRoute6Del(dev, l3Table(dev) || RT_TABLE_MAIN, RTN_UNICAST, address.peer, 128);
-  fib6ForgetSource(dev.net, address.addr);
+  // LINUX: routes still prefer an address that went because its device went down (`addrconf_ifdown`).
+  if (ipv6.ready) fib6ForgetSource(dev.net, address.addr);
   armLifetimes(ipv6);
   dev.net.ipv6.changed();
   dev.net.events.emit('deladdr', { dev, address });

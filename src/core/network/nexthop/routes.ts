@@ -47,10 +47,14 @@ export function dropRoutes(net: NetNs, nh: Nexthop): void {
 /** Why routes by `old` cannot take `made` instead; '' when they can (`fib_check_nh_list`, `fib6_check_nh_list`). */
 export function checkRoutes(net: NetNs, old: Nexthop, made: Nexthop): string {
   for (const info of net.ipv4.fibInfos) {
+    if (info.nh === null || (info.nh !== old && !info.nh.has(old))) continue;
+    if (made.hasIpv6) return 'IPv4 routes by IPv6 nexthops are not implemented';
     if (info.nh !== old) continue;
     const sentence = nexthopRefusal(made, info.scope);
     if (sentence !== '') return sentence;
   }
   if (!made.hasIpv4) return '';
-  return routes6By(net, old).length === 0 ? '' : 'IPv6 routes can not use an IPv4 nexthop';
+  const groups = net.nexthops?.list().filter((nh) => nh.has(old)) ?? [];
+  const isFree = [old, ...groups].every((nh) => routes6By(net, nh).length === 0);
+  return isFree ? '' : 'IPv6 routes can not use an IPv4 nexthop';
 }

@@ -162,6 +162,8 @@ export function kernelRouteDel(dev: NetDevice, r: KernelRoute): void {
 export function fibSyncDownDev(dev: NetDevice, why: 'down' | 'disabled' | 'gone'): void {
   const dying = new Set<FibInfo>();
   for (const info of dev.net.ipv4.fibInfos) {
+    // Those go with their nexthop object.
+    if (info.nh !== null) continue;
     let touched = false;
     for (const nh of info.nexthops) {
       if (nh.dev !== dev || (why === 'down' && nh.scope === RT_SCOPE_NOWHERE)) continue;

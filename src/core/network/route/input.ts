@@ -13,7 +13,7 @@ import type { FlowKeys } from '../rule/fib-rule.ts';
 import { findException } from './exception.ts';
 import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { fibLookup } from './lookup.ts';
-import type { FibResult } from './match.ts';
+import type { FibQuery, FibResult } from './match.ts';
 import { isDeep } from './output.ts';
 import {
   Route,
@@ -174,21 +174,7 @@ function validateSource(
     if (acceptsLocal(dev)) return false;
     return net.ipv4.isOwnAddress(src) ? 'IP_LOCAL_SOURCE' : false;
   }
-  return searchSource(dev, src, dst, tos, rpFilter, out);
-}
-
-/** Linux `__fib_validate_source` */
-function searchSource(
-  dev: NetDevice,
-  src: number,
-  dst: number,
-  tos: number,
-  rpFilter: number,
-  out: NetDevice | null,
-): boolean | DropReason {
-  const { net } = dev;
-  const unknown = rpFilter === 0 ? false : 'IP_RPFILTER';
-  const back = fibLookup(net, {
+  const query: FibQuery = {
     dst: src,
     src: dst,
     tos,
@@ -197,7 +183,15 @@ function searchSource(
     iif: out?.ifindex ?? 1,
     l3Table: l3Table(dev),
     l3Index: l3Oif(dev),
-  });
+  };
+  return searchSource(dev, query, rpFilter);
+}
+
+/** Linux `__fib_validate_source` */
+function searchSource(dev: NetDevice, query: FibQuery, rpFilter: number): boolean | DropReason {
+  const { net } = dev;
+  const unknown = rpFilter === 0 ? false : 'IP_RPFILTER';
+  const back = fibLookup(net, query);
   if (typeof back === 'number') return unknown;
   const { type, nexthops } = back.info;
   if (type !== RTN_UNICAST && type !== RTN_LOCAL) return 'IP_INVALID_SOURCE';
@@ -209,16 +203,7 @@ function searchSource(
   if (arrives) return back.nexthop.scope >= RT_SCOPE_HOST;
   if ((dev.ipv4?.addresses.length ?? 0) === 0) return unknown;
   if (rpFilter === 1) return 'IP_RPFILTER';
-  const oif = dev.ifindex;
-  const here = fibLookup(net, {
-    dst: src,
-    tos,
-    scope: RT_SCOPE_UNIVERSE,
-    oif,
-    iif: out?.ifindex ?? 1,
-    anyCarrier: true,
-    l3Table: l3Table(dev),
-  });
+  const here = fibLookup(net, { ...query, oif: dev.ifindex, anyCarrier: true });
   if (typeof here === 'number' || here.info.type !== RTN_UNICAST) return false;
   return here.nexthop.scope >= RT_SCOPE_HOST;
 }

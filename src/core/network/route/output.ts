@@ -14,10 +14,20 @@ import { findException } from './exception.ts';
 import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './fib.ts';
 import { NO_METRICS } from './fib-info.ts';
 import { fibLookup } from './lookup.ts';
-import type { FibResult } from './match.ts';
+import type { FibQuery, FibResult } from './match.ts';
 import { Route, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from './route.ts';
 
+/** What is asked, while an answer is looked for that is not known yet. */
+interface Question {
+  readonly dst: number;
+  readonly src: number;
+  readonly oif: number;
+  readonly tos: number;
+  readonly flow: FlowKeys | null;
+}
+
 /** The route, with `src` filled in, or `-errno`. `src`, `oif`: 0 for any. */
+// biome-ignore lint/complexity/useMaxParams: asked for packets, which an object each would cost
 export function routeOutput(
   net: NetNs,
   dst: number,
@@ -26,30 +36,23 @@ export function routeOutput(
   tos: number,
   flow: FlowKeys | null = null,
 ): Route | number {
-  if (isDeep(net)) return decide(net, dst, src, oif, tos, flow);
+  if (isDeep(net)) return decide(net, { dst, src, oif, tos, flow });
   const cached = net.ipv4.outputCache.find(dst, src, oif, tos, net.ipv4.generation);
   if (cached !== null && (cached.pmtu === 0 || net.kernel.nowUs < cached.pmtuExpiresUs))
     return cached;
-  const route = decide(net, dst, src, oif, tos, flow);
+  const route = decide(net, { dst, src, oif, tos, flow });
   if (typeof route !== 'number') net.ipv4.outputCache.add(dst, src, oif, tos, route);
   return route;
 }
 
 /** Rules or the sharing-out over several ways look at more than decisions are kept by: none is kept. */
 export function isDeep(net: NetNs): boolean {
-  const { rules } = net.ipv4;
-  if (rules?.deep === true || net.sysctl.fibMultipathHashPolicy !== 0) return true;
+  if (net.ipv4.rules?.deep === true || net.sysctl.fibMultipathHashPolicy !== 0) return true;
   return net.nexthops !== null && net.nexthops.resilient !== 0;
 }
 
-function decide(
-  net: NetNs,
-  dst: number,
-  src: number,
-  oif: number,
-  tos: number,
-  flow: FlowKeys | null,
-): Route | number {
+function decide(net: NetNs, ask: Question): Route | number {
+  const { dst, src, oif } = ask;
   if (src !== 0) {
     if (isMulticast(src) || src === -1 || isZeronet(src)) return -EINVAL;
     const owner = deviceOf(net, src);
@@ -58,21 +61,13 @@ function decide(
     if (oif === 0 && (isMulticast(dst) || dst === -1))
       return makeOutput(net, null, owner, dst, src);
   }
-  return oif === 0
-    ? byTables(net, null, dst, src, tos, flow)
-    : byDevice(net, dst, src, oif, tos, flow);
+  return oif === 0 ? byTables(net, null, ask, src) : byDevice(net, ask);
 }
 
 /** The sender said by which device. */
-function byDevice(
-  net: NetNs,
-  dst: number,
-  src: number,
-  oif: number,
-  tos: number,
-  flow: FlowKeys | null,
-): Route | number {
-  const out = net.devs.findIndex(oif);
+function byDevice(net: NetNs, ask: Question): Route | number {
+  const { dst, src } = ask;
+  const out = net.devs.findIndex(ask.oif);
   if (out === undefined) return -ENODEV;
   if (!out.up || out.ipv4 === null) return -ENETUNREACH;
   // 224.0.0.0/24
@@ -81,36 +76,14 @@ function byDevice(
   let source = src;
   if (source === 0 && isMulticast(dst)) source = inetSelectAddr(out, 0, RT_SCOPE_UNIVERSE);
   else if (source === 0 && dst === 0) source = inetSelectAddr(out, 0, RT_SCOPE_HOST);
-  return byTables(net, out, dst, source, tos, flow);
+  return byTables(net, out, ask, source);
 }
 
-function byTables(
-  net: NetNs,
-  out: NetDevice | null,
-  dst: number,
-  src: number,
-  tos: number,
-  flow: FlowKeys | null,
-): Route | number {
+function byTables(net: NetNs, out: NetDevice | null, ask: Question, src: number): Route | number {
+  const { dst } = ask;
   if (dst === 0) return toSelf(net, src);
-  const oif = out === null ? 0 : out.ifindex;
   const table = out === null ? 0 : l3Table(out);
-  // A master leads to its table, whatever device the routes there take (`l3mdev_update_flow`).
-  const way = out !== null && isL3Master(out) ? 0 : oif;
-  const query = {
-    dst,
-    src,
-    tos,
-    scope: RT_SCOPE_UNIVERSE,
-    oif: way,
-    mark: flow?.mark ?? 0,
-    proto: flow?.protocol ?? 0,
-    sport: flow?.sport ?? 0,
-    dport: flow?.dport ?? 0,
-    l3Table: table,
-    l3Index: out === null ? 0 : l3Oif(out),
-  };
-  const found = fibLookup(net, query);
+  const found = fibLookup(net, queryOf(out, ask, src, table));
   if (typeof found === 'number') {
     if (out === null || (table !== 0 && !isMulticast(dst))) return found;
     // With a device given, the tables are not believed: the destination is taken to be on its link.
@@ -120,6 +93,24 @@ function byTables(
     return makeLocal(net, src || found.info.prefsrc || dst, found.nexthop.dev);
   const { dev } = found.nexthop;
   return makeOutput(net, found, dev, dst, src || preferredSource(found, dev));
+}
+
+function queryOf(out: NetDevice | null, ask: Question, src: number, table: number): FibQuery {
+  const { dst, tos, flow } = ask;
+  return {
+    dst,
+    src,
+    tos,
+    scope: RT_SCOPE_UNIVERSE,
+    // A master leads to its table, whatever device the routes there take (`l3mdev_update_flow`).
+    oif: out === null || isL3Master(out) ? 0 : out.ifindex,
+    mark: flow?.mark ?? 0,
+    proto: flow?.protocol ?? 0,
+    sport: flow?.sport ?? 0,
+    dport: flow?.dport ?? 0,
+    l3Table: table,
+    l3Index: out === null ? 0 : l3Oif(out),
+  };
 }
 
 /** 0.0.0.0 is this host (RFC 1122 §3.2.1.3). */

@@ -85,7 +85,8 @@ export function fib6Add(net: NetNs, spec: RouteSpec6, mode: InsertMode): number 
       announce(net, 'newroute', joined);
       return 0;
     }
-  } else if (mode.replace && !mode.create) return -ENOENT;
+  } else if (mode.replace && !mode.create)
+    return refuse(net, ENOENT, 'Can not replace route - no match found');
   if (!mode.create) return -ENOENT;
   table.insert(made);
   announce(net, 'newroute', made);
@@ -202,9 +203,12 @@ export function fib6SyncDown(dev: NetDevice, gone: boolean): void {
   const { net } = dev;
   for (const table of net.ipv6.allTables())
     for (const route of table.through(dev)) {
+      // Those go with their nexthop object.
+      if (route.nh !== null) continue;
       const rest = route.nexthops.filter((n) => n.dev !== dev);
       if (rest.length === 0) fib6Remove(net, route);
-      else for (const n of route.nexthops) if (n.dev === dev) n.flags |= RTNH_F_DEAD;
+      else
+        for (const n of route.nexthops) if (n.dev === dev) n.flags |= RTNH_F_DEAD | RTNH_F_LINKDOWN;
       if (gone && rest.length > 0)
         table.replace(route, new FibRoute6({ ...route, nexthops: rest }));
     }

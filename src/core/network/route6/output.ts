@@ -27,7 +27,17 @@ export function needsStrict(dst: Ip6Addr): boolean {
   return isMulticast6(dst) || isLinkLocal6(dst) || isLoopback6(dst);
 }
 
+/** What is asked, while an answer is looked for that is not known yet. */
+interface Question6 {
+  readonly dst: Ip6Addr;
+  readonly src: Ip6Addr;
+  readonly oif: number;
+  readonly flow: FlowKeys | null;
+  readonly tclass: number;
+}
+
 /** The route, or `-errno`. `src`: `::` for any; `oif`: 0 for any. */
+// biome-ignore lint/complexity/useMaxParams: asked for packets, which an object each would cost
 export function routeOutput6(
   net: NetNs,
   dst: Ip6Addr,
@@ -37,16 +47,13 @@ export function routeOutput6(
   tclass = 0,
 ): Route6 | number {
   const { ipv6 } = net;
-  if (isDeep6(net)) {
-    const made = decide(net, dst, src, oif, flow, tclass);
-    return typeof made === 'number' || made.errno === 0 ? made : -made.errno;
-  }
-  const cached = ipv6.outputCache.find(dst, src, oif, ipv6.generation);
+  const deep = isDeep6(net);
+  const cached = deep ? null : ipv6.outputCache.find(dst, src, oif, ipv6.generation);
   if (cached !== null && (cached.pmtu === 0 || net.kernel.nowUs < cached.pmtuExpiresUs))
     return cached.errno === 0 ? cached : -cached.errno;
-  const route = decide(net, dst, src, oif, flow, tclass);
+  const route = decide(net, { dst, src, oif, flow, tclass });
   if (typeof route === 'number') return route;
-  ipv6.outputCache.add(dst, src, oif, route);
+  if (!deep) ipv6.outputCache.add(dst, src, oif, route);
   return route.errno === 0 ? route : -route.errno;
 }
 
@@ -57,19 +64,12 @@ export function isDeep6(net: NetNs): boolean {
   return net.nexthops !== null && net.nexthops.resilient !== 0;
 }
 
-function decide(
-  net: NetNs,
-  dst: Ip6Addr,
-  src: Ip6Addr,
-  oif: number,
-  flow: FlowKeys | null,
-  tclass: number,
-): Route6 | number {
+function decide(net: NetNs, ask: Question6): Route6 | number {
+  const { dst, src, oif, flow, tclass } = ask;
   const out = oif === 0 ? undefined : net.devs.findIndex(oif);
   if (oif !== 0 && out === undefined) return -ENODEV;
   const master = out !== undefined && isL3Master(out);
   const strict = !master && (needsStrict(dst) || (oif !== 0 && isAny6(src)));
-  const table = out === undefined ? 0 : l3Table(out);
   // A master leads to its table, whatever device the routes there take.
   const found = fib6Lookup(net, {
     dst,
@@ -81,11 +81,10 @@ function decide(
     proto: flow?.protocol ?? 0,
     sport: flow?.sport ?? 0,
     dport: flow?.dport ?? 0,
-    l3Table: table,
+    l3Table: out === undefined ? 0 : l3Table(out),
     l3Index: out === undefined ? 0 : l3Oif(out),
   });
-  if (typeof found === 'number') return found;
-  return makeRoute6(net, found, dst);
+  return typeof found === 'number' ? found : makeRoute6(net, found, dst);
 }
 
 /** Linux `ip6_rt_init_dst`: what a route means for a packet to `dst`. */
