@@ -74,7 +74,7 @@ function nexthopWord(
       spec.id = idWord(words.next(), 'invalid id value');
       return;
     case 'dev':
-      spec.dev = existing(ctx, words.next());
+      Object.assign(spec, { dev: existing(ctx, words.next()) });
       return;
     case 'via':
       viaWord(words, spec);

@@ -205,7 +205,7 @@ function nexthop(ctx: IpContext, words: Words, is6: boolean): NexthopSpec {
   const hop: Mutable<NexthopSpec> = {};
   while (!words.empty && words.peek !== 'nexthop') {
     if (words.take('via')) hop.via = gatewayWord(words, is6, false);
-    else if (words.take('dev')) hop.dev = deviceWord(ctx, words.next());
+    else if (words.take('dev')) Object.assign(hop, { dev: deviceWord(ctx, words.next()) });
     else if (words.take('weight')) hop.weight = weight(words);
     else if (words.take('onlink')) hop.onlink = true;
     else if (['encap', 'as', 'realms'].includes(words.peek))

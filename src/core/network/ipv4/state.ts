@@ -24,6 +24,8 @@ import { Reassembly } from './reassembly.ts';
 export class Ipv4State {
   /** Grows with every change that could make a kept route wrong; `Route.generation` is compared with it. */
   generation = 1;
+  /** Routing decisions that were made, not found among those that are kept (S7; `rt_cache_stat`'s slow ones). */
+  decisions = 0;
   /** The kernel's sentence about the last refused change; '' when it has none. */
   extack = '';
   readonly outputCache: RouteCache = new RouteCache();

@@ -10,6 +10,7 @@ import { maskOf } from '../../util/address.ts';
 import type { KernelRoute } from '../ipv4/device.ts';
 import type { Nexthop } from '../nexthop/nexthop.ts';
 import { inetAddrType, inetDevAddrType } from './addr-type.ts';
+import { forgetExceptions } from './exception.ts';
 import {
   type FibTable,
   RT_SCOPE_HOST,
@@ -175,7 +176,11 @@ export function fibSyncDownDev(dev: NetDevice, why: 'down' | 'disabled' | 'gone'
   // LINUX: what goes with its device is not told (`fib_table_flush`).
   if (dying.size > 0)
     for (const table of dev.net.ipv4.allTables())
-      for (const route of table.list()) if (dying.has(route.info)) table.remove(route);
+      for (const route of table.list())
+        if (dying.has(route.info)) {
+          table.remove(route);
+          forgetExceptions(dev.net, route.dst, route.prefixLen);
+        }
   dev.net.ipv4.changed();
 }
 
@@ -213,6 +218,7 @@ function removeRoute(net: NetNs, table: FibTable, route: FibRoute): void {
 }
 
 function announce(net: NetNs, kind: 'newroute' | 'delroute', route: FibRoute): void {
+  forgetExceptions(net, route.dst, route.prefixLen);
   net.ipv4.changed();
   net.events.emit(kind, route);
 }

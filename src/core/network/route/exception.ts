@@ -3,6 +3,7 @@
  * §3.2.2.2). Bounded, and forgotten after a while (Linux `fib_nh_exception`; S7).
  */
 import type { NetNs } from '../../net.ts';
+import { maskOf } from '../../util/address.ts';
 import { IP_MAX_MTU } from '../../wire/ipv4.ts';
 import type { Route } from './route.ts';
 
@@ -57,6 +58,15 @@ export function findException(net: NetNs, dst: number): RouteException | undefin
   if (net.kernel.nowUs < found.expiresUs) return found;
   exceptions.delete(dst);
   return undefined;
+}
+
+/** Routes to this prefix changed: what was learnt of their ways is not about the new ones (Linux `fib_nh_exceptions`). */
+export function forgetExceptions(net: NetNs, dst: number, prefixLen: number): void {
+  const { ipv4 } = net;
+  if (!ipv4.hasExceptions) return;
+  const mask = maskOf(prefixLen);
+  for (const known of [...ipv4.exceptions.keys()])
+    if (((known ^ dst) & mask) === 0) ipv4.exceptions.delete(known);
 }
 
 function remember(net: NetNs, dst: number, exception: RouteException): void {

@@ -80,6 +80,7 @@ function decide(
   flow: FlowKeys | null,
 ): Route | DropReason {
   const { net } = dev;
+  net.ipv4.decisions++;
   if (isMulticast(src) || src === -1) return 'IP_INVALID_SOURCE';
   if (dst === -1 || (src === 0 && dst === 0)) return broadcast(dev, src, dst, tos);
   if (isZeronet(src)) return 'IP_INVALID_SOURCE';

@@ -53,6 +53,7 @@ export function isDeep(net: NetNs): boolean {
 
 function decide(net: NetNs, ask: Question): Route | number {
   const { dst, src, oif } = ask;
+  net.ipv4.decisions++;
   if (src !== 0) {
     if (isMulticast(src) || src === -1 || isZeronet(src)) return -EINVAL;
     const owner = deviceOf(net, src);

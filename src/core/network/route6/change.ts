@@ -25,6 +25,7 @@ import {
 } from '../route/fib-info.ts';
 import { typeErrno } from '../route/match.ts';
 import { RTN_ANYCAST, RTN_LOCAL, RTN_UNICAST } from '../route/route.ts';
+import { forgetExceptions6 } from './exception.ts';
 import { FibNexthop6, FibRoute6, IP6_RT_PRIO_USER } from './fib.ts';
 import { fib6Lookup } from './lookup.ts';
 
@@ -242,6 +243,7 @@ export function fib6ForgetSource(net: NetNs, addr: Ip6Addr): void {
 function announce(net: NetNs, kind: 'newroute' | 'delroute', route: FibRoute6): void {
   if (route.expiresUs !== Number.POSITIVE_INFINITY && kind === 'newroute')
     net.ipv6.extra.watchExpiry(route);
+  forgetExceptions6(net, route.dst, route.prefixLen);
   net.ipv6.changed();
   net.events.emit(kind, route);
 }

@@ -4,7 +4,7 @@
  */
 import type { NetDevice } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
-import type { Ip6Addr } from '../../util/ip6-addr.ts';
+import { type Ip6Addr, samePrefix } from '../../util/ip6-addr.ts';
 import { IPV6_MIN_MTU } from '../../wire/ipv6.ts';
 import type { Route6 } from './route.ts';
 
@@ -59,6 +59,14 @@ export function findException6(net: NetNs, dst: Ip6Addr): RouteException6 | unde
   if (net.kernel.nowUs < found.expiresUs && found.dev?.dead !== true) return found;
   exceptions.delete(dst);
   return undefined;
+}
+
+/** Routes to this prefix changed: what was learnt of their ways is not about the new ones. */
+export function forgetExceptions6(net: NetNs, dst: Ip6Addr, prefixLen: number): void {
+  const { ipv6 } = net;
+  if (!ipv6.hasExceptions) return;
+  for (const known of [...ipv6.exceptions.keys()])
+    if (samePrefix(known, dst, prefixLen)) ipv6.exceptions.delete(known);
 }
 
 function remember(net: NetNs, dst: Ip6Addr, exception: RouteException6): void {

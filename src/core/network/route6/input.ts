@@ -35,6 +35,7 @@ function decide(
   flow: FlowKeys | null,
   tclass: number,
 ): Route6 {
+  dev.net.ipv6.decisions++;
   const found = fib6Lookup(dev.net, {
     dst,
     src,

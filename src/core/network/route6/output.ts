@@ -66,6 +66,7 @@ export function isDeep6(net: NetNs): boolean {
 
 function decide(net: NetNs, ask: Question6): Route6 | number {
   const { dst, src, oif, flow, tclass } = ask;
+  net.ipv6.decisions++;
   const out = oif === 0 ? undefined : net.devs.findIndex(oif);
   if (oif !== 0 && out === undefined) return -ENODEV;
   const master = out !== undefined && isL3Master(out);
