@@ -10,6 +10,7 @@ const ALL: Readonly<Record<string, () => Promise<{ run(): Promise<Result[]> }>>>
   'netns-cost': () => import('./netns-cost.ts'),
   thread: () => import('./thread.ts'),
   fib: () => import('./fib.ts'),
+  fib6: () => import('./fib6.ts'),
   'forward-routes': () => import('./forward-routes.ts'),
   namespaces: () => import('./namespaces.ts'),
   life: () => import('./life.ts'),

@@ -88,8 +88,9 @@ test('S15: a host has its addresses and routes from radvd, and loses the router 
 test('S15: who asks is answered; with UnicastOnly, nobody else hears anything', () => {
   const w = world();
   const config = 'interface r0 { AdvSendAdvert on; UnicastOnly on; prefix fd01::/64 { }; };';
+  w.run(3);
   const app = radvd(w.router, ['-C', config], w.io);
-  w.run(5);
+  w.run(10);
   assert.equal(global(w.host), 1);
   assert.equal(w.router.net.ipv6.icmpTypes.get(134, true), 1);
   w.run(700);

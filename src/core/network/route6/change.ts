@@ -149,15 +149,8 @@ export function kernelRoute6Add(
   const table = net.ipv6.table(r.table);
   const dst = prefixOf(r.dst, r.prefixLen);
   const twin = table
-    .through(dev)
-    .find(
-      (x) =>
-        x.prefixLen === r.prefixLen &&
-        x.metric === r.metric &&
-        x.type === r.type &&
-        x.dst.equals(dst) &&
-        x.nexthops[0]?.dev === dev,
-    );
+    .of(dev, dst, r.prefixLen)
+    .find((x) => x.metric === r.metric && x.type === r.type && x.nexthops[0]?.dev === dev);
   const linkdown = dev.carrier || r.type === RTN_LOCAL || r.type === RTN_ANYCAST;
   const made = new FibRoute6({
     table: r.table,

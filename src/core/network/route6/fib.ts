@@ -1,6 +1,6 @@
 /**
  * IPv6 routes and the tables that hold them (Linux `struct fib6_info`, `net/ipv6/ip6_fib.c`). Small tables are a
- * list, large ones hash tables; which one it is, nobody sees.
+ * list, larger ones hash tables, and those with prefixes of many lengths a trie; which one it is, nobody sees.
  */
 import type { NetDevice } from '../../link/net-device.ts';
 import { compareIp6, type Ip6Addr, samePrefix } from '../../util/ip6-addr.ts';
@@ -8,6 +8,7 @@ import type { Nexthop } from '../nexthop/nexthop.ts';
 import type { RouteMetrics } from '../route/fib-info.ts';
 import { HashFib6 } from './hash-fib.ts';
 import { SmallFib6 } from './small-fib.ts';
+import { TrieFib6 } from './trie-fib.ts';
 
 /** Metric of a route that does not say (`IP6_RT_PRIO_USER`), and of those of addresses. */
 export const IP6_RT_PRIO_USER = 1024;
@@ -93,10 +94,13 @@ export class FibRoute6 {
 
 /** More routes than this are in hash tables; they are a list again when there are fewer than half. */
 const BIG = 64;
+/** As many of more lengths than a look-up should try one by one are in a trie, until there are half as many. */
+const HUGE = 1024;
+const MANY_LENGTHS = 8;
 
 export class Fib6Table {
   readonly id: number;
-  private store: SmallFib6 | HashFib6 = new SmallFib6();
+  private store: SmallFib6 | HashFib6 | TrieFib6 = new SmallFib6();
   /** Routes that prefer a source: an address that goes asks for them. */
   private withSource = 0;
 
@@ -125,6 +129,8 @@ export class Fib6Table {
   insert(route: FibRoute6): void {
     if (this.store.size === BIG && this.store instanceof SmallFib6)
       this.move(new HashFib6(), this.store.list());
+    else if (this.store instanceof HashFib6 && isHuge(this.store))
+      this.move(new TrieFib6(), this.store.list());
     this.store.insert(route);
     if (route.prefsrc !== null) this.withSource++;
   }
@@ -139,6 +145,8 @@ export class Fib6Table {
   remove(route: FibRoute6): void {
     this.store.remove(route);
     if (route.prefsrc !== null) this.withSource--;
+    if (this.store.size === HUGE / 2 && this.store instanceof TrieFib6)
+      this.move(new HashFib6(), this.store.list());
     if (this.store.size < BIG / 2 && this.store instanceof HashFib6)
       this.move(new SmallFib6(), this.store.list());
   }
@@ -146,6 +154,11 @@ export class Fib6Table {
   /** Routes that have a way through a device, in no particular order. */
   through(dev: NetDevice): readonly FibRoute6[] {
     return this.store.through(dev);
+  }
+
+  /** The same of one prefix, best first. */
+  of(dev: NetDevice, dst: Ip6Addr, prefixLen: number): readonly FibRoute6[] {
+    return this.store.of(dev, dst, prefixLen);
   }
 
   /** Routes that prefer `addr` as their source. */
@@ -163,8 +176,12 @@ export class Fib6Table {
     );
   }
 
-  private move(store: SmallFib6 | HashFib6, routes: readonly FibRoute6[]): void {
+  private move(store: SmallFib6 | HashFib6 | TrieFib6, routes: readonly FibRoute6[]): void {
     for (const route of routes) store.insert(route);
     this.store = store;
   }
+}
+
+function isHuge(store: HashFib6): boolean {
+  return store.size >= HUGE && store.lengthCount > MANY_LENGTHS;
 }

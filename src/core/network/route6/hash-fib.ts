@@ -4,6 +4,7 @@
 import type { NetDevice } from '../../link/net-device.ts';
 import { type Ip6Addr, prefixOf } from '../../util/ip6-addr.ts';
 import { Ip6Map } from '../../util/ip6-map.ts';
+import { DeviceIndex6 } from './device-index.ts';
 import type { FibRoute6 } from './fib.ts';
 
 export class HashFib6 {
@@ -11,8 +12,7 @@ export class HashFib6 {
   private readonly byLength: Map<number, Ip6Map<FibRoute6[]>> = new Map();
   /** Lengths in use, longest first. */
   private lengths: readonly number[] = [];
-  /** Routes that have a way through a device: the event of one of many devices concerns few routes. */
-  private readonly byDevice: Map<NetDevice, Set<FibRoute6>> = new Map();
+  private readonly devices: DeviceIndex6 = new DeviceIndex6();
 
   /** Of the prefixes that hold `dst` and are shorter than `below`, the routes of the longest. */
   match(dst: Ip6Addr, below: number): readonly FibRoute6[] | null {
@@ -32,7 +32,7 @@ export class HashFib6 {
   /** Puts a route behind those of equal metric. */
   insert(route: FibRoute6): void {
     this.size++;
-    this.index(route);
+    this.devices.add(route);
     let map = this.byLength.get(route.prefixLen);
     if (map === undefined) {
       map = new Ip6Map();
@@ -56,8 +56,8 @@ export class HashFib6 {
     const i = list?.indexOf(old) ?? -1;
     if (list === undefined || i < 0) return;
     list[i] = route;
-    this.forget(old);
-    this.index(route);
+    this.devices.remove(old);
+    this.devices.add(route);
   }
 
   remove(route: FibRoute6): void {
@@ -66,7 +66,7 @@ export class HashFib6 {
     const i = list?.indexOf(route) ?? -1;
     if (map === undefined || list === undefined || i < 0) return;
     this.size--;
-    this.forget(route);
+    this.devices.remove(route);
     list.splice(i, 1);
     if (list.length > 0) return;
     map.delete(route.dst);
@@ -83,21 +83,16 @@ export class HashFib6 {
 
   /** Routes that have a way through a device. */
   through(dev: NetDevice): readonly FibRoute6[] {
-    return [...(this.byDevice.get(dev) ?? [])];
+    return this.devices.through(dev);
   }
 
-  private index(route: FibRoute6): void {
-    for (const { dev } of route.nexthops) {
-      const routes = this.byDevice.get(dev);
-      if (routes === undefined) this.byDevice.set(dev, new Set([route]));
-      else routes.add(route);
-    }
+  /** The same of one prefix, best first. */
+  of(dev: NetDevice, dst: Ip6Addr, prefixLen: number): readonly FibRoute6[] {
+    return this.devices.of(dev, dst, prefixLen);
   }
 
-  private forget(route: FibRoute6): void {
-    for (const { dev } of route.nexthops) {
-      const routes = this.byDevice.get(dev);
-      if (routes?.delete(route) === true && routes.size === 0) this.byDevice.delete(dev);
-    }
+  /** How many lengths the prefixes have: a look-up may ask for each. */
+  get lengthCount(): number {
+    return this.lengths.length;
   }
 }

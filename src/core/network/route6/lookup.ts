@@ -66,11 +66,21 @@ function rulesLookup(net: NetNs, rules: FibRules<Ip6Addr>, query: Fib6Query): Fi
 /** Longer than any prefix. */
 const LONGER_THAN_ALL = 129;
 
+/** More routes to one prefix are not looked at one by one where the device is given. */
+const MANY_ROUTES = 16;
+
 /** One table; `-EAGAIN`: ask the next. */
 export function table6Lookup(net: NetNs, table: Fib6Table, query: Fib6Query): Fib6Result | number {
   let routes = table.match(query.dst, LONGER_THAN_ALL);
   for (; routes !== null; routes = table.match(query.dst, (routes[0] as FibRoute6).prefixLen)) {
-    const found = select(net, routes, query);
+    const { dst, prefixLen } = routes[0] as FibRoute6;
+    // Of a prefix that every device has, the route of one is asked for.
+    const out =
+      routes.length > MANY_ROUTES && query.strict && query.oif !== 0
+        ? net.devs.findIndex(query.oif)
+        : undefined;
+    const own = out === undefined ? routes : table.of(out, dst, prefixLen);
+    const found = select(net, own, query);
     if (found === null) continue;
     if (found.route.type === RTN_THROW) return -EAGAIN;
     return found;

@@ -56,6 +56,11 @@ export class SmallFib6 {
     return this.routes.filter((r) => r.nexthops.some((n) => n.dev === dev));
   }
 
+  /** The same of one prefix, best first. */
+  of(dev: NetDevice, dst: Ip6Addr, prefixLen: number): readonly FibRoute6[] {
+    return this.at(dst, prefixLen).filter((r) => r.nexthops.some((n) => n.dev === dev));
+  }
+
   private isOf(i: number, dst: Ip6Addr, prefixLen: number): boolean {
     const r = this.routes[i];
     return r !== undefined && r.prefixLen === prefixLen && r.dst.equals(dst);
