@@ -11,6 +11,7 @@ import type { NetDevice } from './link/net-device.ts';
 import { arpInput } from './network/ipv4/arp.ts';
 import { inetdevEvent } from './network/ipv4/device.ts';
 import { icmpInput } from './network/ipv4/icmp-input.ts';
+import { igmpInput } from './network/ipv4/igmp-input.ts';
 import { ipInput } from './network/ipv4/input.ts';
 import { ipLinkFailure, ipTooBig } from './network/ipv4/link-failure.ts';
 import { ipRouteOut } from './network/ipv4/reroute.ts';
@@ -36,7 +37,7 @@ import { udpError } from './transport/udp/error.ts';
 import { udpInput } from './transport/udp/input.ts';
 import { udp6Error, udp6Input } from './transport/udp/input6.ts';
 import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6 } from './wire/ethernet.ts';
-import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from './wire/ipv4.ts';
+import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP } from './wire/ipv4.ts';
 import { IPPROTO_ICMPV6 } from './wire/ipv6.ts';
 
 /** The switchboard of a kernel. */
@@ -75,6 +76,7 @@ export function makeProtocols(): Protocols {
   p.ether.set(ETH_P_ARP, arpInput);
   p.ether.set(ETH_P_IPV6, ip6Input);
   p.inet[IPPROTO_ICMP] = icmpInput;
+  p.inet[IPPROTO_IGMP] = igmpInput;
   p.inet6[IPPROTO_ICMPV6] = icmp6Input;
   p.inet6[IPPROTO_TCP] = tcpInput;
   p.inet6[IPPROTO_UDP] = udp6Input;

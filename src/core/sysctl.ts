@@ -70,6 +70,12 @@ export class Sysctl {
   fibMultipathHashSeed = 0;
   /** net.ipv4.igmp_max_memberships */
   igmpMaxMemberships = 20;
+  /** net.ipv4.igmp_max_msf */
+  igmpMaxMsf = 10;
+  /** net.ipv4.igmp_qrv */
+  igmpQrv = 2;
+  /** net.ipv4.igmp_link_local_mcast_reports */
+  igmpLinkLocalMcastReports = 1;
   /** net.ipv4.tcp_abort_on_overflow */
   tcpAbortOnOverflow = 0;
   /** net.ipv4.tcp_app_win */
@@ -303,6 +309,14 @@ export const NUMBER_SYSCTLS: readonly NumberSysctl[] = [
     min: -2147483648,
     max: 2147483647,
   },
+  { name: 'net.ipv4.igmp_max_msf', field: 'igmpMaxMsf', min: -2147483648, max: 2147483647 },
+  { name: 'net.ipv4.igmp_qrv', field: 'igmpQrv', min: 1, max: 2147483647 },
+  {
+    name: 'net.ipv4.igmp_link_local_mcast_reports',
+    field: 'igmpLinkLocalMcastReports',
+    min: 0,
+    max: 255,
+  },
   { name: 'net.ipv4.tcp_abort_on_overflow', field: 'tcpAbortOnOverflow', min: 0, max: 255 },
   { name: 'net.ipv4.tcp_app_win', field: 'tcpAppWin', min: 0, max: 31 },
   { name: 'net.ipv4.tcp_base_mss', field: 'tcpBaseMss', min: -2147483648, max: 2147483647 },
@@ -431,6 +445,9 @@ export class Ipv4Conf {
   promoteSecondaries = 0;
   ignoreRoutesWithLinkdown = 0;
   dropUnicastInL2Multicast = 0;
+  forceIgmpVersion = 0;
+  igmpv2UnsolicitedReportInterval = 10_000;
+  igmpv3UnsolicitedReportInterval = 1000;
 
   /** The same with one setting changed. These objects are shared by all that have the same settings. */
   with(field: Exclude<keyof Ipv4Conf, 'with'>, value: number): Readonly<Ipv4Conf> {
@@ -446,7 +463,10 @@ export const IPV4_CONF_ALL: Readonly<Ipv4Conf> = Object.freeze(
 
 /** Linux name of each field of `Ipv4Conf`. */
 export const IPV4_CONF_NAMES: Readonly<Record<string, Exclude<keyof Ipv4Conf, 'with'>>> = {
+  force_igmp_version: 'forceIgmpVersion',
   forwarding: 'forwarding',
+  igmpv2_unsolicited_report_interval: 'igmpv2UnsolicitedReportInterval',
+  igmpv3_unsolicited_report_interval: 'igmpv3UnsolicitedReportInterval',
   rp_filter: 'rpFilter',
   accept_local: 'acceptLocal',
   route_localnet: 'routeLocalnet',

@@ -1,5 +1,13 @@
 /** The commands that `exec` has: Warren's own tools, run inside a namespace of this process. */
-import { type AppIo, ping, type RunningApp, radvd, tracepath, traceroute } from '../app/index.ts';
+import {
+  type AppIo,
+  dhcp,
+  ping,
+  type RunningApp,
+  radvd,
+  tracepath,
+  traceroute,
+} from '../app/index.ts';
 import type { ToolContext } from '../core/control/ip/ip.ts';
 import type { Namespace } from '../core/control/namespace.ts';
 import { nearest } from '../core/util/nearest.ts';
@@ -32,6 +40,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   traceroute: app(traceroute),
   tracepath: app(tracepath),
   radvd: app(radvd),
+  dhcp: app(dhcp),
   curl: (ns, argv, io) => runIn(ns.net, () => curl(argv, io)),
   hostname: async (ns, _argv, io) => {
     io.out(`${ns.hostname}\n`);

@@ -1,5 +1,5 @@
 /** Options of level SOL_IP (Linux `do_ip_setsockopt`, `do_ip_getsockopt`). */
-import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, EPERM, EPROTO } from '../errno.ts';
+import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, EPERM } from '../errno.ts';
 import {
   CMSG_ORIGDST,
   CMSG_PKTINFO,
@@ -7,17 +7,11 @@ import {
   CMSG_TOS,
   CMSG_TTL,
 } from '../transport/ancillary.ts';
-import {
-  deviceOf,
-  type GroupRequest,
-  joinGroup,
-  joinSource,
-  leaveGroup,
-  leaveSource,
-} from '../transport/membership.ts';
+import { deviceOf, type GroupRequest } from '../transport/membership.ts';
 import { type OptionValue, SOCK_RAW, SOCK_STREAM, type Sock } from '../transport/sock.ts';
 import * as ip from '../transport/sockopt-names.ts';
 import type { Credentials } from './credentials.ts';
+import { isGroupOption, setGroupOption } from './group-option.ts';
 import { toFields, toInt, toIntOrByte } from './option-value.ts';
 
 /** Longest options of an IP header. */
@@ -29,12 +23,8 @@ const TOS_PRIORITY: readonly number[] = [0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 
 
 /** 0 or `-errno`. */
 export function setIpOption(sk: Sock, cred: Credentials, name: number, value: OptionValue): number {
+  if (isGroupOption(name)) return setGroupOption(sk, name, value);
   switch (name) {
-    case ip.IP_ADD_MEMBERSHIP:
-    case ip.IP_DROP_MEMBERSHIP:
-    case ip.IP_ADD_SOURCE_MEMBERSHIP:
-    case ip.IP_DROP_SOURCE_MEMBERSHIP:
-      return changeMembership(sk, name, value);
     case ip.IP_MULTICAST_IF:
       return setMulticastIf(sk, value);
     case ip.IP_OPTIONS:
@@ -165,27 +155,21 @@ function setUnicastIf(sk: Sock, ifindex: number): number {
   return 0;
 }
 
-function changeMembership(sk: Sock, name: number, value: OptionValue): number {
-  const request = toFields<GroupRequest>(value);
-  if (sk.type === SOCK_STREAM) return -EPROTO;
-  if (request?.multiaddr === undefined) return -EINVAL;
-  const whole = { ...request, multiaddr: request.multiaddr };
-  switch (name) {
-    case ip.IP_ADD_MEMBERSHIP:
-      return joinGroup(sk, whole);
-    case ip.IP_DROP_MEMBERSHIP:
-      return leaveGroup(sk, whole);
-    case ip.IP_ADD_SOURCE_MEMBERSHIP:
-      return joinSource(sk, whole);
-    default:
-      return leaveSource(sk, whole);
-  }
+/** `struct ip_mreq`, `struct ip_mreqn` from C; undefined: the value is none. */
+function mreqnOf(value: OptionValue): Partial<GroupRequest> | undefined {
+  if (!(value instanceof Uint8Array) || value.length < 4) return undefined;
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  if (value.length < 8) return { address: view.getInt32(0) };
+  return {
+    address: view.getInt32(4),
+    ifindex: value.length < 12 ? 0 : view.getInt32(8, true),
+  };
 }
 
 /** An address, or `struct ip_mreqn`. */
 function setMulticastIf(sk: Sock, value: OptionValue): number {
   if (sk.type === SOCK_STREAM) return -EINVAL;
-  const fields = toFields<GroupRequest>(value);
+  const fields = toFields<GroupRequest>(value) ?? mreqnOf(value);
   const address = fields === undefined ? toInt(value) : (fields.address ?? 0);
   if (address === undefined) return -EINVAL;
   let ifindex = fields?.ifindex ?? 0;

@@ -29,7 +29,9 @@ export function optionBytes(
     return u64(value);
   }
   const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setInt32(0, value, true);
+  // An address.
+  const isAddress = level === so.SOL_IP && name === so.IP_MULTICAST_IF;
+  new DataView(bytes.buffer).setInt32(0, value, !isAddress);
   return bytes.slice(0, length);
 }
 

@@ -3,6 +3,7 @@
  * Linux `struct sock`, `struct inet_sock`, `struct ip_mc_socklist`).
  */
 
+import type { SourceFilter } from '../network/source-filter.ts';
 import type { BpfProgram } from './filter/bpf.ts';
 import type { SendNotes } from './tcp/send-notes.ts';
 
@@ -13,8 +14,8 @@ export interface Membership {
   readonly ifindex: number;
   /** The address by which the interface was chosen; 0: none. */
   readonly address: number;
-  /** Senders that are wanted; null: all. */
-  readonly sources: readonly number[] | null;
+  /** Senders that are wanted, or are not. */
+  readonly filter: SourceFilter<number>;
 }
 
 export class RareOptions {

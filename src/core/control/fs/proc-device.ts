@@ -9,9 +9,9 @@ import {
   type PacketTap,
 } from '../../link/net-device.ts';
 import type { NetNs } from '../../net.ts';
+import type { IgmpGroup } from '../../network/ipv4/igmp.ts';
 import { addrScope } from '../../network/ipv6/address.ts';
 import { FanoutGroup } from '../../transport/packet/fanout.ts';
-import type { Sock } from '../../transport/sock.ts';
 import { INADDR_ALLHOSTS_GROUP, multicastMac } from '../../util/address.ts';
 import {
   IN6ADDR_INTERFACELOCAL_ALLNODES,
@@ -20,7 +20,7 @@ import {
   isInterfaceLocalMulticast,
   multicastMac6,
 } from '../../util/ip6-addr.ts';
-import { hex, hexIpv4, hexIpv6 } from './hex.ts';
+import { clockTicks, hex, hexIpv4, hexIpv6 } from './hex.ts';
 
 const DEV_HEAD = `Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
@@ -53,10 +53,10 @@ export function* devLines(net: NetNs): Generator<string> {
 }
 
 /** Every host is in 224.0.0.1 on devices that are up (`ip_mc_up`). */
-function groups4(dev: NetDevice): readonly (readonly [group: number, users: number])[] {
+function groups4(dev: NetDevice): readonly (readonly [group: number, of: IgmpGroup | null])[] {
   if (dev.ipv4 === null) return [];
   const joined = [...(dev.ipv4.groups ?? [])].reverse();
-  return dev.up ? [...joined, [INADDR_ALLHOSTS_GROUP, 1]] : joined;
+  return dev.up ? [...joined, [INADDR_ALLHOSTS_GROUP, null]] : joined;
 }
 
 /** The latest first; ff02::1 and ff01::1 are joined when a device gets its IPv6 side. */
@@ -125,9 +125,15 @@ export function* igmpLines(net: NetNs): Generator<string> {
     const groups = groups4(dev);
     if (groups.length === 0) continue;
     const count = String(groups.length).padStart(5);
-    yield `${dev.ifindex}\t${column(dev.name, 10)}: ${count} ${'V3'.padStart(7)}\n`;
-    for (const [group, users] of groups)
-      yield `\t\t\t\t${hexIpv4(group)} ${String(users).padStart(5)} 0:00000000\t\t0\n`;
+    const igmp = dev.ipv4?.igmp ?? null;
+    const querier = `V${igmp?.version ?? 3}`.padStart(7);
+    yield `${dev.ifindex}\t${column(dev.name, 10)}: ${count} ${querier}\n`;
+    for (const [addr, group] of groups) {
+      const users = String(group?.filter.users ?? 1).padStart(5);
+      const leftUs = group === null || igmp === null ? 0 : igmp.leftUs(group);
+      const timer = `${leftUs > 0 ? 1 : 0}:${hex(clockTicks(leftUs), 8)}`;
+      yield `\t\t\t\t${hexIpv4(addr)} ${users} ${timer}\t\t${group?.reporter === true ? 1 : 0}\n`;
+    }
   }
 }
 
@@ -146,24 +152,16 @@ export function* igmp6Lines(net: NetNs): Generator<string> {
     }
 }
 
-/** Sockets that may have joined groups. */
-function groupSocks(net: NetNs): Sock[] {
-  const udp = net.udp.idle ? [] : net.udp.table.values();
-  return [...udp, ...[...net.raw.socks.values()].flat()];
-}
-
-/** Sources that sockets asked for, and how many asked (`igmp_mcf_seq_show`). */
+/** Senders that sockets named, and how many want each, or do not (`igmp_mcf_seq_show`). */
 export function* mcfilterLines(net: NetNs): Generator<string> {
   yield `${'Idx'.padStart(3)} ${'Device'.padStart(6)} ${'MCA'.padStart(10)} ${'SRC'.padStart(10)} ${'INC'.padStart(6)} ${'EXC'.padStart(6)}\n`;
-  const included = new Map<string, number>();
-  for (const sk of groupSocks(net))
-    for (const m of sk.rare.memberships)
-      for (const source of m.sources ?? []) {
-        const name = net.devs.findIndex(m.ifindex)?.name ?? '';
-        const at = `${String(m.ifindex).padStart(3)} ${name.padStart(6).slice(0, 6)} 0x${low(m.group)} 0x${low(source)}`;
-        included.set(at, (included.get(at) ?? 0) + 1);
+  for (const dev of net.devs)
+    for (const [addr, group] of groups4(dev))
+      for (const s of group?.filter.named() ?? []) {
+        const at = `${String(dev.ifindex).padStart(3)} ${dev.name.padStart(6).slice(0, 6)}`;
+        const counts = `${String(s.including).padStart(6)} ${String(s.excluding).padStart(6)}`;
+        yield `${at} 0x${low(addr)} 0x${low(s.addr)} ${counts}\n`;
       }
-  for (const [at, n] of included) yield `${at} ${String(n).padStart(6)} ${'0'.padStart(6)}\n`;
 }
 
 function low(addr: number): string {

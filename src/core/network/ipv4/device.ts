@@ -27,6 +27,7 @@ import {
 } from '../route/fib.ts';
 import { RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST } from '../route/route.ts';
 import { arpAnnounce, arpNotify } from './arp.ts';
+import type { IgmpDevice, IgmpGroup } from './igmp.ts';
 
 /** Smallest MTU that carries IPv4 (RFC 791 §3.2). */
 const IPV4_MIN_MTU = 68;
@@ -75,8 +76,10 @@ export class Ipv4Device {
   addresses: readonly Ipv4Address[] = [];
   conf: Readonly<Ipv4Conf>;
   neighConf: Readonly<NeighConf>;
-  /** Multicast groups that sockets joined here, with their number (`mc_list`); null: none. */
-  groups: Map<number, number> | null = null;
+  /** Multicast groups that sockets joined here (`mc_list`); null: none. */
+  groups: Map<number, IgmpGroup> | null = null;
+  /** How routers are told of them; null: nothing was ever to be told. */
+  igmp: IgmpDevice | null = null;
   /** Fires when the next lifetime ends; null while none does. */
   lifetimeTimer: Timer | null = null;
 
@@ -159,11 +162,13 @@ export function inetdevEvent(event: NetdevEvent, dev: NetDevice): void {
       for (const a of dev.ipv4.addresses) addRoutes(dev, a);
       fibSyncUp(dev);
       arpNotify(dev);
+      dev.ipv4.igmp?.up();
       break;
     case 'changeAddr':
       arpNotify(dev);
       break;
     case 'down':
+      dev.ipv4?.igmp?.down();
       fibSyncDownDev(dev, 'down');
       break;
     case 'change':
@@ -236,6 +241,7 @@ function dropInetDevice(dev: NetDevice): void {
   // LINUX: no other address inherits the subnet of one that goes with its device (`in_dev->dead`).
   for (const a of [...ipv4.addresses]) remove(dev, ipv4, a, true);
   ipv4.lifetimeTimer?.clear();
+  ipv4.igmp?.down();
   fibSyncDownDev(dev, 'gone');
   if (!dev.dead) dev.ipv4 = null;
 }

@@ -12,10 +12,10 @@ import { devQueueXmit } from '../../link/output.ts';
 import { MIB } from '../../mib.ts';
 import type { NetNs } from '../../net.ts';
 import { ipLength, type Packet } from '../../packet.ts';
-import { INADDR_ALLHOSTS_GROUP } from '../../util/address.ts';
 import { IP_DF, IP_MAX_MTU, type Ipv4Header } from '../../wire/ipv4.ts';
 import { type Route, RTN_BROADCAST, RTN_MULTICAST, RTN_UNICAST } from '../route/route.ts';
 import { fragment } from './fragment.ts';
+import { wantsFrom } from './igmp.ts';
 
 /**
  * Sends a packet of our own. `pkt.ip` is complete but for the identification, `pkt.route` is set. Takes
@@ -137,8 +137,8 @@ function countGroup(net: NetNs, route: Route, len: number): void {
 
 /** Does a socket of ours want this group's packets of that device (`RTCF_LOCAL`)? */
 function isMember(pkt: Packet, route: Route): boolean {
-  const { dst } = pkt.ip as Ipv4Header;
-  return dst === INADDR_ALLHOSTS_GROUP || route.dev.ipv4?.groups?.has(dst) === true;
+  const { src, dst } = pkt.ip as Ipv4Header;
+  return wantsFrom(route.dev, dst, src);
 }
 
 /** Our own receivers of a group or broadcast get a copy, as from the wire (`ip_mc_output`). */

@@ -7,11 +7,12 @@ import type { DropReason } from '../../drop.ts';
 import { EHOSTUNREACH } from '../../errno.ts';
 import { l3Master, l3Oif, l3Table } from '../../link/l3mdev.ts';
 import type { NetDevice } from '../../link/net-device.ts';
-import { INADDR_ALLHOSTS_GROUP, isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
+import { isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
 import { IPPROTO_IGMP } from '../../wire/ipv4.ts';
 import type { FlowKeys } from '../rule/fib-rule.ts';
 import { findException } from './exception.ts';
 import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from './fib.ts';
+import { wantsFrom } from '../ipv4/igmp.ts';
 import { fibLookup } from './lookup.ts';
 import type { FibQuery, FibResult } from './match.ts';
 import { isDeep } from './output.ts';
@@ -54,7 +55,7 @@ export function routeMulticast(
   src: number,
   protocol: number,
 ): Route | DropReason {
-  const member = dst === INADDR_ALLHOSTS_GROUP || dev.ipv4?.groups?.has(dst) === true;
+  const member = wantsFrom(dev, dst, src);
   if (!member && protocol !== IPPROTO_IGMP) return 'NOT_SPECIFIED';
   if (isMulticast(src) || src === -1) return 'IP_INVALID_SOURCE';
   if (isLoopback(src) && !routesLocalnet(dev)) return 'IP_LOCALNET';

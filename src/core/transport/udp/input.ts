@@ -8,6 +8,7 @@ import { isBoundTo, lookupL3, sdifOf } from '../../link/l3mdev.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
 import { icmpSend } from '../../network/ipv4/icmp.ts';
+import { wantsFrom } from '../../network/ipv4/igmp.ts';
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../network/route/route.ts';
 import { BAD_L4_CSUM, type Packet } from '../../packet.ts';
 import { isMulticast } from '../../util/address.ts';
@@ -15,7 +16,7 @@ import { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH } from '../../wire/icmp.ts';
 import type { Ipv4Header } from '../../wire/ipv4.ts';
 import { UDP_HLEN, type UdpHeader } from '../../wire/udp.ts';
 import { FROM_TRANSPORT, filterPasses } from '../filter/socket-filter.ts';
-import { acceptsGroup, isMember } from '../membership.ts';
+import { acceptsGroup } from '../membership.ts';
 import type { UdpSock } from './sock.ts';
 
 export function udpInput(pkt: Packet): void {
@@ -86,7 +87,7 @@ function deliverToAll(pkt: Packet): void {
   const { ip, udp, dev } = pkt;
   if (ip === null || udp === null || dev === null) return;
   const { net } = dev;
-  const wanted = !isMulticast(ip.dst) || isMember(dev, ip.dst);
+  const wanted = !isMulticast(ip.dst) || wantsFrom(dev, ip.dst, ip.src);
   let last: UdpSock | null = null;
   let sk = wanted && !net.udp.idle ? net.udp.table.atPort(udp.dport) : null;
   for (; sk !== null; sk = sk.nextByPort) {
