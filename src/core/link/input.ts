@@ -75,18 +75,27 @@ function throughHandlers(pkt: Packet, bottom: NetDevice): NetDevice | null {
     const next = pkt.dev as NetDevice;
     if (next === dev) break;
     dev = next;
-    const tracer = dev.net.kernel.tracer;
-    if (tracer !== null) tracer.receive(dev, pkt);
-    if (isTapped(dev)) runTaps(pkt, dev, false, bottom);
-    if (dev.tc !== null && !tcIngress(pkt, dev, dev.tc)) return null;
+    if (!passesIngress(pkt, dev, bottom)) return null;
   }
-  if (pkt.vlan === null) return dev;
+  return pkt.vlan === null || tagIsLeft(pkt, dev) ? dev : null;
+}
+
+/** Who looks on sees it at this device, too, which it came to from `bottom`; false: its tc filters took it. */
+function passesIngress(pkt: Packet, dev: NetDevice, bottom: NetDevice): boolean {
+  const tracer = dev.net.kernel.tracer;
+  if (tracer !== null) tracer.receive(dev, pkt);
+  if (isTapped(dev)) runTaps(pkt, dev, false, bottom);
+  return dev.tc === null || tcIngress(pkt, dev, dev.tc);
+}
+
+/** A tag that no VLAN device took: whether the packet may go on without it. */
+function tagIsLeft(pkt: Packet, dev: NetDevice): boolean {
   vlanUnclaimed(pkt);
-  if (pkt.vlan === null) return dev;
+  if (pkt.vlan === null) return true;
   // What is left below the tag that was taken off is the type of another tag, which nobody takes.
   dev.stats.rxDropped++;
   drop(dev.net, pkt, 'UNHANDLED_PROTO', dev.name);
-  return null;
+  return false;
 }
 
 /** Linux `eth_type_trans`; a device without link-layer addresses receives for itself. */

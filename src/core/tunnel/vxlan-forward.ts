@@ -40,6 +40,10 @@ export function vxlanXmit(pkt: Packet, dev: NetDevice): void {
   for (const part of parts) for (const remote of entry.remotes) xmitOne(part, vxlan, remote);
 }
 
+function setsDf(df: Vxlan['params']['df'], pkt: Packet): boolean {
+  return df === 'set' || (df === 'inherit' && ((pkt.ip?.frag ?? 0) & IP_DF) !== 0);
+}
+
 /** Linux `vxlan_xmit_one`. The packet stays whole: others may be sent it too. */
 function xmitOne(pkt: Packet, vxlan: Vxlan, to: VxlanRemote): void {
   const { dev, net, params } = vxlan;
@@ -68,8 +72,7 @@ function xmitOne(pkt: Packet, vxlan: Vxlan, to: VxlanRemote): void {
   const ttl = params.ttl || (isMulticast(to.addr) ? 1 : net.sysctl.ipDefaultTtl);
   const src = params.local || route.src;
   out.ip = new Ipv4Header(src, to.addr, IPPROTO_UDP, ttl, ecnEncapsulate(tos, inherited));
-  const inner = params.df === 'inherit' && ((pkt.ip?.frag ?? 0) & IP_DF) !== 0;
-  if (params.df === 'set' || inner) out.ip.frag = IP_DF;
+  if (setsDf(params.df, pkt)) out.ip.frag = IP_DF;
   out.udp = new UdpHeader(sourcePort(pkt, vxlan), to.port || params.port);
   if (!params.udpCsum) out.flags |= NO_UDP_CSUM;
   const frame = frameBytes(pkt);

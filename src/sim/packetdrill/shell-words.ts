@@ -170,7 +170,7 @@ function arithmetic(text: string, scope: WordScope): number {
       if (sign([')']) === null) throw new ShellSyntaxError(`"${text}" is no arithmetic`);
     } else if (unary !== null) {
       const of = atom();
-      value = unary === '-' ? -of : unary === '!' ? Number(of === 0) : unary === '~' ? ~of : of;
+      value = applyUnary(unary, of);
     } else {
       NUMBER_OR_NAME.lastIndex = at;
       const found = NUMBER_OR_NAME.exec(source);
@@ -192,6 +192,12 @@ function arithmetic(text: string, scope: WordScope): number {
   const value = level(0);
   if (source.slice(at).trim() !== '') throw new ShellSyntaxError(`"${text}" is no arithmetic`);
   return value;
+}
+
+function applyUnary(op: string, of: number): number {
+  if (op === '-') return -of;
+  if (op === '!') return Number(of === 0);
+  return op === '~' ? ~of : of;
 }
 
 function calculate(op: string, a: number, b: number): number {

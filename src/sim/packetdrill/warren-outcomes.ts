@@ -1,9 +1,15 @@
 /** What single calls of `warren-process.ts` give that need nothing but their file. */
 import { EAGAIN, EFAULT, EINVAL, ENOTSOCK, ENOTTY } from '../../core/errno.ts';
 import type { Socket } from '../../core/socket/socket.ts';
-import { EPOLLOUT, MSG_PEEK, type SockAddr } from '../../core/transport/sock.ts';
+import {
+  type ControlMessage,
+  EPOLLOUT,
+  MSG_PEEK,
+  type Received,
+  type SockAddr,
+} from '../../core/transport/sock.ts';
 import { type Call, type CallResult, isBad } from './target.ts';
-import { fromOption, fromSockAddr } from './warren-abi.ts';
+import { fromControl, fromOption, fromSockAddr } from './warren-abi.ts';
 import type { DiskFile } from './warren-files.ts';
 import type { OpenFile } from './warren-process.ts';
 
@@ -31,6 +37,52 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
     at += p.length;
   }
   return out;
+}
+
+/** A write that may take several rounds. */
+export interface Write {
+  readonly data: Uint8Array;
+  readonly flags: number;
+  readonly to: SockAddr | null;
+  readonly control: readonly ControlMessage[];
+  readonly isBlocking: boolean;
+  /** Ends of its pieces, if they matter. */
+  readonly ends: readonly number[];
+  sent: number;
+}
+
+/** Sends what is left of it; null: it waits for room. */
+export function sendRest(socket: Socket, w: Write): Outcome | null {
+  const control = w.control.length === 0 ? undefined : w.control;
+  for (;;) {
+    const part = w.sent === 0 ? w.data : w.data.subarray(w.sent);
+    if (w.ends.length > 1) socket.sk.ownRare().pieceEnds = w.ends.map((e) => e - w.sent);
+    const n = socket.sendto(part, w.flags, w.to, control);
+    if (n === -EAGAIN && w.isBlocking) return null;
+    if (n < 0) return { value: w.sent > 0 ? w.sent : n };
+    w.sent += n;
+    if (!w.isBlocking || w.sent >= w.data.length) return { value: w.sent };
+  }
+}
+
+/** A read of a datagram socket that was shut down. */
+export const NOTHING: Outcome = {
+  value: 0,
+  data: new Uint8Array(0),
+  addr: null,
+  control: [],
+  msgFlags: 0,
+};
+
+const MSG_CTRUNC = 8;
+
+/** What came along with received bytes. */
+export function messageOf(r: Received, withControl: boolean): Omit<Outcome, 'value' | 'data'> {
+  return {
+    addr: r.from === null ? null : fromSockAddr(r.from),
+    control: withControl ? r.control.map(fromControl) : [],
+    msgFlags: r.flags | (!withControl && r.control.length > 0 ? MSG_CTRUNC : 0),
+  };
 }
 
 export function getpeername(socket: Socket): Outcome {

@@ -24,14 +24,7 @@ import {
 } from '../../core/transport/sock.ts';
 import { TcpSock } from '../../core/transport/tcp/sock.ts';
 import { type Call, type CallResult, isBad, type PendingCall } from './target.ts';
-import {
-  fromControl,
-  fromSockAddr,
-  pieceEnds,
-  toControl,
-  toOption,
-  toSockAddr,
-} from './warren-abi.ts';
+import { fromSockAddr, pieceEnds, toControl, toOption, toSockAddr } from './warren-abi.ts';
 import { Epoll } from './warren-epoll.ts';
 import { type DiskFile, Files } from './warren-files.ts';
 import {
@@ -40,11 +33,15 @@ import {
   getsockopt,
   ioctl,
   joined,
+  messageOf,
+  NOTHING,
   type Outcome,
   onDisk,
+  sendRest,
   total,
   unreadable,
   unwritable,
+  type Write,
 } from './warren-outcomes.ts';
 import { closeEnd, Pipe, type PipeEnd, readPipe, splice, writePipe } from './warren-pipe.ts';
 
@@ -318,27 +315,17 @@ export class WarrenProcess {
     const to = 'to' in call && call.to !== null ? toSockAddr(call.to) : null;
     const control = 'control' in call ? call.control.map(toControl) : [];
     const isBlocking = (file.flags & O_NONBLOCK) === 0 && (flags & MSG_DONTWAIT) === 0;
-    let sent = 0;
     const ends = (flags & MSG_ZEROCOPY) === 0 ? [] : pieceEnds(parts);
+    const write: Write = { data, flags, to, control, isBlocking, ends, sent: 0 };
     const attempt: Attempt = () => {
-      if (end >= 0 && data.length === 0) {
-        const value = unwritable(socket, flags, to);
-        return value === -EAGAIN && isBlocking ? null : { value };
-      }
-      for (;;) {
-        const part = sent === 0 ? data : data.subarray(sent);
-        if (ends.length > 1) socket.sk.ownRare().pieceEnds = ends.map((e) => e - sent);
-        const n = socket.sendto(part, flags, to, control.length === 0 ? undefined : control);
-        if (n === -EAGAIN && isBlocking) return null;
-        if (n < 0) return { value: sent > 0 ? sent : n };
-        sent += n;
-        if (!isBlocking || sent >= data.length) return { value: sent };
-      }
+      if (end < 0 || data.length > 0) return sendRest(socket, write);
+      const value = unwritable(socket, flags, to);
+      return value === -EAGAIN && isBlocking ? null : { value };
     };
     const limit = socket.sk.sndTimeoutUs;
     return {
       attempt,
-      deadline: this.deadline(limit, () => ({ value: sent > 0 ? sent : -EAGAIN })),
+      deadline: this.deadline(limit, () => ({ value: write.sent > 0 ? write.sent : -EAGAIN })),
     };
   }
 
@@ -436,25 +423,15 @@ export class WarrenProcess {
     const attempt: Attempt = () => {
       for (;;) {
         const r = socket.recv(len - got, flags);
-        if (r === -EAGAIN) {
-          if ((socket.sk.shutdownMask & 1) !== 0 && !(socket.sk instanceof TcpSock))
-            return { value: 0, data: new Uint8Array(0), addr: null, control: [], msgFlags: 0 };
-          return null;
-        }
+        if (r === -EAGAIN) return !isStream && (socket.sk.shutdownMask & 1) !== 0 ? NOTHING : null;
         if (typeof r === 'number')
           return got > 0 ? { value: got, data: joined(parts) } : { value: r };
         parts.push(...r.data);
         got += r.len;
         const waits = isStream && isBlocking && r.len > 0 && got < least;
         if (waits && (flags & 2) === 0) continue;
-        const isTruncated = (flags & 0x20) !== 0;
-        return {
-          value: isTruncated ? r.fullLen : got,
-          data: joined(parts),
-          addr: r.from === null ? null : fromSockAddr(r.from),
-          control: withControl ? r.control.map(fromControl) : [],
-          msgFlags: r.flags | (!withControl && r.control.length > 0 ? 8 : 0),
-        };
+        const value = (flags & 0x20) !== 0 ? r.fullLen : got;
+        return { value, data: joined(parts), ...messageOf(r, withControl) };
       }
     };
     // Errors are there or not: their queue is never waited for.

@@ -112,14 +112,25 @@ function parseOptions(pkt: Packet, dev: NetDevice, ext: Uint8Array, area: Option
     } else {
       padding = 0;
       if (++count > limit) return lose(pkt, dev.net, 'number of options');
-      if (!knownOption(type, area.hopByHop)) {
-        if (area.max < 0) return lose(pkt, dev.net, 'unknown option');
-        if (!unknownOption(pkt, dev, type, IPV6_HLEN + i)) return false;
-      } else if (type === IPV6_TLV_JUMBO) return lose(pkt, dev.net, 'jumbogram');
+      if (!takeOption(pkt, dev, type, area, i)) return false;
     }
     i += size;
   }
   return true;
+}
+
+/** An option that is no padding, at byte `at` of the extension header. */
+function takeOption(
+  pkt: Packet,
+  dev: NetDevice,
+  type: number,
+  area: OptionArea,
+  at: number,
+): boolean {
+  if (knownOption(type, area.hopByHop))
+    return type !== IPV6_TLV_JUMBO || lose(pkt, dev.net, 'jumbogram');
+  if (area.max < 0) return lose(pkt, dev.net, 'unknown option');
+  return unknownOption(pkt, dev, type, IPV6_HLEN + at);
 }
 
 function isZero(ext: Uint8Array, from: number, to: number): boolean {

@@ -84,14 +84,7 @@ function prepare(
     const ip = new Ipv6Header(found.src, dst, sk.protocol & 0xff, hops, tclass);
     ip.flowLabel = sk.net.ipv6.flowLabel(found.src, dst, sk.protocol, 0);
     pkt.ip6 = ip;
-    pkt.data = data.length === 0 ? NO_PAYLOAD : [sk.copyIn.copy(data)];
-    pkt.len = data.length;
-    if (pkt.len > 0) parseL4(pkt);
-    // RFC 3542 §3.1: the checksum of ICMPv6 is always the kernel's.
-    if (sk.protocol === IPPROTO_ICMPV6) {
-      pkt.flags &= ~BAD_L4_CSUM;
-      if (data.length > 0) icmp6OutCount(sk.net, data[0] as number);
-    }
+    putPayload(sk, pkt, data);
   }
   pkt.route6 = route;
   pkt.ignoreDf = mayCut;
@@ -100,6 +93,17 @@ function prepare(
   pkt.mark = sk.mark;
   pkt.priority = sk.priority;
   return pkt;
+}
+
+/** What follows the header that was made for it. */
+function putPayload(sk: RawSock, pkt: Packet, data: Uint8Array): void {
+  pkt.data = data.length === 0 ? NO_PAYLOAD : [sk.copyIn.copy(data)];
+  pkt.len = data.length;
+  if (pkt.len > 0) parseL4(pkt);
+  // RFC 3542 §3.1: the checksum of ICMPv6 is always the kernel's.
+  if (sk.protocol !== IPPROTO_ICMPV6) return;
+  pkt.flags &= ~BAD_L4_CSUM;
+  if (data.length > 0) icmp6OutCount(sk.net, data[0] as number);
 }
 
 /** Gives each AF_INET6 socket of the packet's protocol a copy; true: there was one (`ipv6_raw_deliver`). */

@@ -9,6 +9,7 @@ import { inheritMd5Key } from './md5-keys.ts';
 import { tcpSyncMss } from './mss.ts';
 import { sackAgreed, TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
 import type { RequestSock } from './request.ts';
+import { takeRouteCongestion } from './route-metrics.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 import { routeRequest, synackMss } from './synack.ts';
@@ -43,6 +44,7 @@ export function makeChild(sk: TcpSock, seg: RxSegment, req: RequestSock): TcpSoc
   child.ipId = net.tcp.secrets.random.below(65535) + 1;
   takeSequences(child, seg, req);
   takeOptions(child, seg, req);
+  takeRouteCongestion(child, req.route);
   if (sk.md5Keys !== null) inheritMd5Key(sk, child);
   child.advmss = synackMss(sk, req);
   tcpSyncMss(child, req.route === null ? 1500 : req.route.mtu(net.kernel.nowUs));

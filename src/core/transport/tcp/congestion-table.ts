@@ -1,5 +1,5 @@
 /** The congestion controls that exist (`net.ipv4.tcp_available_congestion_control`). */
-import { ENOENT } from '../../errno.ts';
+import { ENOENT, EPERM } from '../../errno.ts';
 import { bbr } from './bbr.ts';
 import type { CongestionControl } from './congestion.ts';
 import { TCP_CLOSE, TCP_LISTEN } from './constants.ts';
@@ -22,6 +22,7 @@ export function isNonRestricted(name: string, defaultName: string): boolean {
 
 /** TCP_CONGESTION (`tcp_set_congestion_control`): 0 or `-errno`. */
 export function setCongestionControl(sk: TcpSock, name: string): number {
+  if (sk.caLocked) return -EPERM;
   const ca = findCongestionControl(name);
   if (ca === undefined) return -ENOENT;
   sk.caSetsockopt = true;

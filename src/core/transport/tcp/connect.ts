@@ -20,6 +20,7 @@ import { md5KeyFor } from './md5-keys.ts';
 import { TCPOLEN_MD5SIG_ALIGNED } from './md5sig.ts';
 import { tcpAdvertiseMss, tcpSyncMss } from './mss.ts';
 import { TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
+import { routeWindow, takeRouteCongestion } from './route-metrics.ts';
 import { TxSegment } from './segment.ts';
 import { chargeSend } from './send-queue.ts';
 import type { TcpSock } from './sock.ts';
@@ -101,6 +102,8 @@ function connectInit(sk: TcpSock): void {
   if (sk.userMss !== 0 && sk.userMss < sk.advmss) sk.advmss = sk.userMss;
   if (sk.mssClamp === 0) sk.mssClamp = sk.af.defaultMss;
   const full = tcpFullSpace(sk);
+  takeRouteCongestion(sk, route);
+  if (sk.windowClamp === 0) sk.windowClamp = routeWindow(route);
   if (sk.rcvbufLocked && (sk.windowClamp > full || sk.windowClamp === 0)) sk.windowClamp = full;
   const w = tcpSelectInitialWindow(
     sk,

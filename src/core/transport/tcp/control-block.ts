@@ -176,6 +176,8 @@ export abstract class TcpControlBlock extends Sock {
   caPriv: object | null = null;
   /** TCP_CONGESTION chose the algorithm, so that children inherit it (`icsk_ca_setsockopt`). */
   caSetsockopt = false;
+  /** The route's `congctl lock` forbids another one (`icsk_ca_dst_locked`). */
+  caLocked = false;
   sndCwnd: number = TCP_INIT_CWND;
   sndCwndCnt = 0;
   sndCwndClamp: number = -1 >>> 0;

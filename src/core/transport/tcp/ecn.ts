@@ -2,6 +2,7 @@
 import { TCP_AE, TCP_CWR, TCP_ECE } from '../../wire/tcp.ts';
 import { TCP_ECN_OK } from './constants.ts';
 import type { RequestSock } from './request.ts';
+import { routeWantsEcn } from './route-metrics.ts';
 import type { RxSegment, TxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 
@@ -9,11 +10,11 @@ import type { TcpSock } from './sock.ts';
 const NEWER_BITS: number = TCP_AE | 0xe00;
 const BOTH: number = TCP_ECE | TCP_CWR;
 
-/** Our SYN asks for ECN if net.ipv4.tcp_ecn says so: 1. */
+/** Our SYN asks for ECN if net.ipv4.tcp_ecn says so: 1; or the route. */
 export function ecnSendSyn(sk: TcpSock, seg: TxSegment): void {
   const mode = sk.net.sysctl.tcpEcn;
   sk.ecnFlags = 0;
-  if (mode !== 1 && !sk.ca.needsEcn) return;
+  if (mode !== 1 && !sk.ca.needsEcn && !routeWantsEcn(sk.route)) return;
   seg.flags |= BOTH;
   sk.ecnFlags = TCP_ECN_OK;
 }
@@ -39,6 +40,7 @@ export function ecnCreateRequest(req: RequestSock, seg: RxSegment): void {
   if ((seg.flags & BOTH) !== BOTH) return;
   // RFC 3168 §6.1.1: a SYN must not be ECN-capable itself; but who knows newer bits may (RFC 8311 §4.3).
   const newer = (seg.flags & NEWER_BITS) !== 0;
-  const asks = req.listener.net.sysctl.tcpEcn !== 0 && (seg.ecn === 0 || newer);
+  const agrees = req.listener.net.sysctl.tcpEcn !== 0 || routeWantsEcn(req.route);
+  const asks = agrees && (seg.ecn === 0 || newer);
   req.ecnOk = asks || req.listener.ca.needsEcn;
 }

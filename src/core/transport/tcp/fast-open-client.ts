@@ -39,7 +39,7 @@ export function cookieCheck(sk: TcpSock, req: FastOpenRequest): boolean {
     req.cookie = null;
     return false;
   }
-  if (noCookieNeeded(sk, TFO_CLIENT_NO_COOKIE)) {
+  if (noCookieNeeded(sk, TFO_CLIENT_NO_COOKIE, sk.route)) {
     req.cookie = null;
     return true;
   }

@@ -11,9 +11,10 @@ import { makeChild } from './child.ts';
 import { tcpClockUs } from './clock.ts';
 import { ICSK_TIME_RETRANS, TCP_TIMEOUT_INIT } from './constants.ts';
 import { count } from './count.ts';
-import type { Tuple } from './family.ts';
+import type { TcpRoute, Tuple } from './family.ts';
 import { tcpFin } from './fin.ts';
 import type { RequestSock } from './request.ts';
+import { routeNeedsNoCookie } from './route-metrics.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 import { resetXmitTimer } from './timer-arm.ts';
@@ -97,8 +98,9 @@ function queueCheck(sk: TcpSock): boolean {
 }
 
 /** No cookie is asked for (`tcp_fastopen_no_cookie`). */
-export function noCookieNeeded(sk: TcpSock, flag: number): boolean {
-  return (sk.net.sysctl.tcpFastopen & flag) !== 0 || sk.fastOpenNoCookie !== 0;
+export function noCookieNeeded(sk: TcpSock, flag: number, route: TcpRoute | null): boolean {
+  if ((sk.net.sysctl.tcpFastopen & flag) !== 0 || sk.fastOpenNoCookie !== 0) return true;
+  return routeNeedsNoCookie(route);
 }
 
 /**
@@ -118,7 +120,8 @@ export function tryFastOpen(
     foc.bytes = null;
     return null;
   }
-  if (noCookieNeeded(sk, TFO_SERVER_COOKIE_NOT_REQD)) return open(sk, seg, req, foc, null);
+  if (noCookieNeeded(sk, TFO_SERVER_COOKIE_NOT_REQD, req.route))
+    return open(sk, seg, req, foc, null);
   if (asked === null) return null;
   const keys = keysOf(sk);
   const [first] = keys;

@@ -3,9 +3,10 @@
  * are alive, round-trip time and windows, and their fast-open cookie with the MSS that goes with it (RFC 7413 §4.1.3). Bounded.
  */
 import type { NetNs } from '../../net.ts';
+import { NO_METRICS } from '../../network/route/fib-info.ts';
 import { tcpClockUs } from './clock.ts';
 import { TCP_CA_OPEN, TCP_INFINITE_SSTHRESH } from './constants.ts';
-import type { Ends6, Tuple } from './family.ts';
+import type { Ends6, TcpRoute, Tuple } from './family.ts';
 import { tcpInInitialSlowstart, tcpInSlowStart } from './flight.ts';
 import { tcpRtoMin } from './rto.ts';
 import type { TcpSock } from './sock.ts';
@@ -16,6 +17,13 @@ const MAX_DESTINATIONS = 4096;
 const TCP_TIMEOUT_FALLBACK = 3_000_000;
 /** Entries older than this start anew (`TCP_METRICS_TIMEOUT`). */
 const TIMEOUT_US = 3_600_000_000;
+
+/** Numbers of routes' metrics (linux/rtnetlink.h). */
+const RTAX_RTT = 4;
+const RTAX_RTTVAR = 5;
+const RTAX_SSTHRESH = 6;
+const RTAX_CWND = 7;
+const RTAX_REORDERING = 9;
 
 export class TcpMetrics {
   readonly saddr: number;
@@ -31,6 +39,8 @@ export class TcpMetrics {
   reordering = 0;
   /** MSS of the peer for data in a SYN; 0: unknown. */
   mss = 0;
+  /** `1 << RTAX_*`: the route says these for good. */
+  locks = 0;
   /** Length 0: none. */
   cookie: Uint8Array = NO_COOKIE;
   /** The cookie came in the experimental option. */
@@ -50,13 +60,19 @@ export class TcpMetrics {
     this.ends = who.ends;
   }
 
-  /** What was measured of the path is too old. */
-  forgetPath(): void {
-    this.rtt = 0;
-    this.rttvar = 0;
-    this.ssthresh = 0;
-    this.cwnd = 0;
-    this.reordering = 0;
+  /** Nothing was measured of the path, or it is too old: what the route says (`tcpm_suck_dst`). */
+  takeRoute(route: TcpRoute | null): void {
+    const m = route === null ? NO_METRICS : route.metrics;
+    this.locks = m.locks;
+    this.rtt = m.rtt * 8000;
+    this.rttvar = m.rttvar * 4000;
+    this.ssthresh = m.ssthresh;
+    this.cwnd = m.cwnd;
+    this.reordering = m.reordering;
+  }
+
+  isLocked(rtax: number): boolean {
+    return ((this.locks >> rtax) & 1) !== 0;
   }
 
   isOf(who: Pair): boolean {
@@ -127,13 +143,16 @@ export class MetricsTable {
 /** What is known of the peer of `sk`; null: nothing that is young enough. */
 export function metricsOf(sk: TcpSock): TcpMetrics | null {
   const m = sk.net.tcp.metricsMaybe?.get(sk) ?? null;
-  if (m !== null && tcpClockUs(sk.net) - m.stampUs > TIMEOUT_US) m.forgetPath();
+  if (m !== null && tcpClockUs(sk.net) - m.stampUs > TIMEOUT_US) m.takeRoute(sk.route);
   return m;
 }
 
 /** The same, to be written to. */
 export function ownMetrics(sk: TcpSock): TcpMetrics {
-  const m = sk.net.tcp.metrics.obtain(sk);
+  const { metrics } = sk.net.tcp;
+  const known = metrics.get(sk) !== null;
+  const m = metrics.obtain(sk);
+  if (!known) m.takeRoute(sk.route);
   m.stampUs = tcpClockUs(sk.net);
   return m;
 }
@@ -150,17 +169,21 @@ export function updateMetrics(sk: TcpSock): void {
   if (sk.backoff > 0 || sk.srttUs === 0) {
     // Backed off: what was known is not true any more.
     const old = metricsOf(sk);
-    if (old !== null) old.rtt = 0;
+    if (old !== null && !old.isLocked(RTAX_RTT)) old.rtt = 0;
     return;
   }
   metricsOf(sk);
   const m = ownMetrics(sk);
   const less = m.rtt - sk.srttUs;
   // An average that falls slowly and rises at once: too long does less harm than too short.
-  m.rtt = less <= 0 ? sk.srttUs : m.rtt - (less >> 3);
+  if (!m.isLocked(RTAX_RTT)) m.rtt = less <= 0 ? sk.srttUs : m.rtt - (less >> 3);
   const deviation = Math.max(Math.abs(less) >> 1, sk.mdevUs);
-  m.rttvar = deviation >= m.rttvar ? deviation : m.rttvar - ((m.rttvar - deviation) >> 2);
+  if (!m.isLocked(RTAX_RTTVAR))
+    m.rttvar = deviation >= m.rttvar ? deviation : m.rttvar - ((m.rttvar - deviation) >> 2);
+  const { ssthresh, cwnd } = m;
   updateWindows(sk, m);
+  if (m.isLocked(RTAX_SSTHRESH)) m.ssthresh = ssthresh;
+  if (m.isLocked(RTAX_CWND)) m.cwnd = cwnd;
 }
 
 /** Congestion window and slow start threshold, as far as the connection's state makes them reliable. */
@@ -180,8 +203,8 @@ function updateWindows(sk: TcpSock, m: TcpMetrics): void {
   }
   m.cwnd = (m.cwnd + sk.sndSsthresh) >> 1;
   if (keepsSsthresh && m.ssthresh !== 0 && sk.sndSsthresh > m.ssthresh) m.ssthresh = sk.sndSsthresh;
-  if (m.reordering < sk.reordering && sk.reordering !== s.tcpReordering)
-    m.reordering = sk.reordering;
+  const learns = m.reordering < sk.reordering && sk.reordering !== s.tcpReordering;
+  if (learns && !m.isLocked(RTAX_REORDERING)) m.reordering = sk.reordering;
 }
 
 /** A connection begins with what is remembered of its peer (`tcp_init_metrics`). */
@@ -190,6 +213,7 @@ export function initMetrics(sk: TcpSock): void {
   sk.sndSsthresh = TCP_INFINITE_SSTHRESH;
   const m = sk.route === null ? null : metricsOf(sk);
   if (m !== null) {
+    if (m.isLocked(RTAX_CWND)) sk.sndCwndClamp = m.cwnd;
     if (m.ssthresh !== 0 && sk.net.sysctl.tcpNoSsthreshMetricsSave === 0)
       sk.sndSsthresh = Math.min(m.ssthresh, sk.sndCwndClamp);
     if (m.reordering !== 0) sk.reordering = m.reordering;

@@ -7,6 +7,7 @@ import { familyOfPacket } from './families.ts';
 import { Ends6, type Tuple } from './family.ts';
 import { parseSynOptions, TCPOLEN_TSTAMP_ALIGNED } from './options.ts';
 import { RequestSock } from './request.ts';
+import { routeWindow } from './route-metrics.ts';
 import type { RxSegment } from './segment.ts';
 import type { TcpSock } from './sock.ts';
 import { synackMss } from './synack.ts';
@@ -62,7 +63,7 @@ function tupleOf(sk: TcpSock, pkt: Packet, hdr: TcpHeader): Tuple & { boundDevIf
 /** First window offered to the peer (`tcp_openreq_init_rwin`). */
 export function requestWindow(sk: TcpSock, req: RequestSock): void {
   let full = tcpFullSpace(sk);
-  let clamp = sk.windowClamp;
+  let clamp = sk.windowClamp !== 0 ? sk.windowClamp : routeWindow(req.route);
   if (sk.rcvbufLocked && (clamp > full || clamp === 0)) clamp = full;
   const mss = synackMss(sk, req);
   const initRcvWnd = req.route === null ? 0 : req.route.initrwnd;

@@ -147,10 +147,8 @@ function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean)
   if (zc) takePieces(sk, w);
   w.measure(sk);
   while (w.copied < data.length) {
-    let seg = sk.writeQueue.last();
-    const full = seg !== null && seg.data.length >= MAX_FRAGS;
-    if (full && seg !== null && seg.len < w.goal && !seg.eor) tcpMarkPush(sk, seg);
-    if (seg === null || full || seg.len >= w.goal || seg.eor) {
+    let seg = openSegment(sk, w);
+    if (seg === null) {
       if (!streamMemoryFree(sk)) {
         const stop = noRoom(sk, w);
         if (stop > 0) noteSent(sk, zc, start, tail);
@@ -168,6 +166,15 @@ function sendBytes(sk: TcpSock, data: Uint8Array, flags: number, owned: boolean)
     tcpPush(sk, flags, w.mss, sk.nonagle);
   }
   return w.copied;
+}
+
+/** The last segment of the queue, if more goes into it. */
+function openSegment(sk: TcpSock, w: Writer): TxSegment | null {
+  const seg = sk.writeQueue.last();
+  if (seg === null || seg.len >= w.goal || seg.eor) return null;
+  if (seg.data.length < MAX_FRAGS) return seg;
+  tcpMarkPush(sk, seg);
+  return null;
 }
 
 /** The pieces of this write, which only it knows. */
