@@ -58,7 +58,7 @@ export class PageLab {
       for (const words of [
         'ip -br link',
         'ip addr show scope global',
-        'ip route show table all',
+        'ip -4 route show table all',
         'tc qdisc',
       ]) {
         const [tool = '', ...rest] = words.split(' ');
