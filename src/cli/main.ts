@@ -18,7 +18,7 @@ const USAGE = `usage: warren VERB …
   cut A B | cut A NETWORK          pull a cable
   heal [A B | A NETWORK]           plug it in again; without words: all of them
   netem NODE [TOWARDS] 'WORDS'|off impair what leaves a node, in tc-netem's words
-  capture [-n NODE] [-i NETWORK] -w FILE
+  capture [-n NODE] [-i NETWORK] -w FILE [FILTER]  FILTER in tcpdump's words
   logs NODE                        what a node printed
   down                             take the lab down
   packetdrill [--on warren|linux] FILE…  run packetdrill scripts; see docs/packetdrill.md

@@ -1,11 +1,12 @@
 /** A host of a simulated network: a namespace, and the machine and programs in it. */
 import type { Namespace } from '../core/control/namespace.ts';
+import type { PolicySet } from '../core/control/policy.ts';
 import { NetError } from '../core/errno.ts';
 import { parseMac } from '../core/util/address.ts';
+import { type Duration, milliseconds } from '../lab/duration.ts';
 import { shareHosts } from '../node/hosts.ts';
 import { abandonAll } from '../node/open-handles.ts';
 import { addHost, type VirtualHost } from '../node/virtual/host.ts';
-import { type Duration, milliseconds } from './duration.ts';
 import type { Net } from './net.ts';
 import type { Segment } from './segment.ts';
 
@@ -13,6 +14,10 @@ export interface HostOptions {
   /** Forwards packets. */
   readonly router?: boolean;
   readonly sysctl?: Readonly<Record<string, string | number>>;
+  /** Addresses of the names that it knows; those of the network when absent. */
+  readonly names?: ReadonlyMap<string, readonly string[]>;
+  /** Told of each namespace that it gets, before its program runs. */
+  readonly onBoot?: (ns: Namespace, boot: number) => void;
 }
 
 interface Joined {
@@ -20,6 +25,7 @@ interface Joined {
   readonly address: string;
   mac: string | undefined;
   netem: string;
+  readonly policy: PolicySet | null;
 }
 
 /** The host is gone, and with it what ran there. */
@@ -72,27 +78,29 @@ export class Host {
     if (this.options.router === true) ns.sysctl.set('net.ipv4.ip_forward', '1');
     for (const [name, value] of Object.entries(this.options.sysctl ?? {}))
       ns.sysctl.set(name, `${value}`);
-    shareHosts(ns.net, this.net.names);
-    const machine = addHost(ns.net, this.boots++);
+    shareHosts(ns.net, this.options.names ?? this.net.names);
+    const boot = this.boots++;
+    const machine = addHost(ns.net, boot);
     machine.skewUs = this.skewMs * 1000;
     if (this.driftPpm !== 0) machine.setDrift(this.driftPpm);
     this.namespace = ns;
     this.machine = machine;
     for (const joined of this.joined) this.plug(joined);
     for (const route of this.routes) this.addRoute(route);
+    this.options.onBoot?.(ns, boot);
     return [ns, machine];
   }
 
   /** Gives the host an interface on a segment. */
-  join(segment: Segment, address: string, netem: string): void {
-    const joined: Joined = { segment, address, mac: undefined, netem };
+  join(segment: Segment, address: string, netem: string, policy: PolicySet | null = null): void {
+    const joined: Joined = { segment, address, mac: undefined, netem, policy };
     this.joined.push(joined);
     this.plug(joined);
   }
 
   private plug(joined: Joined): void {
     const name = `eth${this.joined.indexOf(joined)}`;
-    joined.mac = joined.segment.plug(this, name, joined.address, joined.mac);
+    joined.mac = joined.segment.plug(this, name, joined.address, joined.mac, joined.policy);
     this.net.faults.macs.set(parseMac(joined.mac) ?? 0, this.name);
     if (joined.netem !== '') this.namespace.qdisc.replace(name, joined.netem);
   }

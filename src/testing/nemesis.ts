@@ -1,6 +1,6 @@
 /** A schedule of faults at random, all from one stream of the seed: what breaks, when, for how long. */
 import type { Random } from '../core/util/random.ts';
-import { type Duration, milliseconds } from './duration.ts';
+import { type Duration, milliseconds } from '../lab/duration.ts';
 import type { Host } from './host.ts';
 import type { PlannedFault } from './net.ts';
 

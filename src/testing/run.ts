@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seconds } from './duration.ts';
+import { seconds } from '../lab/duration.ts';
 import { type Moment, Net, type NetOptions, type PlannedFault } from './net.ts';
 
 /** Captured before anybody replaces it. */
