@@ -59,7 +59,9 @@ export class Lab {
 
   constructor(plan: LabPlan, options: LabOptions) {
     if (plan.clock === 'virtual')
-      throw new LabError('clock: virtual is not there yet for lab files; use clock: real');
+      throw new LabError(
+        'clock: virtual is for warren test and warren replay; what is to stay up needs clock: real',
+      );
     this.plan = plan;
     this.options = options;
     const env = new RealTimeEnv();

@@ -1,12 +1,15 @@
 /** A host of a simulated network: a namespace, and the machine and programs in it. */
 import type { Namespace } from '../core/control/namespace.ts';
 import type { PolicySet } from '../core/control/policy.ts';
+import type { SocketInfo } from '../core/control/sockets.ts';
+import { splitWords } from '../core/control/split-words.ts';
 import { NetError } from '../core/errno.ts';
 import { parseMac } from '../core/util/address.ts';
 import { type Duration, milliseconds } from '../lab/duration.ts';
 import { shareHosts } from '../node/hosts.ts';
-import { abandonAll } from '../node/open-handles.ts';
+import { abandonAll, closeAll, isKept } from '../node/open-handles.ts';
 import { addHost, type VirtualHost } from '../node/virtual/host.ts';
+import { parseFilter } from '../tools/ss-filter.ts';
 import type { Net } from './net.ts';
 import type { Segment } from './segment.ts';
 
@@ -70,6 +73,10 @@ export class Host {
   /** Its first address. */
   get address(): string {
     return (this.joined[0]?.address ?? '').split('/')[0] ?? '';
+  }
+
+  get addresses(): readonly string[] {
+    return this.joined.map((j) => j.address.split('/')[0] ?? '');
   }
 
   private boot(): [Namespace, VirtualHost] {
@@ -182,6 +189,26 @@ export class Host {
     const waiting = [...this.onCrash];
     this.onCrash.clear();
     for (const reject of waiting) reject(new HostCrashed(this.name));
+  }
+
+  /** Its program ends: what it waits for is forgotten, and its sockets are closed as a kernel does it. */
+  endProgram(): void {
+    for (const timer of this.machine.timers) timer.clear();
+    closeAll(this.namespace.net);
+  }
+
+  /** Is there something that its program waits for? */
+  get waits(): boolean {
+    for (const timer of this.machine.timers) if (timer.hasRef()) return true;
+    return isKept(this.namespace.net);
+  }
+
+  /** Its sockets that an ss filter chooses, as in: state established '( dport = :80 )' */
+  sockets(filter: string = ''): SocketInfo[] {
+    const { states, filter: chosen } = parseFilter(splitWords(filter));
+    return this.namespace.sockets
+      .list()
+      .filter((s) => (states ?? [s.state]).includes(s.state) && chosen(s));
   }
 
   /** Power on, and the program that `start` was given runs anew. */

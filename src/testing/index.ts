@@ -24,3 +24,4 @@ export {
 } from './run.ts';
 export { Segment } from './segment.ts';
 export { type SeedResult, type SweepOptions, sweep } from './sweep.ts';
+export type { PacketCount } from './wire-watch.ts';

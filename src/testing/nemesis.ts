@@ -13,6 +13,8 @@ export interface NemesisOptions {
   readonly interval?: Duration;
   /** When the last fault has happened, and all is healed; 60 s when absent. */
   readonly until?: Duration;
+  /** When it begins; at once when absent. All other times count from there. */
+  readonly after?: Duration;
   /** Who suffers; all hosts when absent. */
   readonly hosts?: readonly (Host | string)[];
 }

@@ -10,6 +10,7 @@ import { parseIpv4 } from '../core/util/address.ts';
 import type { Random } from '../core/util/random.ts';
 import { type Duration, milliseconds } from '../lab/duration.ts';
 import { FaultError } from '../lab/fault-words.ts';
+import type { PacketTest } from '../lab/packet-filter.ts';
 import { Kernel } from '../node/index.ts';
 import { abandonAll } from '../node/open-handles.ts';
 import { VIRTUAL_EPOCH_US, VirtualTime } from '../node/virtual/clock.ts';
@@ -21,6 +22,7 @@ import { Host, type HostOptions } from './host.ts';
 import { Invariants } from './invariants.ts';
 import { type NemesisOptions, planNemesis } from './nemesis.ts';
 import { Segment } from './segment.ts';
+import { type PacketCount, watchWires } from './wire-watch.ts';
 
 export interface NetOptions {
   /** Same seed, same packets; 1 when absent. */
@@ -361,8 +363,9 @@ export class Net {
   /** Faults at random times, from the seed, and healing between them and at the end. */
   nemesis(options: NemesisOptions = {}): void {
     const names = options.hosts?.map((h) => this.find(h).name) ?? [...this.hosts.keys()];
+    const start = this.now() + milliseconds(options.after ?? 0);
     for (const { atMs, words } of planNemesis(this.random('nemesis'), names, options))
-      this.at(this.now() + atMs, words);
+      this.at(start + atMs, words);
   }
 
   /** A stream of random numbers of the seed's. */
@@ -413,6 +416,19 @@ export class Net {
 
   // ---- packets
 
+  /**
+   * Counts from now on the frames that a filter in tcpdump's words chooses, such as `tcp port 80 and
+   * tcp[tcpflags] & tcp-rst != 0`. Each counts once, when a host sends it into a wire; with `on`, what that host
+   * sends or gets, or what is sent into that segment.
+   */
+  packets(
+    filter: string | PacketTest,
+    options: { readonly on?: HostName | undefined } = {},
+  ): PacketCount {
+    const on = options.on === undefined ? undefined : nameOf(options.on);
+    return watchWires(this, this.segments, filter, on);
+  }
+
   /** Records every frame of every device as pcapng. */
   capture(sink: (bytes: Uint8Array) => void): Capture {
     const capture = new Capture(this.kernel.core, sink);
@@ -436,6 +452,7 @@ export class Net {
       abandonAll(ns.net);
     }
     this.time.onInstant = undefined;
+    this.time.stop();
   }
 }
 

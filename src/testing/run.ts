@@ -159,13 +159,14 @@ export async function checkRepeats(
 }
 
 /** A run that failed, among how many. */
-interface Failure {
+export interface Failure {
   readonly outcome: Outcome;
   readonly run: number;
   readonly runs: number;
 }
 
-async function explain(
+/** Tells a failure: the smallest schedule that still fails, the timeline, and how to run it again. */
+export async function explain(
   name: string,
   body: NetBody,
   options: RunOptions,
