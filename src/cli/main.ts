@@ -18,9 +18,11 @@ const USAGE = `usage: warren VERB …
   cut A B | cut A NETWORK          pull a cable
   heal [A B | A NETWORK]           plug it in again; without words: all of them
   netem NODE [TOWARDS] 'WORDS'|off impair what leaves a node, in tc-netem's words
-  capture [-n NODE] [-i NETWORK] -w FILE
+  capture [-n NODE] [-i NETWORK] -w FILE [FILTER]  FILTER in tcpdump's words
   logs NODE                        what a node printed
   down                             take the lab down
+  test [FILE] [--runs N] [--seed S]  run a lab's scenario, and judge what it expects
+  replay SEED [FILE] [--at TIME] [-- NODE COMMAND…]  tell a run again; show its state at a time
   packetdrill [--on warren|linux] FILE…  run packetdrill scripts; see docs/packetdrill.md
 
   -l LAB      which lab, where several are up
@@ -48,6 +50,8 @@ const VERBS = [
   'capture',
   'logs',
   'down',
+  'test',
+  'replay',
   'packetdrill',
 ] as const;
 
@@ -67,6 +71,12 @@ async function main(argv: readonly string[]): Promise<number> {
     const { up } = await import('./up.ts');
     const code = await up(rest);
     // The modules of the lab may still have timers; the lab is down.
+    process.exit(code);
+  }
+  if (verb === 'test' || verb === 'replay') {
+    const command = await import('./test.ts');
+    const code = await command[verb](rest);
+    // The programs of the lab may have left handles of the host's.
     process.exit(code);
   }
   if (verb === 'packetdrill') {

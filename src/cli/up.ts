@@ -1,6 +1,6 @@
 /** `warren up`: brings a lab up, shows it, and keeps it up until Ctrl-C. */
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { splitWords } from '../core/control/split-words.ts';
 import type { CommandIo } from '../lab/command-io.ts';
 import { LabError, parseLab } from '../lab/file.ts';
@@ -12,6 +12,7 @@ import { removeStale, socketPath } from '../lab/run-dir.ts';
 import { serveCommands } from '../lab/server.ts';
 import { listNodes, runVerb } from '../lab/verbs.ts';
 import { runOutside } from '../node/index.ts';
+import { labFile } from './lab-file.ts';
 import { drawLab } from './picture.ts';
 
 const BOLD = '\u001b[1m';
@@ -41,12 +42,6 @@ export async function up(args: readonly string[]): Promise<number> {
     throw new LabError(`--seed takes a whole number, not "${values.seed}"`);
   const session = new Session({ ...plan, seed }, dirname(file), values.quiet === true);
   return session.run(values['no-tour'] !== true);
-}
-
-function labFile(target: string): string {
-  const stat = statSync(target, { throwIfNoEntry: false });
-  if (stat === undefined) throw new LabError(`there is no file or folder "${target}"`);
-  return stat.isDirectory() ? join(target, 'warren.yaml') : target;
 }
 
 function read(file: string): string {

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 import { nearest } from '../core/util/nearest.ts';
+import type { Duration } from './duration.ts';
 
 export interface NodeSpec {
   readonly kind?: 'host' | 'router';
@@ -45,6 +46,39 @@ export interface LinkSpec {
   readonly policy?: WirePolicySpec;
 }
 
+/** What happens at a time: `{ at: 2s, do: crash n1 for 3s }`. */
+export interface StepSpec {
+  readonly at?: Duration;
+  readonly every?: Duration;
+  readonly from?: Duration;
+  readonly until?: Duration;
+  readonly do?: string | readonly string[];
+  readonly nemesis?: {
+    readonly faults?: readonly string[];
+    readonly interval?: Duration;
+    readonly until?: Duration;
+    readonly nodes?: readonly string[];
+  };
+}
+
+/** What is asked for; any other key is a node, and its value a command. */
+export interface ExpectSpec {
+  readonly always?: string;
+  readonly sometimes?: string;
+  readonly eventually?: string;
+  readonly packets?: string;
+  readonly log?: string;
+  readonly exit?: string;
+  readonly at?: Duration;
+  readonly by?: Duration;
+  readonly on?: string;
+  readonly status?: number;
+  readonly output?: string;
+  readonly fails?: boolean | string;
+  readonly count?: number | string;
+  readonly [node: string]: unknown;
+}
+
 /** The content of a lab file, in the shape of `schema/lab.json`. */
 export interface LabSpec {
   readonly $schema?: string;
@@ -56,6 +90,10 @@ export interface LabSpec {
   readonly links?: readonly (string | LinkSpec)[];
   /** Commands that `warren up` shows, without the word `warren`. */
   readonly tour?: readonly string[];
+  /** What happens while `warren test` runs. */
+  readonly scenario?: readonly StepSpec[];
+  /** What `warren test` asks for. */
+  readonly expect?: readonly ExpectSpec[];
 }
 
 /** A lab that cannot be brought up as written. Nothing was started. */

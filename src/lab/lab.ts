@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Kernel } from '../core/control/kernel.ts';
 import { Capture } from '../core/link/capture.ts';
 import type { NetDevice } from '../core/link/net-device.ts';
+import { formatIpv4 } from '../core/util/address.ts';
 import { nearest } from '../core/util/nearest.ts';
 import { RealTimeEnv } from '../node/env.ts';
 import { hold, release } from '../node/loop.ts';
@@ -17,6 +18,7 @@ import { LabError } from './file.ts';
 import { runProgram } from './launch.ts';
 import { LocalNode } from './local-node.ts';
 import type { LabNode } from './node.ts';
+import { packetFilter } from './packet-filter.ts';
 import type { LabPlan, PlannedNode } from './plan.ts';
 import { ProcessNode } from './process-node.ts';
 import { nodeArguments } from './program-words.ts';
@@ -57,7 +59,9 @@ export class Lab {
 
   constructor(plan: LabPlan, options: LabOptions) {
     if (plan.clock === 'virtual')
-      throw new LabError('clock: virtual is not there yet for lab files; use clock: real');
+      throw new LabError(
+        'clock: virtual is for warren test and warren replay; what is to stay up needs clock: real',
+      );
     this.plan = plan;
     this.options = options;
     const env = new RealTimeEnv();
@@ -175,13 +179,14 @@ export class Lab {
   /** Writes every frame of the lab's wires, or of one node's, to a pcapng file until stopped. */
   capture(
     file: string,
-    only: { node?: string | undefined; wire?: string | undefined },
+    only: { node?: string | undefined; wire?: string | undefined; filter?: string | undefined },
   ): RunningCapture {
     const devices = this.captureDevices(only);
+    const filter = packetFilter(only.filter ?? '', (name) => this.addressesOf(name));
     const stream = createWriteStream(file, { fd: openForWriting(file) });
     // A full disk ends the file, not the lab.
     stream.on('error', (error) => this.options.onProgress?.(`capture: ${error.message}`));
-    const capture = new Capture(devices, (bytes) => void stream.write(bytes));
+    const capture = new Capture(devices, (bytes) => void stream.write(bytes), { filter });
     const running: RunningCapture = {
       packets: () => capture.packets,
       stop: async (): Promise<void> => {
@@ -199,6 +204,11 @@ export class Lab {
     for (const offer of this.offers) offer.close();
     await Promise.all([...this.nodes.values()].map((n) => n.stop()));
     release();
+  }
+
+  /** Of a node, as filters name it. */
+  addressesOf(name: string): readonly string[] | undefined {
+    return this.nodes.get(name)?.plan.interfaces.map((i) => formatIpv4(i.address));
   }
 
   private makeNode(plan: PlannedNode): LabNode {

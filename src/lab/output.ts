@@ -9,6 +9,8 @@ import type { NodeLog } from './node-log.ts';
 type Write = typeof process.stdout.write;
 
 const logs: Map<NetNs, NodeLog> = new Map();
+/** Whose programs are dead and may still run a line. */
+const muted: WeakSet<NetNs> = new WeakSet();
 let restore: (() => void) | undefined;
 
 /** Sends what is printed inside `net` to `log` until `releaseOutput`. */
@@ -24,6 +26,12 @@ export function releaseOutput(net: NetNs): void {
   restore = undefined;
 }
 
+/** From now on what is printed inside `net` is lost: its programs have died, and do not know it yet. */
+export function muteOutput(net: NetNs): void {
+  logs.delete(net);
+  muted.add(net);
+}
+
 function patch(): () => void {
   const undo = (['stdout', 'stderr'] as const).map((name) => {
     const stream = process[name];
@@ -32,6 +40,7 @@ function patch(): () => void {
     const redirect = (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
       const net = currentNet();
       const log = net === undefined ? undefined : logs.get(net);
+      if (log === undefined && net !== undefined && muted.has(net)) return true;
       if (log === undefined) return Reflect.apply(write, stream, [chunk, ...rest]) as boolean;
       log.write(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString(), kind);
       const callback = rest.find((r) => typeof r === 'function') as (() => void) | undefined;

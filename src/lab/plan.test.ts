@@ -140,10 +140,6 @@ test('each complaint has its line, its field and the nearest word', () => {
       'name: x\n---\nname: y\n',
       'warren.yaml:2: a second document begins here, and a file has one lab',
     ],
-    [
-      'name: x\nclock: virtual\nnodes: { a: {} }\n',
-      'warren.yaml:2: clock: virtual is not there yet for lab files; use clock: real',
-    ],
     ['links: [a <-> b]\n', 'warren.yaml:1: the lab: "name" is missing'],
     ['name: x\n', 'warren.yaml:1: a lab needs at least one node: name some under nodes or links'],
     ['', 'warren.yaml:1: a lab is a map with at least a name, such as: name: two-hosts'],

@@ -11,6 +11,7 @@ import type { LabSource, LinkSpec, NetworkSpec, NodeSpec, WirePolicySpec } from 
 import { programOf } from './program-words.ts';
 import { expandRange, MAX_RANGE } from './range.ts';
 import { deriveRoutes } from './routes.ts';
+import { planScenario, type Scenario } from './scenario.ts';
 import { portPolicy } from './wire-policy.ts';
 
 /** One interface of a node. */
@@ -65,6 +66,8 @@ export interface LabPlan {
   readonly wires: readonly PlannedWire[];
   /** Commands to show, as the file has them. */
   readonly tour: readonly string[];
+  /** What `warren test` does and asks for. */
+  readonly scenario: Scenario;
   /** For each node the addresses of all names, those on a shared wire first. */
   hostsOf(node: string): ReadonlyMap<string, readonly string[]>;
 }
@@ -114,13 +117,12 @@ class Planner {
     deriveRoutes(nodes, wires);
     for (const node of nodes) node.routes.push(...listOf(node.spec.routes));
     const runs = nodes.find((n) => n.spec.run !== undefined);
-    if (spec.clock === 'virtual')
+    if (spec.clock === 'virtual' && runs !== undefined)
       this.source.fail(
         ['clock'],
-        runs === undefined
-          ? 'clock: virtual is not there yet for lab files; use clock: real'
-          : `virtual time cannot hold for ${runs.name}, which is a process of its own (run:); use clock: real, or module:`,
+        `virtual time cannot hold for ${runs.name}, which is a process of its own (run:); use clock: real, or module:`,
       );
+    const scenario = planScenario(this.source, { nodes: this.nodes, wires });
     return {
       name: spec.name,
       clock: spec.clock ?? 'real',
@@ -128,6 +130,7 @@ class Planner {
       nodes,
       wires,
       tour: spec.tour ?? [],
+      scenario,
       hostsOf: hostTables(nodes),
     };
   }

@@ -191,8 +191,9 @@ async function capture(
   io: CommandIo,
   at: VerbContext,
 ): Promise<number> {
-  const { values } = parseOptions('capture', {
+  const { values, positionals } = parseOptions('capture', {
     args: [...args],
+    allowPositionals: true,
     options: {
       node: { type: 'string', short: 'n' },
       interface: { type: 'string', short: 'i' },
@@ -201,12 +202,13 @@ async function capture(
     },
   });
   if (values.write === undefined)
-    throw new LabError('usage: warren capture [-n NODE] [-i NETWORK] -w FILE');
+    throw new LabError('usage: warren capture [-n NODE] [-i NETWORK] -w FILE [FILTER]');
   const limit = values.count === undefined ? Number.POSITIVE_INFINITY : Number(values.count);
   if (Number.isNaN(limit)) throw new LabError(`-c takes a number, not "${values.count}"`);
   const running = lab.capture(resolve(at.cwd, values.write), {
     node: values.node,
     wire: values.interface,
+    filter: positionals.join(' '),
   });
   io.err(`capturing to ${values.write}; Ctrl-C ends it\n`);
   await new Promise<void>((done) => {

@@ -7,6 +7,8 @@ export interface OpenHandle {
   close(): void;
   /** Its program is gone: nothing is told any more, and the event loop is let go. */
   abandon?(): void;
+  /** False: it keeps no program running. */
+  hasRef?(): boolean;
 }
 
 const open: Set<OpenHandle> = new Set();
@@ -23,6 +25,12 @@ export function removeOpenHandle(handle: OpenHandle): void {
 
 export function hasOpenHandles(net: NetNs): boolean {
   for (const handle of open) if (handle.net === net) return true;
+  return false;
+}
+
+/** Is there one that keeps a program of `net` running? */
+export function isKept(net: NetNs): boolean {
+  for (const handle of open) if (handle.net === net && handle.hasRef?.() !== false) return true;
   return false;
 }
 

@@ -1,90 +1,57 @@
-/** Faults in words, as scenarios, the nemesis and timelines have them. */
-import { nearest } from '../core/util/nearest.ts';
-import { milliseconds } from './duration.ts';
+/** Does to a network what the words of a fault say; `lab/fault-words.ts` reads them. */
+import { type Fault, FaultError, parseFault } from '../lab/fault-words.ts';
 import type { Net } from './net.ts';
-
-const VERBS = [
-  'partition',
-  'isolate',
-  'heal',
-  'crash',
-  'restart',
-  'pause',
-  'resume',
-  'netem',
-  'hold',
-  'release',
-  'skew',
-  'drift',
-] as const;
 
 /** Does what the words say; throws a sentence for words that say nothing. Nothing is noted. */
 export function doWords(net: Net, words: string): void {
-  const [verb = '', ...rest] = words.trim().split(/\s+/);
-  const [host = ''] = rest;
-  switch (verb) {
+  quietly(net, () => doFault(net, parseFault(words)));
+}
+
+function doFault(net: Net, fault: Fault): void {
+  switch (fault.kind) {
     case 'partition':
-      return partition(net, rest);
+      return net.partition(...fault.groups);
+    case 'shape':
+      if (fault.shape === 'halves') return net.partitionHalves();
+      return fault.shape === 'ring' ? net.partitionRing() : net.partitionBridge();
+    case 'block':
+      return net.block(fault.from, fault.to);
     case 'isolate':
-      return quietly(net, () => net.isolate(host));
+      return net.isolate(fault.host);
+    case 'cut':
+      return net.cut(fault.a, fault.b);
     case 'heal':
-      return quietly(net, () => net.heal());
+      return net.heal(fault.a, fault.b);
     case 'crash':
-      net.find(host).crash();
-      return afterwards(net, rest, `restart ${host}`);
-    case 'restart':
-      return net.find(host).restart();
+      net.find(fault.host).crash();
+      return afterwards(net, fault.forMs, `restart ${fault.host}`);
     case 'pause':
-      net.find(host).pause();
-      return afterwards(net, rest, `resume ${host}`);
+      net.find(fault.host).pause();
+      return afterwards(net, fault.forMs, `resume ${fault.host}`);
+    case 'restart':
+      return net.find(fault.host).restart();
     case 'resume':
-      return net.find(host).resume();
+      return net.find(fault.host).resume();
     case 'netem':
-      return netem(net, rest);
+      return net.netem(fault.host, fault.to, fault.words);
     case 'hold':
-      if (rest[1] !== '->') throw new RangeError(`hold takes A -> B, not "${rest.join(' ')}"`);
-      return net.faults.hold(net.find(host).name, net.find(rest[2] ?? '').name);
+      return net.hold(fault.from, fault.to);
     case 'release':
-      return void net.faults.release();
+      return net.release();
     case 'skew':
-      return net
-        .find(host)
-        .skew((rest[1] ?? '').replace(/^[+-]/, ''), rest[1]?.startsWith('-') === true ? -1 : 1);
+      return net.find(fault.host).skew(Math.abs(fault.ms), fault.ms < 0 ? -1 : 1);
     case 'drift':
-      return net.find(host).drift(Number((rest[1] ?? '').replace(/ppm$/, '')));
-    default: {
-      const near = nearest(verb, VERBS);
-      throw new RangeError(
-        `"${verb}" is no fault${near === undefined ? `; there are ${VERBS.join(', ')}` : `; did you mean "${near}"?`}`,
-      );
-    }
+      return net.find(fault.host).drift(fault.ppm);
+    case 'exec':
+      if (net.onExec === undefined)
+        throw new FaultError('exec is a word of lab files; here host.run(…) runs what you like');
+      return net.onExec(net.find(fault.host).name, fault.argv);
   }
 }
 
 /** `… for 3s` */
-function afterwards(net: Net, [, word, time = '']: readonly string[], words: string): void {
-  if (word === undefined) return;
-  if (word !== 'for') throw new RangeError(`"${word}" does not fit here; write: for 3s`);
-  net.later(milliseconds(time), () => net.do(words));
-}
-
-function partition(net: Net, words: readonly string[]): void {
-  const text = words.join(' ');
-  if (['halves', 'ring', 'bridge'].includes(text)) {
-    if (text === 'halves') return net.partitionHalves();
-    return text === 'ring' ? net.partitionRing() : net.partitionBridge();
-  }
-  if (words[1] === '->') return quietly(net, () => net.block(words[0] ?? '', words[2] ?? ''));
-  const groups = text.split('|').map((g) => g.trim().split(/\s+/).filter(Boolean));
-  if (groups.length < 2 || groups.some((g) => g.length === 0))
-    throw new RangeError(`partition takes groups such as: n1 n2 | n3, not "${text}"`);
-  quietly(net, () => net.partition(...groups));
-}
-
-function netem(net: Net, [host = '', arrow, to = '', ...rest]: readonly string[]): void {
-  if (arrow === '->') quietly(net, () => net.netem(host, to, rest.join(' ')));
-  else
-    quietly(net, () => net.netem(host, undefined, [arrow, to, ...rest].filter(Boolean).join(' ')));
+function afterwards(net: Net, ms: number | undefined, words: string): void {
+  if (ms !== undefined) net.later(ms, () => net.do(words));
 }
 
 /** What the words said is in the timeline already. */

@@ -1,12 +1,16 @@
 /** A host of a simulated network: a namespace, and the machine and programs in it. */
 import type { Namespace } from '../core/control/namespace.ts';
+import type { PolicySet } from '../core/control/policy.ts';
 import { isPromise } from '../core/control/promise.ts';
+import type { SocketInfo } from '../core/control/sockets.ts';
+import { splitWords } from '../core/control/split-words.ts';
 import { NetError } from '../core/errno.ts';
 import { parseMac } from '../core/util/address.ts';
+import { type Duration, milliseconds } from '../lab/duration.ts';
 import { shareHosts } from '../node/hosts.ts';
-import { abandonAll } from '../node/open-handles.ts';
+import { abandonAll, closeAll, isKept } from '../node/open-handles.ts';
 import { addHost, type VirtualHost } from '../node/virtual/host.ts';
-import { type Duration, milliseconds } from './duration.ts';
+import { parseFilter } from '../tools/ss-filter.ts';
 import type { Net } from './net.ts';
 import type { Segment } from './segment.ts';
 
@@ -14,6 +18,10 @@ export interface HostOptions {
   /** Forwards packets. */
   readonly router?: boolean;
   readonly sysctl?: Readonly<Record<string, string | number>>;
+  /** Addresses of the names that it knows; those of the network when absent. */
+  readonly names?: ReadonlyMap<string, readonly string[]>;
+  /** Told of each namespace that it gets, before its program runs. */
+  readonly onBoot?: (ns: Namespace, boot: number) => void;
 }
 
 interface Joined {
@@ -21,6 +29,7 @@ interface Joined {
   readonly address: string;
   mac: string | undefined;
   netem: string;
+  readonly policy: PolicySet | null;
 }
 
 /** The host is gone, and with it what ran there. */
@@ -67,33 +76,39 @@ export class Host {
     return (this.joined[0]?.address ?? '').split('/')[0] ?? '';
   }
 
+  get addresses(): readonly string[] {
+    return this.joined.map((j) => j.address.split('/')[0] ?? '');
+  }
+
   private boot(): [Namespace, VirtualHost] {
     const ns = this.net.kernel.netns.add(this.name);
     ns.link.set('lo', { up: true });
     if (this.options.router === true) ns.sysctl.set('net.ipv4.ip_forward', '1');
     for (const [name, value] of Object.entries(this.options.sysctl ?? {}))
       ns.sysctl.set(name, `${value}`);
-    shareHosts(ns.net, this.net.names);
-    const machine = addHost(ns.net, this.boots++);
+    shareHosts(ns.net, this.options.names ?? this.net.names);
+    const boot = this.boots++;
+    const machine = addHost(ns.net, boot);
     machine.skewUs = this.skewMs * 1000;
     if (this.driftPpm !== 0) machine.setDrift(this.driftPpm);
     this.namespace = ns;
     this.machine = machine;
     for (const joined of this.joined) this.plug(joined);
     for (const route of this.routes) this.addRoute(route);
+    this.options.onBoot?.(ns, boot);
     return [ns, machine];
   }
 
   /** Gives the host an interface on a segment. */
-  join(segment: Segment, address: string, netem: string): void {
-    const joined: Joined = { segment, address, mac: undefined, netem };
+  join(segment: Segment, address: string, netem: string, policy: PolicySet | null = null): void {
+    const joined: Joined = { segment, address, mac: undefined, netem, policy };
     this.joined.push(joined);
     this.plug(joined);
   }
 
   private plug(joined: Joined): void {
     const name = `eth${this.joined.indexOf(joined)}`;
-    joined.mac = joined.segment.plug(this, name, joined.address, joined.mac);
+    joined.mac = joined.segment.plug(this, name, joined.address, joined.mac, joined.policy);
     this.net.faults.macs.set(parseMac(joined.mac) ?? 0, this.name);
     if (joined.netem !== '') this.namespace.qdisc.replace(name, joined.netem);
   }
@@ -175,6 +190,26 @@ export class Host {
     const waiting = [...this.onCrash];
     this.onCrash.clear();
     for (const reject of waiting) reject(new HostCrashed(this.name));
+  }
+
+  /** Its program ends: what it waits for is forgotten, and its sockets are closed as a kernel does it. */
+  endProgram(): void {
+    for (const timer of this.machine.timers) timer.clear();
+    closeAll(this.namespace.net);
+  }
+
+  /** Is there something that its program waits for? */
+  get waits(): boolean {
+    for (const timer of this.machine.timers) if (timer.hasRef()) return true;
+    return isKept(this.namespace.net);
+  }
+
+  /** Its sockets that an ss filter chooses, as in: state established '( dport = :80 )' */
+  sockets(filter: string = ''): SocketInfo[] {
+    const { states, filter: chosen } = parseFilter(splitWords(filter));
+    return this.namespace.sockets
+      .list()
+      .filter((s) => (states ?? [s.state]).includes(s.state) && chosen(s));
   }
 
   /** Power on, and the program that `start` was given runs anew. */

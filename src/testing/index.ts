@@ -1,5 +1,5 @@
 /** Tests of networked programs in virtual time: `warren/test`. Adapters for test runners stand beside it. */
-export type { Duration } from './duration.ts';
+export type { Duration } from '../lab/duration.ts';
 export { Host, HostCrashed, type HostOptions } from './host.ts';
 export { InvariantError } from './invariants.ts';
 export type { FaultKind, NemesisOptions } from './nemesis.ts';
@@ -24,3 +24,4 @@ export {
 } from './run.ts';
 export { Segment } from './segment.ts';
 export { type SeedResult, type SweepOptions, sweep } from './sweep.ts';
+export type { PacketCount } from './wire-watch.ts';

@@ -1,6 +1,6 @@
 /** What must hold always, become true, or be seen at least once. Checked whenever an instant is over. */
 
-import { seconds } from './duration.ts';
+import { seconds } from '../lab/duration.ts';
 import type { Net } from './net.ts';
 
 interface Check {

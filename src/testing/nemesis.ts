@@ -1,6 +1,6 @@
 /** A schedule of faults at random, all from one stream of the seed: what breaks, when, for how long. */
 import type { Random } from '../core/util/random.ts';
-import { type Duration, milliseconds } from './duration.ts';
+import { type Duration, milliseconds } from '../lab/duration.ts';
 import type { Host } from './host.ts';
 import type { PlannedFault } from './net.ts';
 
@@ -13,6 +13,8 @@ export interface NemesisOptions {
   readonly interval?: Duration;
   /** When the last fault has happened, and all is healed; 60 s when absent. */
   readonly until?: Duration;
+  /** When it begins; at once when absent. All other times count from there. */
+  readonly after?: Duration;
   /** Who suffers; all hosts when absent. */
   readonly hosts?: readonly (Host | string)[];
 }

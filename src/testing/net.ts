@@ -9,18 +9,21 @@ import { parseNetem } from '../core/control/netem-words.ts';
 import { Capture } from '../core/link/capture.ts';
 import { parseIpv4 } from '../core/util/address.ts';
 import type { Random } from '../core/util/random.ts';
+import { type Duration, milliseconds } from '../lab/duration.ts';
+import { FaultError } from '../lab/fault-words.ts';
+import type { PacketTest } from '../lab/packet-filter.ts';
 import { Kernel } from '../node/index.ts';
 import { abandonAll } from '../node/open-handles.ts';
 import { VIRTUAL_EPOCH_US, VirtualTime } from '../node/virtual/clock.ts';
 import { addHost, hostOf } from '../node/virtual/host.ts';
 import { installVirtual } from '../node/virtual/install.ts';
 import { Faults } from '../sim/faults.ts';
-import { type Duration, milliseconds } from './duration.ts';
 import { doWords } from './fault-words.ts';
 import { Host, type HostOptions } from './host.ts';
 import { Invariants } from './invariants.ts';
 import { type NemesisOptions, planNemesis } from './nemesis.ts';
 import { Segment } from './segment.ts';
+import { type PacketCount, watchWires } from './wire-watch.ts';
 
 export interface NetOptions {
   /** Same seed, same packets; 1 when absent. */
@@ -59,6 +62,8 @@ export class Net {
   readonly faults: Faults = new Faults();
   readonly hosts: Map<string, Host> = new Map();
   readonly names: Map<string, readonly string[]> = new Map();
+  /** Runs commands of scenarios (`exec NODE -- …`); a lab has one. */
+  onExec: ((host: string, argv: readonly string[]) => void) | undefined = undefined;
   readonly timeline: Moment[] = [];
   /** What nemesis and scenarios planned; a run that shrinks it gives the numbers to keep. */
   readonly planned: PlannedFault[] = [];
@@ -104,8 +109,8 @@ export class Net {
   }
 
   /** A segment; `connect` joins hosts to it. */
-  bridge(subnet: string): Segment {
-    const segment = new Segment(this, subnet);
+  bridge(subnet: string, name?: string): Segment {
+    const segment = new Segment(this, subnet, name);
     this.segments.push(segment);
     return segment;
   }
@@ -218,12 +223,48 @@ export class Net {
     this.partition(rest.slice(0, half), rest.slice(half));
   }
 
-  /** Ends partitions and impairments between pairs, and lets go what was held. */
-  heal(): void {
+  /** Pulls a cable: the one of `a` to the segment `b`, or the wire that only `a` and `b` are on. */
+  cut(a: HostName, b: HostName): void {
+    this.note(`cut ${this.find(a).name} ${nameOf(b)}`);
+    for (const [segment, host] of this.cables(a, b)) segment.setCable(host, false);
+  }
+
+  /**
+   * Ends partitions and impairments between pairs, lets go what was held, and plugs all cables in; with two
+   * names only that cable.
+   */
+  heal(a?: HostName, b?: HostName): void {
+    if (a !== undefined && b !== undefined) {
+      this.note(`heal ${this.find(a).name} ${nameOf(b)}`);
+      for (const [segment, host] of this.cables(a, b)) segment.setCable(host, true);
+      return;
+    }
     this.note('heal');
     this.faults.unblockAll();
     this.faults.netem.clear();
     this.faults.release();
+    for (const segment of this.segments)
+      for (const host of segment.hosts) segment.setCable(host.name, true);
+  }
+
+  private cables(a: HostName, b: HostName): [Segment, string][] {
+    const host = this.find(a);
+    const own = this.segments.filter((s) => s.hosts.includes(host));
+    const to = nameOf(b);
+    const named = own.find((s) => s.name === to);
+    if (named !== undefined) return [[named, host.name]];
+    const other = this.hosts.get(to);
+    const wire = own.find(
+      (s) => s.hosts.length === 2 && other !== undefined && s.hosts.includes(other),
+    );
+    if (wire !== undefined && other !== undefined)
+      return [
+        [wire, host.name],
+        [wire, other.name],
+      ];
+    throw new FaultError(
+      `there is no cable from ${host.name} to "${to}"; it is on ${own.map((s) => s.name).join(', ') || 'no wire'}`,
+    );
   }
 
   /** What leaves `host` (or, with `to`, what goes from it to there) suffers this; `off` ends it. */
@@ -323,8 +364,9 @@ export class Net {
   /** Faults at random times, from the seed, and healing between them and at the end. */
   nemesis(options: NemesisOptions = {}): void {
     const names = options.hosts?.map((h) => this.find(h).name) ?? [...this.hosts.keys()];
+    const start = this.now() + milliseconds(options.after ?? 0);
     for (const { atMs, words } of planNemesis(this.random('nemesis'), names, options))
-      this.at(this.now() + atMs, words);
+      this.at(start + atMs, words);
   }
 
   /** A stream of random numbers of the seed's. */
@@ -375,6 +417,19 @@ export class Net {
 
   // ---- packets
 
+  /**
+   * Counts from now on the frames that a filter in tcpdump's words chooses, such as `tcp port 80 and
+   * tcp[tcpflags] & tcp-rst != 0`. Each counts once, when a host sends it into a wire; with `on`, what that host
+   * sends or gets, or what is sent into that segment.
+   */
+  packets(
+    filter: string | PacketTest,
+    options: { readonly on?: HostName | undefined } = {},
+  ): PacketCount {
+    const on = options.on === undefined ? undefined : nameOf(options.on);
+    return watchWires(this, this.segments, filter, on);
+  }
+
   /** Records every frame of every device as pcapng. */
   capture(sink: (bytes: Uint8Array) => void): Capture {
     const capture = new Capture(this.kernel.core, sink);
@@ -398,7 +453,12 @@ export class Net {
       abandonAll(ns.net);
     }
     this.time.onInstant = undefined;
+    this.time.stop();
   }
+}
+
+function nameOf(name: HostName): string {
+  return typeof name === 'string' ? name : name.name;
 }
 
 /** A network in virtual time; close it when done. */

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { types } from 'node:util';
-import { seconds } from './duration.ts';
+import { seconds } from '../lab/duration.ts';
 import { type Moment, Net, type NetOptions, type PlannedFault } from './net.ts';
 
 /** Captured before anybody replaces it. */
@@ -160,13 +160,14 @@ export async function checkRepeats(
 }
 
 /** A run that failed, among how many. */
-interface Failure {
+export interface Failure {
   readonly outcome: Outcome;
   readonly run: number;
   readonly runs: number;
 }
 
-async function explain(
+/** Tells a failure: the smallest schedule that still fails, the timeline, and how to run it again. */
+export async function explain(
   name: string,
   body: NetBody,
   options: RunOptions,

@@ -61,3 +61,8 @@ export function portNumber(text: string): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) <= 65535 ? Number(text) : undefined;
   return SERVICES.find(([, name]) => name === text)?.[0];
 }
+
+/** The only protocol that a name is registered for; undefined: both, or none. */
+export function portProtocol(name: string): 'tcp' | 'udp' | undefined {
+  return SERVICES.find(([, known]) => known === name)?.[2];
+}

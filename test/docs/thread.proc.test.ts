@@ -52,7 +52,8 @@ test('every demand has tests that cite it', () => {
   );
   const cited = new Set(
     titles.flatMap(
-      (t) => /^(?:(?![SVEL]\d)[\w-]+[:,] )?((?:[SVEL]\d+, )*[SVEL]\d+):/.exec(t)?.[1]?.split(', ') ?? [],
+      (t) =>
+        /^(?:(?![SVEL]\d)[\w-]+[:,] )?((?:[SVEL]\d+, )*[SVEL]\d+):/.exec(t)?.[1]?.split(', ') ?? [],
     ),
   );
   assert.deepEqual(

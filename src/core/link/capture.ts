@@ -124,7 +124,7 @@ export class Capture implements PacketTap {
 }
 
 /** The frame as the device's link type has it: lo's packets may come without Ethernet header. */
-function bytesOn(pkt: Packet, dev: NetDevice): Uint8Array {
+export function bytesOn(pkt: Packet, dev: NetDevice): Uint8Array {
   const hasHeader = pkt.eth !== null;
   if (hasHeader === dev.hardHeaderLen > 0) return frameBytes(pkt);
   const shown = pkt.clone();

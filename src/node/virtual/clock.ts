@@ -41,6 +41,7 @@ export class VirtualTime implements Env {
   private readonly seed: number;
   private kernel: Kernel | undefined;
   private holders = 0;
+  private stopped = false;
   private scheduled = false;
   /** Events wait for the turn that is scheduled. */
   private expected = false;
@@ -78,7 +79,7 @@ export class VirtualTime implements Env {
     this.holders++;
     this.kick();
     return () => {
-      if (held) this.holders--;
+      if (held && !this.stopped) this.holders--;
       held = false;
     };
   }
@@ -88,8 +89,14 @@ export class VirtualTime implements Env {
     return this.holders > 0;
   }
 
+  /** For ever: who still waits waits in vain, and holds no event loop. */
+  stop(): void {
+    this.stopped = true;
+    this.holders = 0;
+  }
+
   private kick(): void {
-    if (this.scheduled || this.inTurn || this.holders === 0) return;
+    if (this.stopped || this.scheduled || this.inTurn || this.holders === 0) return;
     this.scheduled = true;
     this.expected = true;
     expectTurn(true);

@@ -7,6 +7,12 @@ import { Random } from '../../core/util/random.ts';
 import { currentNet } from '../current.ts';
 import { type Closing, markClosing, markReady, type Ready, setGate } from '../loop.ts';
 
+/** A timer of a program's. */
+export interface HostTimer {
+  hasRef(): boolean;
+  clear(): void;
+}
+
 /** Milliseconds since the host's boot that `process.uptime` and `performance.now` begin with. */
 export class VirtualHost {
   readonly net: NetNs;
@@ -25,6 +31,8 @@ export class VirtualHost {
   /** What waits for `resume`. */
   private readonly parked: (Ready | Closing)[] = [];
   lastTimerId = 0;
+  /** What its program waits for; immediates are too short to be among them. */
+  readonly timers: Set<HostTimer> = new Set();
 
   constructor(net: NetNs, incarnation: number) {
     this.net = net;
@@ -88,6 +96,12 @@ export class VirtualHost {
 
 const hosts: WeakMap<NetNs, VirtualHost> = new WeakMap();
 let gated = false;
+let last: NetNs | undefined;
+
+/** Whose callback ran last: who throws, or rejects unheard, is this one. */
+export function lastToRun(): NetNs | undefined {
+  return last;
+}
 
 /** Gives `net` a host; from now on what runs in it lives in the kernel's time. */
 export function addHost(net: NetNs, incarnation = 0): VirtualHost {
@@ -121,5 +135,6 @@ function mayRun(waiting: Ready | Closing): boolean {
     host.park(waiting);
     return false;
   }
+  last = waiting.net;
   return true;
 }

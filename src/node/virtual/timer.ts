@@ -62,6 +62,7 @@ export class VirtualTimeout implements Ready {
   private arm(): void {
     this._destroyed = false;
     this.due = false;
+    this.host.timers.add(this);
     if (!this.host.dead) this.timer.set(this.host.dueUs(Math.trunc(this._idleTimeout)));
   }
 
@@ -70,6 +71,7 @@ export class VirtualTimeout implements Ready {
     if (!this.due || callback === null) return;
     this.due = false;
     if (this._repeat === null) this._destroyed = true;
+    if (this._destroyed) this.host.timers.delete(this);
     try {
       this.resource.runInAsyncScope(callback, this, ...this.args);
       drainTicks();
@@ -97,6 +99,7 @@ export class VirtualTimeout implements Ready {
     this.callback = null;
     this._repeat = null;
     this._destroyed = true;
+    this.host.timers.delete(this);
     this.forget();
   }
 
