@@ -352,10 +352,3 @@ export function changeGroup(
   addMulticastMac(dev, multicastMac(addr), -1);
   igmp.dropped(group, from);
 }
-
-/** Does `dev` take what `source` sends to `group` (`ip_check_mc_rcu`)? Every host is in 224.0.0.1. */
-export function wantsFrom(dev: NetDevice, group: number, source: number): boolean {
-  if (group === INADDR_ALLHOSTS_GROUP) return true;
-  const member = dev.ipv4?.groups?.get(group);
-  return member?.filter.allows(source) ?? false;
-}

@@ -15,7 +15,7 @@ import { ipLength, type Packet } from '../../packet.ts';
 import { IP_DF, IP_MAX_MTU, type Ipv4Header } from '../../wire/ipv4.ts';
 import { type Route, RTN_BROADCAST, RTN_MULTICAST, RTN_UNICAST } from '../route/route.ts';
 import { fragment } from './fragment.ts';
-import { wantsFrom } from './igmp.ts';
+import { wantsFrom } from './membership.ts';
 
 /**
  * Sends a packet of our own. `pkt.ip` is complete but for the identification, `pkt.route` is set. Takes

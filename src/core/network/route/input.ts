@@ -9,7 +9,7 @@ import { l3Master, l3Oif, l3Table } from '../../link/l3mdev.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { isLoopback, isMulticast, isZeronet } from '../../util/address.ts';
 import { IPPROTO_IGMP } from '../../wire/ipv4.ts';
-import { wantsFrom } from '../ipv4/igmp.ts';
+import { wantsFrom } from '../ipv4/membership.ts';
 import type { FlowKeys } from '../rule/fib-rule.ts';
 import { findException } from './exception.ts';
 import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from './fib.ts';

@@ -31,6 +31,11 @@ function nibble(x: Ip6Addr, at: number): number {
   return (word >>> (28 - (at & 31))) & (SLOTS - 1);
 }
 
+/** What a slot holds when `to` takes it over from its longer neighbour, or is that. */
+function insideOf(p: number, to: number): number {
+  return to === p ? (p << 1) | INSIDE : to << 1;
+}
+
 export class PrefixTrie6 {
   /** Prefixes. */
   size = 0;
@@ -143,13 +148,10 @@ export class PrefixTrie6 {
       }
       const x = (isRoot ? this.root : this.slots)[index] as number;
       if (x >= 0) {
-        if (this.stay(p, x, at, change)) {
-          const value = change.to === p ? (p << 1) | INSIDE : change.to << 1;
-          (isRoot ? this.root : this.slots)[index] = value;
-          return;
-        }
-        const made = ~this.split(x, at);
-        (isRoot ? this.root : this.slots)[index] = made;
+        const stays = this.stay(p, x, at, change);
+        const value = stays ? insideOf(p, change.to) : ~this.split(x, at);
+        (isRoot ? this.root : this.slots)[index] = value;
+        if (stays) return;
       }
       index = (~((isRoot ? this.root : this.slots)[index] as number) << STRIDE) | nibble(addr, at);
       isRoot = false;

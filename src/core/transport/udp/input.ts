@@ -8,7 +8,7 @@ import { isBoundTo, lookupL3, sdifOf } from '../../link/l3mdev.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { MIB } from '../../mib.ts';
 import { icmpSend } from '../../network/ipv4/icmp.ts';
-import { wantsFrom } from '../../network/ipv4/igmp.ts';
+import { wantsFrom } from '../../network/ipv4/membership.ts';
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../network/route/route.ts';
 import { BAD_L4_CSUM, type Packet } from '../../packet.ts';
 import { isMulticast } from '../../util/address.ts';
