@@ -41,9 +41,7 @@ export function matchInfo(
   if (tos !== 0 && tos !== query.tos) return 0;
   if (info.scope < query.scope) return 0;
   const errno = typeErrno(info.type);
-  if (errno !== 0) return errno;
-  if (info.nh?.isBlackhole === true) return -EINVAL;
-  return pickNexthop(net, info, query);
+  return errno === 0 ? pickNexthop(net, info, query) : errno;
 }
 
 /** Linux `fib_props[].error`. */
@@ -63,9 +61,12 @@ export function typeErrno(type: number): number {
 }
 
 /** The first way that lives; several are shared out by weight and a hash of the destination. */
-function pickNexthop(net: NetNs, info: FibInfo, query: FibQuery): FibNexthop | 0 {
+function pickNexthop(net: NetNs, info: FibInfo, query: FibQuery): FibNexthop | number {
   const { nexthops, nh } = info;
-  if (nh !== null && nh.buckets !== null) return pickBucket(net, nh, query);
+  if (nh !== null) {
+    if (nh.isBlackhole) return -EINVAL;
+    if (nh.buckets !== null) return pickBucket(net, nh, query);
+  }
   const first = nexthops[0];
   if (nexthops.length === 1 && first !== undefined) return usable(net, first, query) ? first : 0;
   const { fibMultipathHashPolicy: policy, fibMultipathHashFields: own } = net.sysctl;
