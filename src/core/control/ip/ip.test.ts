@@ -52,7 +52,7 @@ test('what is not implemented is refused by name, with the nearest word', () => 
     ['link add x type geneve', /"type geneve" is not implemented here; see docs/],
     ['link set lo vrf x', /vrf" is not implemented here; the nearest word is/],
     ['route add 10.0.0.0/8 encap mpls', /encap" is not implemented/],
-    ['route add 10.0.0.0/8 dev lo congctl x', /congctl" is not implemented/],
+    ['route add 10.0.0.0/8 dev lo realms 3', /realms" is not implemented/],
     ['addr add 10.0.0.1/8 dev lo home', /home" is not implemented/],
     ['-f mpls addr', /"-family mpls" is not implemented/],
     ['netns exec x', /"ip netns exec" is not implemented/],

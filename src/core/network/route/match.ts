@@ -60,15 +60,21 @@ export function typeErrno(type: number): number {
   }
 }
 
-/** The first way that lives; several are shared out by weight and a hash of the destination. */
+/** The first way that lives; several are shared out by weight and a hash of the flow. */
 function pickNexthop(net: NetNs, info: FibInfo, query: FibQuery): FibNexthop | number {
+  const { nexthops } = info;
+  const first = nexthops[0];
+  if (nexthops.length === 1 && first !== undefined && info.nh === null)
+    return usable(net, first, query) ? first : 0;
+  return pickAmong(net, info, query);
+}
+
+function pickAmong(net: NetNs, info: FibInfo, query: FibQuery): FibNexthop | number {
   const { nexthops, nh } = info;
   if (nh !== null) {
     if (nh.isBlackhole) return -EINVAL;
     if (nh.buckets !== null) return pickBucket(net, nh, query);
   }
-  const first = nexthops[0];
-  if (nexthops.length === 1 && first !== undefined) return usable(net, first, query) ? first : 0;
   const { fibMultipathHashPolicy: policy, fibMultipathHashFields: own } = net.sysctl;
   const hash = multipathHash(net, hashFields(policy, own), query.src ?? 0, query.dst, query);
   return pickWay(nexthops, hash, serves, query) ?? 0;

@@ -17,15 +17,6 @@ import { fibLookup } from './lookup.ts';
 import type { FibQuery, FibResult } from './match.ts';
 import { Route, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from './route.ts';
 
-/** What is asked, while an answer is looked for that is not known yet. */
-interface Question {
-  readonly dst: number;
-  readonly src: number;
-  readonly oif: number;
-  readonly tos: number;
-  readonly flow: FlowKeys | null;
-}
-
 /** The route, with `src` filled in, or `-errno`. `src`, `oif`: 0 for any. */
 // biome-ignore lint/complexity/useMaxParams: asked for packets, which an object each would cost
 export function routeOutput(
@@ -36,11 +27,11 @@ export function routeOutput(
   tos: number,
   flow: FlowKeys | null = null,
 ): Route | number {
-  if (isDeep(net)) return decide(net, { dst, src, oif, tos, flow });
+  if (isDeep(net)) return decide(net, questionOf(dst, src, oif, tos, flow));
   const cached = net.ipv4.outputCache.find(dst, src, oif, tos, net.ipv4.generation);
   if (cached !== null && (cached.pmtu === 0 || net.kernel.nowUs < cached.pmtuExpiresUs))
     return cached;
-  const route = decide(net, { dst, src, oif, tos, flow });
+  const route = decide(net, questionOf(dst, src, oif, tos, flow));
   if (typeof route !== 'number') net.ipv4.outputCache.add(dst, src, oif, tos, route);
   return route;
 }
@@ -51,8 +42,31 @@ export function isDeep(net: NetNs): boolean {
   return net.nexthops !== null && net.nexthops.resilient !== 0;
 }
 
-function decide(net: NetNs, ask: Question): Route | number {
-  const { dst, src, oif } = ask;
+/** What the tables are asked, if nothing is known of a device. */
+function questionOf(
+  dst: number,
+  src: number,
+  oif: number,
+  tos: number,
+  flow: FlowKeys | null,
+): FibQuery {
+  return {
+    dst,
+    src,
+    tos,
+    scope: RT_SCOPE_UNIVERSE,
+    oif,
+    mark: flow === null ? 0 : flow.mark,
+    proto: flow === null ? 0 : flow.protocol,
+    sport: flow === null ? 0 : flow.sport,
+    dport: flow === null ? 0 : flow.dport,
+    l3Table: 0,
+    l3Index: 0,
+  };
+}
+
+function decide(net: NetNs, ask: FibQuery): Route | number {
+  const { dst, src = 0, oif } = ask;
   net.ipv4.decisions++;
   if (src !== 0) {
     if (isMulticast(src) || src === -1 || isZeronet(src)) return -EINVAL;
@@ -62,12 +76,12 @@ function decide(net: NetNs, ask: Question): Route | number {
     if (oif === 0 && (isMulticast(dst) || dst === -1))
       return makeOutput(net, null, owner, dst, src);
   }
-  return oif === 0 ? byTables(net, null, ask, src) : byDevice(net, ask);
+  return oif === 0 ? byTables(net, null, ask, src) : byDevice(net, ask, src);
 }
 
 /** The sender said by which device. */
-function byDevice(net: NetNs, ask: Question): Route | number {
-  const { dst, src } = ask;
+function byDevice(net: NetNs, ask: FibQuery, src: number): Route | number {
+  const { dst } = ask;
   const out = net.devs.findIndex(ask.oif);
   if (out === undefined) return -ENODEV;
   if (!out.up || out.ipv4 === null) return -ENETUNREACH;
@@ -77,16 +91,22 @@ function byDevice(net: NetNs, ask: Question): Route | number {
   let source = src;
   if (source === 0 && isMulticast(dst)) source = inetSelectAddr(out, 0, RT_SCOPE_UNIVERSE);
   else if (source === 0 && dst === 0) source = inetSelectAddr(out, 0, RT_SCOPE_HOST);
-  return byTables(net, out, ask, source);
+  const query = Object.assign(ask, {
+    src: source,
+    // A master leads to its table, whatever device the routes there take (`l3mdev_update_flow`).
+    oif: isL3Master(out) ? 0 : out.ifindex,
+    l3Table: l3Table(out),
+    l3Index: l3Oif(out),
+  });
+  return byTables(net, out, query, source);
 }
 
-function byTables(net: NetNs, out: NetDevice | null, ask: Question, src: number): Route | number {
-  const { dst } = ask;
+function byTables(net: NetNs, out: NetDevice | null, query: FibQuery, src: number): Route | number {
+  const { dst } = query;
   if (dst === 0) return toSelf(net, src);
-  const table = out === null ? 0 : l3Table(out);
-  const found = fibLookup(net, queryOf(out, ask, src, table));
+  const found = fibLookup(net, query);
   if (typeof found === 'number') {
-    if (out === null || (table !== 0 && !isMulticast(dst))) return found;
+    if (out === null || (query.l3Table !== 0 && !isMulticast(dst))) return found;
     // With a device given, the tables are not believed: the destination is taken to be on its link.
     return makeOutput(net, null, out, dst, src || inetSelectAddr(out, 0, RT_SCOPE_LINK));
   }
@@ -94,24 +114,6 @@ function byTables(net: NetNs, out: NetDevice | null, ask: Question, src: number)
     return makeLocal(net, src || found.info.prefsrc || dst, found.nexthop.dev);
   const { dev } = found.nexthop;
   return makeOutput(net, found, dev, dst, src || preferredSource(found, dev));
-}
-
-function queryOf(out: NetDevice | null, ask: Question, src: number, table: number): FibQuery {
-  const { dst, tos, flow } = ask;
-  return {
-    dst,
-    src,
-    tos,
-    scope: RT_SCOPE_UNIVERSE,
-    // A master leads to its table, whatever device the routes there take (`l3mdev_update_flow`).
-    oif: out === null || isL3Master(out) ? 0 : out.ifindex,
-    mark: flow?.mark ?? 0,
-    proto: flow?.protocol ?? 0,
-    sport: flow?.sport ?? 0,
-    dport: flow?.dport ?? 0,
-    l3Table: table,
-    l3Index: out === null ? 0 : l3Oif(out),
-  };
 }
 
 /** 0.0.0.0 is this host (RFC 1122 §3.2.1.3). */
