@@ -3,7 +3,6 @@
  * `ipv6_set_mcast_msfilter`), as fields and as the structures of C.
  */
 import { EADDRNOTAVAIL, EINVAL } from '../errno.ts';
-import type { FilterMode } from '../network/source-filter.ts';
 import type { Inet6 } from '../transport/inet6-state.ts';
 import {
   blockSource6,
@@ -58,7 +57,7 @@ export function setGroup6Option(sk: Sock, v6: Inet6, name: number, value: Option
     if (typeof f === 'number') return f;
     const { multiaddr: group, ifindex = 0, mode, sources } = f ?? {};
     if (group === undefined || sources === undefined || (mode !== 0 && mode !== 1)) return -EINVAL;
-    return setFilter6(sk, v6, { group, ifindex, filter: { mode: mode as FilterMode, sources } });
+    return setFilter6(sk, v6, { group, ifindex, filter: { mode, sources } });
   }
   const r = value instanceof Uint8Array ? requestOf(name, value) : toFields<GroupRequest6>(value);
   if (typeof r === 'number') return r;
