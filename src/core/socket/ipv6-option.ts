@@ -1,18 +1,11 @@
 /** Options of level SOL_IPV6 (Linux `do_ipv6_setsockopt`, `do_ipv6_getsockopt`). */
 import { EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN, EPERM } from '../errno.ts';
 import type { Inet6 } from '../transport/inet6-state.ts';
-import { joinGroup6, leaveGroup6 } from '../transport/membership6.ts';
 import { type OptionValue, SOCK_STREAM, type Sock } from '../transport/sock.ts';
 import * as so from '../transport/sockopt-names.ts';
-import type { Ip6Addr } from '../util/ip6-addr.ts';
 import type { Credentials } from './credentials.ts';
-import { toFields, toInt } from './option-value.ts';
-
-/** `struct ipv6_mreq` */
-export interface GroupRequest6 {
-  readonly multiaddr: Ip6Addr;
-  readonly ifindex: number;
-}
+import { isGroup6Option, setGroup6Option } from './group6-option.ts';
+import { toInt } from './option-value.ts';
 
 /** 0 or `-errno`; -ENOPROTOOPT for what is not here. */
 export function setIpv6Option(
@@ -22,18 +15,10 @@ export function setIpv6Option(
   name: number,
   value: OptionValue,
 ): number {
-  if (name === so.IPV6_JOIN_GROUP || name === so.IPV6_LEAVE_GROUP)
-    return membership(sk, v6, name, value);
+  if (isGroup6Option(name)) return setGroup6Option(sk, v6, name, value);
   const n = toInt(value);
   if (n === undefined) return -EINVAL;
   return setBounded(sk, v6, name, n) ?? setSwitch(sk, v6, cred, name, n);
-}
-
-function membership(sk: Sock, v6: Inet6, name: number, value: OptionValue): number {
-  const request = toFields<GroupRequest6>(value);
-  if (request?.multiaddr === undefined) return -EINVAL;
-  const change = name === so.IPV6_JOIN_GROUP ? joinGroup6 : leaveGroup6;
-  return change(sk, v6, request.multiaddr, request.ifindex ?? 0);
 }
 
 /** Options that hold a number; undefined: another kind. */

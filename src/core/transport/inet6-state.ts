@@ -1,11 +1,14 @@
 /** What an AF_INET6 socket has besides (Linux `struct ipv6_pinfo`, `sk_v6_rcv_saddr`, `sk_v6_daddr`). */
 import type { Route6 } from '../network/route6/route.ts';
+import type { SourceFilter } from '../network/source-filter.ts';
 import { IN6ADDR_ANY, type Ip6Addr, isAny6, isMapped6 } from '../util/ip6-addr.ts';
 
 /** A group that a socket joined. */
 export interface Membership6 {
   readonly group: Ip6Addr;
   readonly ifindex: number;
+  /** From whom. */
+  readonly filter: SourceFilter<Ip6Addr>;
 }
 
 /** What an AF_INET6 socket is bound to. */

@@ -145,8 +145,11 @@ function isAllNodes(group: Ip6Addr): boolean {
   );
 }
 
-/** Does `dev` take what is sent to `group` (`ipv6_chk_mcast_addr`)? */
-export function isMember6(dev: NetDevice, group: Ip6Addr): boolean {
+/** Does `dev` take what `src` sends to `group` (`ipv6_chk_mcast_addr`)? */
+export function isMember6(dev: NetDevice, group: Ip6Addr, src: Ip6Addr): boolean {
   if (isAllNodes(group)) return true;
-  return dev.ipv6?.groups.has(group) === true;
+  const { ipv6 } = dev;
+  if (ipv6 === null || !ipv6.groups.has(group)) return false;
+  const filters = ipv6.mld === null ? null : ipv6.mld.filters;
+  return filters === null || filters.get(group)?.allows(src) !== false;
 }

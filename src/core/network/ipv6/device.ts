@@ -13,7 +13,7 @@ import { Ip6Map } from '../../util/ip6-map.ts';
 import { ARPHRD_SIT, ARPHRD_TUNNEL } from '../../wire/arp.ts';
 import type { Ipv6Address } from './address.ts';
 import { AutoConf } from './auto-conf.ts';
-import type { MldReports } from './mld.ts';
+import type { MldDevice } from './mld.ts';
 
 /** A device without link-layer addresses: its interface identifiers are random (`addr_gen_mode` 3). */
 const ARPHRD_NONE = 0xfffe;
@@ -37,8 +37,8 @@ export class Ipv6Device {
   ready = false;
   /** Fires when the next lifetime ends; null while none does. */
   lifetimeTimer: Timer | null = null;
-  /** Reports about groups that are to be sent; null: never any. */
-  mld: MldReports | null = null;
+  /** Reports about groups, and filters of sources; null: nothing is to be told or remembered. */
+  mld: MldDevice | null = null;
   /** What routers told of this link, and what was asked of them; null: nothing. */
   auto: AutoConf | null = null;
   /** Anycast addresses, with the number of those who want each; null: none. */

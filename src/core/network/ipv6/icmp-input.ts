@@ -8,12 +8,15 @@ import {
   ICMPV6_ECHO_REPLY,
   ICMPV6_ECHO_REQUEST,
   ICMPV6_INFOMSG_MASK,
+  ICMPV6_MGM_QUERY,
+  ICMPV6_MGM_REPORT,
   NDISC_REDIRECT,
   NDISC_ROUTER_SOLICITATION,
 } from '../../wire/icmpv6.ts';
 import { RTN_ANYCAST, RTN_MULTICAST } from '../route/route.ts';
 import { icmp6EchoReply } from './icmp.ts';
 import { icmp6ErrorInput } from './icmp-error.ts';
+import { mldQueryInput, mldReportInput } from './mld-input.ts';
 import { ndiscInput } from './ndisc.ts';
 
 /** Takes an ICMPv6 message that is addressed to us. */
@@ -44,6 +47,8 @@ function dispatch(pkt: Packet, dev: NetDevice, icmp: IcmpHeader): void {
   else if (type === ICMPV6_ECHO_REPLY) {
     if (!dev.net.kernel.protocols.pingReply(pkt)) drop(dev.net, pkt, 'NO_SOCKET', 'ping');
   } else if (type >= NDISC_ROUTER_SOLICITATION && type <= NDISC_REDIRECT) ndiscInput(pkt, icmp);
+  else if (type === ICMPV6_MGM_QUERY) mldQueryInput(pkt, icmp);
+  else if (type === ICMPV6_MGM_REPORT) mldReportInput(pkt);
   // RFC 4443 §2.4(a): an error of an unknown type is passed on too; (b): other information is thrown away.
   else if ((type & ICMPV6_INFOMSG_MASK) === 0) icmp6ErrorInput(pkt, dev, icmp);
 }

@@ -91,7 +91,7 @@ function dispatch(pkt: Packet, dev: NetDevice, ip: Ipv6Header, route: Route6): v
   if (isMulticast6(ip.dst)) {
     net.ipv6.mib[MIB6.Ip6InMcastPkts]++;
     net.ipv6.mib[MIB6.Ip6InMcastOctets] += ipLength(pkt);
-    if (route.type === RTN_MULTICAST && isMember6(dev, ip.dst)) ip6LocalDeliver(pkt);
+    if (route.type === RTN_MULTICAST && isMember6(dev, ip.dst, ip.src)) ip6LocalDeliver(pkt);
     else drop(net, pkt, 'NOT_SPECIFIED', 'no member');
     return;
   }

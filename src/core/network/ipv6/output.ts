@@ -112,7 +112,7 @@ function toGroup(pkt: Packet, route: Route6, net: NetNs, ip: Ipv6Header): boolea
   const onLo = (dev.flags & IFF_LOOPBACK) !== 0;
   mib[MIB6.Ip6OutMcastPkts]++;
   mib[MIB6.Ip6OutMcastOctets] += ipLength(pkt);
-  if (!onLo && !pkt.noLoop && isMember6(dev, ip.dst)) {
+  if (!onLo && !pkt.noLoop && isMember6(dev, ip.dst, ip.src)) {
     const copy = pkt.clone();
     copy.looped = true;
     copy.eth = null;

@@ -16,6 +16,7 @@ import {
   IFA_F_TENTATIVE,
 } from './address.ts';
 import { setStableSecret, writeConf6 } from './conf.ts';
+import { selectAddr6 } from './select-addr.ts';
 import { sendOnLink } from './send.ts';
 
 const ALL_NODES = ip6('ff02::1');
@@ -138,6 +139,11 @@ test('S15: a temporary address has its successor before it is deprecated (RFC 89
   advertise(l, { prefix: 'fd01::', valid: 100_000, preferred: 100_000 });
   l.world.run(3_000_000);
   const [first] = temporary(l.dev);
+  // RFC 6724 §5, rule 7.
+  assert.equal(String(selectAddr6(l.host, l.dev, ip6('fd01::99'))), first);
+  writeConf6(l.host, ipv6, 'useTempaddr', 1);
+  assert.notEqual(String(selectAddr6(l.host, l.dev, ip6('fd01::99'))), first);
+  writeConf6(l.host, ipv6, 'useTempaddr', 2);
   assert.ok(first !== undefined);
   assert.equal(temporary(l.dev).length, 1);
   l.world.run(93_000_000);

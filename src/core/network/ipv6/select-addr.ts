@@ -18,6 +18,7 @@ import {
   IFA_F_DEPRECATED,
   IFA_F_HOMEADDRESS,
   IFA_F_OPTIMISTIC,
+  IFA_F_TEMPORARY,
   type Ipv6Address,
   isUsable,
 } from './address.ts';
@@ -80,6 +81,8 @@ function compare(a: Ipv6Address, b: Ipv6Address, q: Question): number {
     ranked(a, b, (x) => ((x.flags & IFA_F_HOMEADDRESS) !== 0 ? 1 : 0)) ||
     ranked(a, b, (x) => (q.dev === null || x.dev === q.dev ? 1 : 0)) ||
     ranked(a, b, (x) => (labelOf(x.addr) === q.label ? 1 : 0)) ||
+    ranked(a, b, (x) => (isTemporary(x) === prefersTemporary(x) ? 1 : 0)) ||
+    ranked(a, b, (x) => (isOrchid(x.addr) === isOrchid(q.dst) ? 1 : 0)) ||
     ranked(a, b, (x) => Math.min(commonBits(x.addr, q.dst), x.prefixLen)) ||
     ranked(a, b, (x) => ((x.flags & IFA_F_OPTIMISTIC) === 0 ? 1 : 0))
   );
@@ -101,6 +104,20 @@ function isPreferred(x: Ipv6Address): boolean {
   const optimistic = own !== 0 || x.dev.net.ipv6.confAll.useOptimistic !== 0;
   const avoid = optimistic ? IFA_F_DEPRECATED : IFA_F_DEPRECATED | IFA_F_OPTIMISTIC;
   return (x.flags & avoid) === 0;
+}
+
+/** Rule 7: where use_tempaddr is 2, temporary addresses are preferred to public ones; elsewhere it is the other way. */
+function prefersTemporary(x: Ipv6Address): boolean {
+  return (x.dev.ipv6?.conf.useTempaddr ?? 0) >= 2;
+}
+
+function isTemporary(x: Ipv6Address): boolean {
+  return (x.flags & IFA_F_TEMPORARY) !== 0;
+}
+
+/** 2001:10::/28 (RFC 4843); among themselves alone they are preferred. */
+function isOrchid(x: Ip6Addr): boolean {
+  return (x.a & 0xfffffff0) === 0x20010010;
 }
 
 function labelOf(x: Ip6Addr): number {

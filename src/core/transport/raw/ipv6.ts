@@ -146,7 +146,7 @@ function matches6(
   if (v6 === null || (!isAny6(v6.daddr) && !v6.daddr.equals(remote))) return false;
   if (!isBoundTo(sk.boundDevIf, ifindex, sdif)) return false;
   if (!isAny6(v6.rcvSaddr) && !v6.rcvSaddr.equals(local)) return false;
-  return !isMulticast6(local) || acceptsGroup6(v6, local, ifindex);
+  return !isMulticast6(local) || acceptsGroup6(v6, local, remote, ifindex);
 }
 
 /** ICMPv6 errors about what raw sockets sent (Linux `rawv6_err`). */

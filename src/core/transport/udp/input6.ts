@@ -104,7 +104,7 @@ function wants(sk: UdpSock, pkt: Packet): boolean {
   if (!isBoundTo(sk.boundDevIf, ifindex)) return false;
   // A group is nobody's own address: what counts is the mark.
   if (sk.domain !== null && !sk.domain.hearsMark(pkt.mark)) return false;
-  return acceptsGroup6(v6, ip6.dst, ifindex);
+  return acceptsGroup6(v6, ip6.dst, ip6.src, ifindex);
 }
 
 /** ICMPv6 errors about datagrams that we sent (Linux `__udp6_lib_err`). */
