@@ -14,6 +14,7 @@ import {
 } from '../../wire/icmp.ts';
 import { ICMPV6_DEST_UNREACH, ICMPV6_NOROUTE, ICMPV6_PKT_TOOBIG } from '../../wire/icmpv6.ts';
 import { IPV6_MIN_MTU } from '../../wire/ipv6.ts';
+import { queueIcmp6Error, queueIcmpError } from '../error-queue.ts';
 import { HARD, icmpErrno, isFragNeeded } from '../icmp-errno.ts';
 import { icmp6Errno } from '../icmp6-errno.ts';
 import { ifindexOf } from '../inet6-cmsg.ts';
@@ -50,6 +51,10 @@ interface News {
   readonly endsRequest: boolean;
   /** No route: the path is cut, not congested. */
   readonly isCut: boolean;
+  /** The message itself, and the port that the quoted segment was for. */
+  readonly pkt: Packet;
+  readonly error: IcmpError | Icmp6Error;
+  readonly dport: number;
 }
 
 /** The quoted packet's socket is told (`tcp_v4_err`). */
@@ -79,6 +84,9 @@ export function tcpError(pkt: Packet, error: IcmpError): void {
     mtu: isFragNeeded(error) ? error.info : 0,
     endsRequest: isCut || type === ICMP_PARAMETERPROB || type === ICMP_TIME_EXCEEDED,
     isCut,
+    pkt,
+    error,
+    dport: quote.dport,
   });
 }
 
@@ -108,6 +116,9 @@ export function tcp6Error(pkt: Packet, error: Icmp6Error): void {
     mtu: isTooBig ? error.info >>> 0 : 0,
     endsRequest: (errno & HARD) !== 0,
     isCut: type === ICMPV6_DEST_UNREACH && code === ICMPV6_NOROUTE,
+    pkt,
+    error,
+    dport,
   });
 }
 
@@ -152,15 +163,27 @@ function socketError(sk: TcpSock, news: News): void {
   // A fast-open socket that was accepted counts as connected.
   const opening = sk.state === TCP_SYN_SENT || sk.state === TCP_SYN_RECV;
   if (opening && (req === null || req.child !== null)) {
+    // LINUX: over IPv4 whether it was asked for or not.
+    if (news.pkt.ip6 === null || asksForErrors(sk)) queue(sk, news);
     failWith(sk, errno);
     return;
   }
   // RFC 1122 §4.2.3.9: an established connection goes on trying.
-  const asked = sk.ends === null || sk.inet6 === null ? sk.recverr : sk.inet6.recvErr;
-  if (asked) {
+  if (asksForErrors(sk)) {
     sk.err = errno;
     errorReport(sk);
   } else sk.errSoft = errno;
+}
+
+/** IP_RECVERR, IPV6_RECVERR: that of the protocol below. */
+function asksForErrors(sk: TcpSock): boolean {
+  return sk.ends === null || sk.inet6 === null ? sk.recverr : sk.inet6.recvErr;
+}
+
+/** The error of a connection that is being opened is kept with what it quotes, the TCP header. */
+function queue(sk: TcpSock, { pkt, error, dport }: News): void {
+  if (pkt.ip6 === null) queueIcmpError(sk, pkt, error as IcmpError, dport, 0);
+  else queueIcmp6Error(sk, pkt, error as Icmp6Error, dport, 0);
 }
 
 /** A router answers, so the path is not congested but cut: back off less (RFC 6069 §4). */

@@ -85,7 +85,9 @@ export class RxSegment {
     this.data = pkt.data;
     this.len = pkt.len;
     this.ecn = ecn;
-    this.segs = pkt.gsoSize > 0 && pkt.len > pkt.gsoSize ? Math.ceil(pkt.len / pkt.gsoSize) : 1;
+    // LINUX: nobody counts what comes joined through a tun device (`gso_segs` 0).
+    const isJoined = pkt.truesize === 0 && pkt.gsoSize > 0 && pkt.len > pkt.gsoSize;
+    this.segs = isJoined ? Math.ceil(pkt.len / pkt.gsoSize) : 1;
     const ipLen = pkt.len + hdr.headerLen() + ipHeaderLen;
     this.truesize = pkt.truesize === 0 ? localTruesize(ipLen) : pkt.truesize;
     this.tailroom = pkt.truesize === 0 ? -1 : tunTailroom(ipLen);
