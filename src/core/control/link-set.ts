@@ -3,7 +3,7 @@ import { bridgeAddPort, bridgeDelPort } from '../device/bridge.ts';
 import { isBridge } from '../device/bridge-port.ts';
 import { macvlanSetMode, macvlanSetSources } from '../device/macvlan.ts';
 import { type MacvlanMode, macvlanOf, modeName } from '../device/macvlan-port.ts';
-import { EAFNOSUPPORT, EINVAL, ELOOP, EOPNOTSUPP, NetError } from '../errno.ts';
+import { EAFNOSUPPORT, EEXIST, EINVAL, ELOOP, EOPNOTSUPP, NetError } from '../errno.ts';
 import { isValidDeviceName } from '../link/device-list.ts';
 import {
   allocDeviceName,
@@ -30,7 +30,7 @@ import { parseMac } from '../util/address.ts';
 import { findDevice } from './find-device.ts';
 import { changeKind, type KindOptions, slaveRefusal } from './kinds/index.ts';
 import type { Namespace } from './namespace.ts';
-import { type PolicySet, setPolicy } from './policy.ts';
+import { type PolicySet, policySpec, setPolicy } from './policy.ts';
 
 /** What `ip link set` may change. */
 export interface LinkSet extends KindOptions {
@@ -86,10 +86,12 @@ export function macNumber(text: string): number {
   return mac;
 }
 
-/** In the order of `do_setlink`; what was done is undone when a later part is refused. */
+/** In the order of `do_setlink`, but that a master goes first, who may refuse; what was done is undone when a later part is refused. */
 export function applySet(ns: Namespace, dev: NetDevice, set: LinkSet): void {
+  lookFirst(dev, set);
   const undos: Undo[] = [];
   try {
+    if (set.master !== undefined) undos.push(setMaster(ns, dev, set.master));
     if (set.address !== undefined) undos.push(setMac(dev, macNumber(set.address)));
     if (set.mtu !== undefined) undos.push(setMtu(dev, set.mtu));
     if (set.name !== undefined) undos.push(setName(dev, set.name));
@@ -97,7 +99,6 @@ export function applySet(ns: Namespace, dev: NetDevice, set: LinkSet): void {
     if (set.alias !== undefined) undos.push(setField(dev, 'alias', set.alias));
     if (set.broadcast !== undefined)
       undos.push(setField(dev, 'broadcast', macNumber(set.broadcast)));
-    if (set.master !== undefined) undos.push(setMaster(ns, dev, set.master));
     setFlags(dev, set, undos);
     if (set.macvlan !== undefined) setMacvlan(dev, set.macvlan, undos);
     if (set.policy !== undefined) {
@@ -120,6 +121,24 @@ export function applySet(ns: Namespace, dev: NetDevice, set: LinkSet): void {
     for (const undo of undos.reverse()) undo();
     throw e;
   }
+}
+
+/**
+ * What a change of the MAC or the MTU does to addresses cannot be undone: what will be refused is refused before, as far
+ * as can be seen.
+ */
+function lookFirst(dev: NetDevice, set: LinkSet): void {
+  const { address, mtu, name, broadcast, master, policy } = set;
+  if (address !== undefined) refuse(macRefusal(dev, macNumber(address)));
+  if (mtu !== undefined && mtuRefusal(dev, mtu) !== '')
+    throw new NetError(EINVAL, 'rtnetlink', mtuRefusal(dev, mtu));
+  if (name !== undefined && name !== dev.name) {
+    if (!isValidDeviceName(name)) throw new NetError(EINVAL, 'rtnetlink');
+    if (!name.includes('%') && dev.net.devs.find(name) !== undefined) refuse(-EEXIST);
+  }
+  if (broadcast !== undefined) macNumber(broadcast);
+  if (typeof master === 'string') findDevice(dev.net, master);
+  if (policy !== undefined && policy !== null) policySpec(policy);
 }
 
 /** A move cannot be undone: everything that could be refused afterwards is looked at first. */
