@@ -29,7 +29,7 @@ import { packetEvent } from './transport/packet/event.ts';
 import { pingError } from './transport/ping/error.ts';
 import { pingInput } from './transport/ping/input.ts';
 import { ping6Error } from './transport/ping/send6.ts';
-import { rawInput } from './transport/raw/input.ts';
+import { rawInput, rawRouterAlert } from './transport/raw/input.ts';
 import { raw6Error, raw6Input } from './transport/raw/ipv6.ts';
 import { tcp6Error, tcpError } from './transport/tcp/error.ts';
 import { tcpInput } from './transport/tcp/input.ts';
@@ -53,6 +53,7 @@ export function makeProtocols(): Protocols {
     routeOut,
     pingReply: pingInput,
     raw: rawInput,
+    routerAlert: rawRouterAlert,
     raw6: raw6Input,
     raw6Error,
     addressesDue6,

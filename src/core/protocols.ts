@@ -83,6 +83,8 @@ export interface Protocols {
   pingReply: (pkt: Packet) => boolean;
   /** Copies for raw sockets (`raw_local_deliver`); true: some socket took one. */
   raw: (pkt: Packet) => boolean;
+  /** A packet with a router alert on its way to others; true: a raw socket took it. */
+  routerAlert: (pkt: Packet) => boolean;
   raw6: (pkt: Packet) => boolean;
   /** ICMPv6 errors for raw sockets, whatever the protocol. */
   raw6Error: Icmp6ErrorHandler;

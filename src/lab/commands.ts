@@ -2,6 +2,7 @@
 import {
   type AppIo,
   dhcp,
+  dns,
   ping,
   type RunningApp,
   radvd,
@@ -41,6 +42,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   tracepath: app(tracepath),
   radvd: app(radvd),
   dhcp: app(dhcp),
+  dns: app(dns),
   curl: (ns, argv, io) => runIn(ns.net, () => curl(argv, io)),
   hostname: async (ns, _argv, io) => {
     io.out(`${ns.hostname}\n`);

@@ -80,7 +80,8 @@ export const IP_WAYS: Readonly<Partial<Record<DropReason, Way>>> = {
   SOCKET_FILTER: (s) => {
     const socket = udp(s.box);
     assert.equal(socket.bind(at('0.0.0.0', 2000)), 0);
-    assert.equal(socket.setsockopt(0, 21, 255), 0);
+    const nothing = [{ code: 0x06, jt: 0, jf: 0, k: 0 }];
+    assert.equal(socket.setsockopt(1, 26, nothing), 0);
     s.inject(udpBytes('x'));
   },
   SOCKET_RCVBUFF: (s) => {

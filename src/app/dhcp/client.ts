@@ -187,7 +187,10 @@ export class DhcpClient {
       return;
     }
     const rebinds = age >= lease.rebindSeconds;
-    if (this.state === 'bound') this.xid = this.random(2 ** 32);
+    if (this.state === 'bound') {
+      this.xid = this.random(2 ** 32);
+      this.startedUs = this.nowUs;
+    }
     this.state = rebinds ? 'rebinding' : 'renewing';
     this.log(rebinds ? 'broadcasting renew' : `sending renew to server ${lease.server}`);
     this.send(DHCPREQUEST, new Map());

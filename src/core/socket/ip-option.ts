@@ -1,21 +1,24 @@
 /** Options of level SOL_IP (Linux `do_ip_setsockopt`, `do_ip_getsockopt`). */
-import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, EPERM } from '../errno.ts';
+import { EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENOPROTOOPT, EPERM } from '../errno.ts';
 import {
+  CMSG_CHECKSUM,
   CMSG_ORIGDST,
   CMSG_PKTINFO,
   CMSG_RECVOPTS,
+  CMSG_RETOPTS,
   CMSG_TOS,
   CMSG_TTL,
 } from '../transport/ancillary.ts';
 import { deviceOf, type GroupRequest } from '../transport/membership.ts';
+import { RawSock } from '../transport/raw/sock.ts';
+import { headerOptions } from '../transport/send-options.ts';
 import { type OptionValue, SOCK_RAW, SOCK_STREAM, type Sock } from '../transport/sock.ts';
 import * as ip from '../transport/sockopt-names.ts';
+import { IPPROTO_RAW } from '../wire/ipv4.ts';
 import type { Credentials } from './credentials.ts';
 import { isGroupOption, setGroupOption } from './group-option.ts';
 import { toFields, toInt, toIntOrByte } from './option-value.ts';
 
-/** Longest options of an IP header. */
-const MAX_IP_OPTIONS = 40;
 /** `INET_ECN_MASK` */
 const ECN_MASK = 3;
 /** `IPTOS_TOS_MASK` halves of TOS → priority (`ip_tos2prio`). */
@@ -31,14 +34,46 @@ export function setIpOption(sk: Sock, cred: Credentials, name: number, value: Op
       return setIpOptions(sk, value);
     default:
   }
-  const v = toIntOrByte(value);
-  if (v === undefined) return -EINVAL;
+  const v = numberOf(name, value);
+  if (v === undefined) return isKnown(sk, name) ? -EINVAL : -ENOPROTOOPT;
   const flag = cmsgFlagOf(name);
   if (flag !== 0) {
     sk.cmsgFlags = v === 0 ? sk.cmsgFlags & ~flag : sk.cmsgFlags | flag;
     return 0;
   }
+  const isStrict = name === ip.IP_MULTICAST_ALL || name === ip.IP_RECVERR_RFC4884;
+  if (isStrict && (v < 0 || v > 1)) return -EINVAL;
   return setBool(sk, cred, name, v !== 0) ?? setNumber(sk, name, v);
+}
+
+/** Options that want a value, and those that want a whole number. */
+const NEEDS_VALUE: readonly number[] = [
+  ip.IP_TTL,
+  ip.IP_FREEBIND,
+  ip.IP_TRANSPARENT,
+  ip.IP_MINTTL,
+  ip.IP_MULTICAST_TTL,
+  ip.IP_MULTICAST_LOOP,
+  ip.IP_MULTICAST_ALL,
+];
+const WHOLE: readonly number[] = [ip.IP_UNICAST_IF, ip.IP_LOCAL_PORT_RANGE];
+
+/** LINUX: of a value without bytes most options make 0. */
+function numberOf(name: number, value: OptionValue): number | undefined {
+  if (!(value instanceof Uint8Array)) return toIntOrByte(value);
+  if (WHOLE.includes(name)) {
+    if (value.length !== 4) return undefined;
+    const view = new DataView(value.buffer, value.byteOffset, 4);
+    // The index of a device is in network order.
+    return view.getInt32(0, name !== ip.IP_UNICAST_IF);
+  }
+  if (value.length === 0) return NEEDS_VALUE.includes(name) ? undefined : 0;
+  return toIntOrByte(value);
+}
+
+/** Is there such an option of this socket? */
+function isKnown(sk: Sock, name: number): boolean {
+  return getIpOption(sk, name) !== -ENOPROTOOPT;
 }
 
 function cmsgFlagOf(name: number): number {
@@ -51,6 +86,10 @@ function cmsgFlagOf(name: number): number {
       return CMSG_TOS;
     case ip.IP_RECVOPTS:
       return CMSG_RECVOPTS;
+    case ip.IP_RETOPTS:
+      return CMSG_RETOPTS;
+    case ip.IP_CHECKSUM:
+      return CMSG_CHECKSUM;
     case ip.IP_RECVORIGDSTADDR:
       return CMSG_ORIGDST;
     default:
@@ -119,6 +158,8 @@ function setNumber(sk: Sock, name: number, v: number): number {
       return 0;
     case ip.IP_UNICAST_IF:
       return setUnicastIf(sk, v);
+    case ip.IP_ROUTER_ALERT:
+      return setRouterAlert(sk, v !== 0);
     case ip.IP_LOCAL_PORT_RANGE:
       return setPortRange(sk, v);
     default:
@@ -190,10 +231,21 @@ function setMulticastIf(sk: Sock, value: OptionValue): number {
 /** Options for the headers of datagrams, as on the wire; padded with end-of-options. */
 function setIpOptions(sk: Sock, value: OptionValue): number {
   if (sk.type === SOCK_STREAM) return -ENOPROTOOPT;
-  if (!(value instanceof Uint8Array) || value.length > MAX_IP_OPTIONS) return -EINVAL;
-  const padded = new Uint8Array((value.length + 3) & ~3);
-  padded.set(value);
-  sk.ownRare().ipOptions = padded.length === 0 ? null : padded;
+  const options = headerOptions(sk.net, value);
+  if (typeof options === 'number') return options;
+  sk.ownRare().ipOptions = options;
+  return 0;
+}
+
+/** To have packets with a router alert that are on their way to others (`ip_ra_control`). */
+function setRouterAlert(sk: Sock, on: boolean): number {
+  if (!(sk instanceof RawSock) || sk.inet6 !== null || sk.protocol === IPPROTO_RAW) return -EINVAL;
+  const list = sk.net.raw.routerAlert;
+  const i = list.indexOf(sk);
+  if (on && i >= 0) return -EADDRINUSE;
+  if (!on && i < 0) return -ENOBUFS;
+  if (on) list.push(sk);
+  else list.splice(i, 1);
   return 0;
 }
 
@@ -223,7 +275,8 @@ export function getIpOption(sk: Sock, name: number): OptionValue {
     case ip.IP_LOCAL_PORT_RANGE:
       return sk.localPortRange >>> 0;
     case ip.IP_PROTOCOL:
-      return sk.protocol;
+      // LINUX: `inet_num`, which is the port of those who have ports.
+      return sk.sport;
     case ip.IP_OPTIONS:
       return sk.rare.ipOptions ?? new Uint8Array(0);
     default:
@@ -248,9 +301,11 @@ function getBool(sk: Sock, name: number): boolean | undefined {
     case ip.IP_MULTICAST_ALL:
       return sk.rare.mcAll;
     case ip.IP_HDRINCL:
-      return sk.type === SOCK_RAW ? sk.rare.hdrIncl : undefined;
+      return sk.rare.hdrIncl;
     case ip.IP_NODEFRAG:
-      return sk.type === SOCK_RAW ? sk.rare.noDefrag : undefined;
+      return sk.rare.noDefrag;
+    case ip.IP_ROUTER_ALERT:
+      return sk instanceof RawSock && sk.net.raw.routerAlert.includes(sk);
     default:
       return undefined;
   }

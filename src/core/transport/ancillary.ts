@@ -1,6 +1,7 @@
 /** Ancillary data of received datagrams (Linux `ip_cmsg_recv_offset`, `sock_recv_cmsgs`). */
 
 import { l3OifOf } from '../link/l3mdev.ts';
+import { returnOptions } from '../network/ipv4/options.ts';
 import { routeOutput } from '../network/route/output.ts';
 import { PACKET_HOST, type Packet } from '../packet.ts';
 import { control6Of } from './inet6-cmsg.ts';
@@ -9,6 +10,7 @@ import {
   IP_PKTINFO,
   IP_RECVOPTS,
   IP_RECVORIGDSTADDR,
+  IP_RETOPTS,
   IP_TOS,
   IP_TTL,
   SO_TIMESTAMP,
@@ -23,7 +25,10 @@ export const CMSG_PKTINFO = 0x01;
 export const CMSG_TTL = 0x02;
 export const CMSG_TOS = 0x04;
 export const CMSG_RECVOPTS = 0x08;
+export const CMSG_RETOPTS = 0x10;
 export const CMSG_ORIGDST = 0x40;
+/** Told back only: no checksum is left for the reader here. */
+export const CMSG_CHECKSUM = 0x80;
 export const CMSG_TIMESTAMP = 0x1000;
 export const CMSG_TIMESTAMPNS = 0x2000;
 /** `SOF_TIMESTAMPING_RX_SOFTWARE`, `SOF_TIMESTAMPING_SOFTWARE` */
@@ -80,6 +85,8 @@ export function controlOf(sk: Sock, pkt: Packet): readonly ControlMessage[] {
   if ((flags & CMSG_TTL) !== 0) add(IP_TTL, ip.ttl);
   if ((flags & CMSG_TOS) !== 0) add(IP_TOS, ip.tos);
   if ((flags & CMSG_RECVOPTS) !== 0 && ip.options !== null) add(IP_RECVOPTS, ip.options);
+  if ((flags & CMSG_RETOPTS) !== 0 && ip.options !== null)
+    add(IP_RETOPTS, returnOptions(ip.options));
   if ((flags & CMSG_ORIGDST) !== 0) {
     const port = pkt.udp === null ? 0 : pkt.udp.dport;
     add(IP_RECVORIGDSTADDR, { family: AF_INET, addr: ip.dst, port });

@@ -15,7 +15,7 @@ import {
 import { IP_DF, type Ipv4Header } from '../../wire/ipv4.ts';
 import type { Route } from '../route/route.ts';
 import { icmpSend } from './icmp.ts';
-import { forwardOptions } from './options.ts';
+import { findOption, forwardOptions, IPOPT_RA } from './options.ts';
 import { ipForwardOutput } from './output.ts';
 import { sendRedirect } from './redirect.ts';
 import { specDst } from './spec-dst.ts';
@@ -30,6 +30,8 @@ export function ipForward(pkt: Packet): void {
     drop(net, pkt, 'OTHERHOST', dev.name);
     return;
   }
+  if (ip.options !== null && findOption(ip.options, IPOPT_RA) >= 0)
+    if (net.kernel.protocols.routerAlert(pkt)) return;
   if (ip.ttl <= 1) {
     net.mib[MIB.IpInHdrErrors]++;
     icmpSend(pkt, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);

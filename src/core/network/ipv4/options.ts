@@ -147,6 +147,18 @@ export function compileOptions(ip: Ipv4Header, net: NetNs, spec: number): number
   return bad < 0 ? -1 : IPV4_HLEN + bad;
 }
 
+/** Options for our own packets are right: the header's offset of what is wrong, or -1 (`ip_options_get`). */
+export function checkOptions(o: Uint8Array, net: NetNs): number {
+  return new Compiler(o.slice(), net, 0).run();
+}
+
+/** Our address and the time go into the options of a packet that begins here (`ip_options_build`). */
+export function buildOptions(o: Uint8Array, net: NetNs, src: number): Uint8Array {
+  const options = o.slice();
+  new Compiler(options, net, src).run();
+  return options;
+}
+
 /** Where an option of this type begins; -1: there is none. */
 export function findOption(o: Uint8Array, type: number): number {
   for (let i = 0; i < o.length; ) {
@@ -196,6 +208,17 @@ export function echoOptions(o: Uint8Array, net: NetNs, src: number): Uint8Array 
     out.push(...option);
   }
   if (out.length === 0) return null;
+  while (out.length % 4 !== 0) out.push(IPOPT_END);
+  return Uint8Array.from(out);
+}
+
+/** What may be sent back with an answer: a record of the route and timestamps, as they came (`ip_cmsg_recv_retopts`). */
+export function returnOptions(o: Uint8Array): Uint8Array {
+  const out: number[] = [];
+  for (const type of [IPOPT_RR, IPOPT_TIMESTAMP]) {
+    const at = findOption(o, type);
+    if (at >= 0) out.push(...o.subarray(at, at + (o[at + 1] ?? 0)));
+  }
   while (out.length % 4 !== 0) out.push(IPOPT_END);
   return Uint8Array.from(out);
 }

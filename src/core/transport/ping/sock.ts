@@ -16,6 +16,7 @@ import {
 } from '../../errno.ts';
 import type { NetNs } from '../../net.ts';
 import { icmpOutCount } from '../../network/ipv4/icmp.ts';
+import { buildOptions } from '../../network/ipv4/options.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
 import { type Route, RTN_BROADCAST } from '../../network/route/route.ts';
 import type { Packet, Payload } from '../../packet.ts';
@@ -104,7 +105,8 @@ export class PingSock extends DatagramSock {
     const saddr = this.sourceFor(daddr, asked, route);
     const pkt = this.net.kernel.newPacket(ETH_P_IP);
     pkt.ip = new Ipv4Header(saddr, daddr, IPPROTO_ICMP, this.ttlFor(daddr), this.tos);
-    pkt.ip.options = this.rare.ipOptions;
+    const { ipOptions } = this.rare;
+    if (ipOptions !== null) pkt.ip.options = buildOptions(ipOptions, this.net, pkt.ip.src);
     if (this.dontFragment(route, IPV4_HLEN + data.length)) pkt.ip.frag = IP_DF;
     pkt.ignoreDf = this.mayFragment();
     pkt.linkMtu = this.pmtudisc >= IP_PMTUDISC_PROBE;

@@ -29,6 +29,22 @@ export function rawInput(pkt: Packet): boolean {
   return taken;
 }
 
+/** IP_ROUTER_ALERT: copies for those who asked for such packets of their protocol (`ip_call_ra_chain`). */
+export function rawRouterAlert(pkt: Packet): boolean {
+  const { dev, ip } = pkt;
+  if (dev === null || ip === null) return false;
+  const { routerAlert } = dev.net.raw;
+  let taken = false;
+  for (let i = 0; i < routerAlert.length; i++) {
+    const sk = routerAlert[i] as RawSock;
+    if (sk.protocol !== ip.protocol) continue;
+    if (sk.boundDevIf !== 0 && sk.boundDevIf !== dev.ifindex) continue;
+    deliver(sk, pkt.clone());
+    taken = true;
+  }
+  return taken;
+}
+
 function deliver(sk: RawSock, pkt: Packet): void {
   const { rareMaybe } = sk;
   if (rareMaybe !== null && rareMaybe.filter !== null)

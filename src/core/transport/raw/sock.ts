@@ -11,6 +11,7 @@ import {
 } from '../../errno.ts';
 import type { NetNs } from '../../net.ts';
 import { icmpOutCount } from '../../network/ipv4/icmp.ts';
+import { buildOptions } from '../../network/ipv4/options.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
 import { type Route, RTN_BROADCAST } from '../../network/route/route.ts';
 import { BAD_IP_CSUM, ipLength, NO_PAYLOAD, type Packet, type Payload } from '../../packet.ts';
@@ -91,7 +92,7 @@ export class RawSock extends DatagramSock {
     if (data.length > 0xffff) return -EMSGSIZE;
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (to === null && !this.connected) return -EDESTADDRREQ;
-    const options = control === undefined ? null : readControl(control);
+    const options = control === undefined ? null : readControl(this.net, control);
     if (typeof options === 'number') return options;
     const asked = to === null ? this.daddr : to.addr;
     const daddr = asked === 0 ? options?.addr || this.saddr || INADDR_LOOPBACK : asked;
@@ -136,7 +137,9 @@ export class RawSock extends DatagramSock {
     const ttl = options !== null && options.ttl >= 0 ? options.ttl : this.ttlFor(daddr);
     const tos = options !== null && options.tos >= 0 ? options.tos : this.tos;
     pkt.ip = new Ipv4Header(saddr, daddr, this.protocol & 0xff, ttl, tos);
-    pkt.ip.options = this.rare.ipOptions;
+    const said = options === null ? null : options.ipOptions;
+    const ipOptions = said ?? this.rare.ipOptions;
+    if (ipOptions !== null) pkt.ip.options = buildOptions(ipOptions, this.net, saddr);
     if (this.dontFragment(route, size)) pkt.ip.frag = IP_DF;
     pkt.ignoreDf = this.mayFragment();
     pkt.linkMtu = this.pmtudisc >= IP_PMTUDISC_PROBE;

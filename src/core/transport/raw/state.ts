@@ -7,6 +7,9 @@ export class RawState {
   readonly net: NetNs;
   readonly socks: SmallMap<number, RawSock[]> = new SmallMap();
 
+  /** Those that want packets with a router alert which are on their way to others (IP_ROUTER_ALERT). */
+  readonly routerAlert: RawSock[] = [];
+
   constructor(net: NetNs) {
     this.net = net;
   }
@@ -18,6 +21,8 @@ export class RawState {
   }
 
   remove(sk: RawSock): void {
+    const alerted = this.routerAlert.indexOf(sk);
+    if (alerted >= 0) this.routerAlert.splice(alerted, 1);
     const list = this.socks.get(sk.protocol);
     const i = list === undefined ? -1 : list.indexOf(sk);
     if (list === undefined || i < 0) return;

@@ -9,6 +9,7 @@ export class Cork {
   readonly ttl: number;
   readonly tos: number;
   readonly gsoSize: number;
+  readonly ipOptions: Uint8Array | null;
   readonly data: Uint8Array[] = [];
   len = 0;
 
@@ -20,6 +21,7 @@ export class Cork {
     this.ttl = target.ttl;
     this.tos = target.tos;
     this.gsoSize = target.gsoSize;
+    this.ipOptions = target.ipOptions;
   }
 }
 
@@ -32,4 +34,6 @@ export interface Target {
   readonly ttl: number;
   readonly tos: number;
   readonly gsoSize: number;
+  /** IP_RETOPTS; null: the socket's. */
+  readonly ipOptions: Uint8Array | null;
 }

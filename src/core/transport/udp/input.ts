@@ -59,16 +59,6 @@ function find(pkt: Packet, dev: NetDevice, ip: Ipv4Header, udp: UdpHeader): UdpS
 
 function deliver(sk: UdpSock, pkt: Packet): void {
   const { rareMaybe } = sk;
-  if (
-    rareMaybe !== null &&
-    rareMaybe.minTtl !== 0 &&
-    pkt.ip !== null &&
-    pkt.ip.ttl < rareMaybe.minTtl
-  ) {
-    sk.net.mib[MIB.UdpInErrors]++;
-    drop(sk.net, pkt, 'SOCKET_FILTER');
-    return;
-  }
   if (rareMaybe !== null && rareMaybe.filter !== null)
     if (!filterPasses(sk, rareMaybe.filter, pkt, FROM_TRANSPORT, UDP_HLEN)) {
       sk.drops++;

@@ -13,6 +13,7 @@ import {
   EPIPE,
 } from '../../errno.ts';
 import { MIB } from '../../mib.ts';
+import { buildOptions } from '../../network/ipv4/options.ts';
 import { ipLocalOut } from '../../network/ipv4/output.ts';
 import { type Route, RTN_BROADCAST } from '../../network/route/route.ts';
 import { NO_PAYLOAD, NO_UDP_CSUM, type Packet, type Payload } from '../../packet.ts';
@@ -120,7 +121,9 @@ function transmit(sk: UdpSock, pkt: Packet, route: Route): number {
   pkt.linkMtu = sk.pmtudisc >= IP_PMTUDISC_PROBE;
   const { rareMaybe } = sk;
   if (rareMaybe !== null) {
-    ip.options = rareMaybe.ipOptions;
+    const { ipOptions } = rareMaybe;
+    if (ipOptions !== null && ip.options === null)
+      ip.options = buildOptions(ipOptions, net, ip.src);
     if (rareMaybe.noCheck) pkt.flags = NO_UDP_CSUM;
     pkt.noLoop = !rareMaybe.mcLoop;
   }
@@ -144,7 +147,7 @@ function sendSlow(
   to: SockAddrIn | null,
   control: readonly ControlMessage[] | null,
 ): number {
-  const options = control === null ? new SendOptions() : readControl(control);
+  const options = control === null ? new SendOptions() : readControl(sk.net, control);
   if (typeof options === 'number') return options;
   const asked = to === null ? sk.daddr : to.addr;
   const special = options.oif !== 0 || options.addr !== 0;
@@ -163,6 +166,7 @@ function sendSlow(
     ttl: options.ttl,
     tos: options.tos,
     gsoSize: options.gsoSize < 0 ? sk.gsoSize : options.gsoSize,
+    ipOptions: options.ipOptions,
   });
   sk.cork = cork;
   return append(sk, cork, data, flags);
@@ -203,6 +207,7 @@ function sendPart(sk: UdpSock, cork: Cork, data: Payload, len: number): number {
   const ip = pkt.ip as Ipv4Header;
   if (cork.ttl >= 0) ip.ttl = cork.ttl;
   if (cork.tos >= 0) ip.tos = cork.tos;
+  if (cork.ipOptions !== null) ip.options = buildOptions(cork.ipOptions, sk.net, ip.src);
   pkt.data = len === 0 ? NO_PAYLOAD : data;
   pkt.len = len;
   return transmit(sk, pkt, cork.route);
