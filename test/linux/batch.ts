@@ -32,15 +32,13 @@ const MIDDLE = '\u0002';
 
 /** What each line gives on the kernel, in a namespace that goes with the shell. */
 export function runLinux(lines: readonly string[]): Promise<Outcome[]> {
-  const script = lines
-    .map((line) => {
-      if (line.startsWith('wait '))
-        return `sleep ${line.slice(5)}; printf '${MIDDLE}${MIDDLE}0${END}'`;
-      return `${line} 2>"$e"; c=$?; printf '${MIDDLE}'; cat "$e"; printf '${MIDDLE}%d${END}' $c`;
-    })
-    .join('\n');
-  // Carriers and addresses settle when the kernel has time.
-  const text = `e=$(mktemp)\n${script}\nrm -f "$e"\n`;
+  const script = lines.map((line) => {
+    if (line.startsWith('wait '))
+      return `sleep ${line.slice(5)}; printf '${MIDDLE}${MIDDLE}0${END}'`;
+    // One process for each command: its errors are read by the shell, its output goes past it.
+    return `e=$(${line} 2>&1 1>&3); c=$?; printf '${MIDDLE}%s${MIDDLE}%d${END}' "$e" $c`;
+  });
+  const text = `exec 3>&1\n${script.join('\n')}\n`;
   return new Promise((resolve, reject) => {
     const child = spawn('unshare', ['-n', 'sh', '-s'], {
       stdio: ['pipe', 'pipe', 'inherit'],

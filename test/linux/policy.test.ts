@@ -26,7 +26,7 @@ function linesOf(file: string): string[] {
   return [...SETUP, ...lines.map((line) => (/^(?:wait|sysctl) /.test(line) ? line : `ip ${line}`))];
 }
 
-test('S5: Linux and Warren agree: ip rule, ip route, ip nexthop', async (t) => {
+test('S5: Linux and Warren agree: ip rule, ip route, ip nexthop', { concurrency: 4 }, async (t) => {
   if (skipWithout(t, linuxMissing() ?? toolsMissing(['ip', 'sysctl']))) return;
   let commands = 0;
   let refusals = 0;
