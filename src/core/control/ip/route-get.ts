@@ -67,7 +67,7 @@ function questionWord(ctx: IpContext, word: string, words: Words, q: Question, i
   const { query } = q;
   switch (word) {
     case 'from':
-      query.from = addressOnly(ctx, words.next(), is6, true);
+      query.from = addressOnly(ctx, words.next(), is6, q);
       return;
     case 'iif':
       query.iif = deviceWord(ctx, words.next());
@@ -106,12 +106,7 @@ function questionWord(ctx: IpContext, word: string, words: Words, q: Question, i
     case 'notify':
       throw notImplemented(`ip route get ${word}`, 'routes here do not depend on it');
     default:
-      q.dst = addressOnly(
-        ctx,
-        word === 'to' ? words.next() : word,
-        is6,
-        ctx.options.family !== '' || query.from !== undefined,
-      );
+      q.dst = addressOnly(ctx, word === 'to' ? words.next() : word, is6, q);
   }
 }
 
@@ -121,13 +116,15 @@ function numberWord(word: string, message: string, max: number): number {
   return n;
 }
 
-/** An address; a length behind it is passed over, with a warning. `isSaid`: the family was said before. */
-function addressOnly(ctx: IpContext, word: string, is6: boolean, isSaid: boolean): string {
+/** An address; a length behind it is passed over, with a warning. */
+function addressOnly(ctx: IpContext, word: string, is6: boolean, q: Question): string {
   let prefix: ReturnType<typeof anyPrefix>;
   try {
     prefix = anyPrefix(word, is6);
   } catch (e) {
-    if (is6 || !isSaid || !(e instanceof CommandError)) throw e;
+    // The first address says of which family the others are.
+    const known = ctx.options.family !== '' || q.dst !== undefined || q.query.from !== undefined;
+    if (is6 || !known || !(e instanceof CommandError)) throw e;
     throw new CommandError(`Error: inet prefix is expected rather than "${word}".`, EXIT_PARSE);
   }
   const [address = ''] =
