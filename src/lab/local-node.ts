@@ -6,6 +6,7 @@ import type { Namespace } from '../core/control/namespace.ts';
 import { formatIpv4 } from '../core/util/address.ts';
 import { shareHosts } from '../node/hosts.ts';
 import { runIn } from '../node/index.ts';
+import { abandonAll } from '../node/open-handles.ts';
 import { doorOf } from '../node/place-door.ts';
 import { type Offer, offerPlace } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
@@ -108,6 +109,8 @@ export class LocalNode implements LabNode {
 
   async stop(): Promise<void> {
     releaseOutput(this.ns.net);
+    // Its programs are gone with it, and keep this process no longer.
+    abandonAll(this.ns.net);
     this.ns.destroy();
   }
 }

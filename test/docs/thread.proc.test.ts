@@ -16,11 +16,7 @@ const DEMANDS: readonly string[] = [
 
 const lab = new PageLab();
 before(() => lab.start());
-after(async () => {
-  await lab.close();
-  // The servers of the guests are this process's own.
-  setTimeout(() => process.exit(), 500).unref();
-});
+after(() => lab.close());
 
 for (const page of PAGES)
   test(`V6: ${page}: every command prints what the page says`, async () => {
