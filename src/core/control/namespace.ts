@@ -11,6 +11,7 @@ import { MIB, MIB_GROUPS } from '../mib.ts';
 import type { NetNs } from '../net.ts';
 import { type Capability, type Credentials, effective, ROOT } from '../socket/credentials.ts';
 import { AddrControl } from './addr.ts';
+import { AddrLabelControl } from './addr-label.ts';
 import { Addr6Control } from './addr6.ts';
 import { BridgeControl } from './bridge.ts';
 import { FilterControl, type FilterSpec } from './filter.ts';
@@ -161,6 +162,11 @@ export class Namespace {
 
   get rule6(): RuleControl {
     return this.guard(new RuleControl(this.net, 'inet6'), ['add', 'del', 'flush']);
+  }
+
+  /** Labels of IPv6 addresses. */
+  get addrlabel(): AddrLabelControl {
+    return this.guard(new AddrLabelControl(this.net), ['add', 'del', 'flush']);
   }
 
   /** Nexthop objects. */

@@ -5,6 +5,7 @@
 import { EOPNOTSUPP, EPERM, errnoText, NetError } from '../../errno.ts';
 import type { Namespace } from '../namespace.ts';
 import { ipAddr } from './addr-words.ts';
+import { ipAddrLabel } from './addrlabel-words.ts';
 import { checkListing, forAll } from './all.ts';
 import type { PrintOptions } from './entry.ts';
 import { ipLink } from './link-words.ts';
@@ -62,7 +63,7 @@ type Run = (ctx: IpContext, words: Words) => string;
 /** In iproute2's order, which decides what an abbreviation means; null: not implemented. */
 const OBJECTS: readonly (readonly [string, Run | null])[] = [
   ['address', ipAddr],
-  ['addrlabel', null],
+  ['addrlabel', ipAddrLabel],
   ['maddress', null],
   ['route', ipRoute],
   ['rule', ipRule],

@@ -3,6 +3,7 @@ import type { NetNs } from '../../net.ts';
 import type { Timer } from '../../timer.ts';
 import type { Ip6Addr } from '../../util/ip6-addr.ts';
 import { fib6Remove } from '../route6/change.ts';
+import type { AddrLabel } from './addr-label.ts';
 
 /** Where there are routes that end. */
 interface Ending {
@@ -14,6 +15,8 @@ interface Ending {
 export class Ipv6Extra {
   /** net.ipv6.conf.default.stable_secret (RFC 7217); null: it was not written. */
   stableSecret: Ip6Addr | null = null;
+  /** Labels of addresses; null: the usual ones. */
+  labels: readonly AddrLabel[] | null = null;
   private readonly net: NetNs;
   /** Prefixes with routes that end, by table, address and length. */
   private readonly endings: Map<string, Ending> = new Map();

@@ -7,12 +7,11 @@ import type { NetNs } from '../../net.ts';
 import {
   commonBits,
   type Ip6Addr,
-  ip6,
   isLoopback6,
   isMapped6,
   isMulticast6,
-  samePrefix,
 } from '../../util/ip6-addr.ts';
+import { labelOf } from './addr-label.ts';
 import {
   addrScope,
   IFA_F_DEPRECATED,
@@ -22,20 +21,6 @@ import {
   type Ipv6Address,
   isUsable,
 } from './address.ts';
-
-/** RFC 6724 §2.1, with Linux's additions (`ip6addrlbl_init_table`); the longest match counts. */
-const LABELS: readonly (readonly [prefix: Ip6Addr, length: number, label: number])[] = [
-  [ip6('::1'), 128, 0],
-  [ip6('::'), 96, 3],
-  [ip6('::ffff:0:0'), 96, 4],
-  [ip6('2001::'), 32, 6],
-  [ip6('2001:10::'), 28, 7],
-  [ip6('3ffe::'), 16, 12],
-  [ip6('2002::'), 16, 2],
-  [ip6('fec0::'), 10, 11],
-  [ip6('fc00::'), 7, 5],
-];
-const DEFAULT_LABEL = 1;
 
 /** Scope of link-local destinations. */
 const SCOPE_LINKLOCAL = 2;
@@ -49,7 +34,7 @@ interface Question {
 
 /** The best source for `dst` out of `dev` (null: any device); null when there is none. */
 export function selectAddr6(net: NetNs, dev: NetDevice | null, dst: Ip6Addr): Ip6Addr | null {
-  const question = { dst, scope: addrScope(dst), label: labelOf(dst), dev };
+  const question = { dst, scope: addrScope(dst), label: labelOf(net, dst, dev?.ifindex ?? 0), dev };
   const own = dev?.ipv6?.conf.useOifAddrsOnly ?? 0;
   const onlyHere =
     dev !== null &&
@@ -80,7 +65,7 @@ function compare(a: Ipv6Address, b: Ipv6Address, q: Question): number {
     ranked(a, b, (x) => (isPreferred(x) ? 1 : 0)) ||
     ranked(a, b, (x) => ((x.flags & IFA_F_HOMEADDRESS) !== 0 ? 1 : 0)) ||
     ranked(a, b, (x) => (q.dev === null || x.dev === q.dev ? 1 : 0)) ||
-    ranked(a, b, (x) => (labelOf(x.addr) === q.label ? 1 : 0)) ||
+    ranked(a, b, (x) => (labelOf(x.dev.net, x.addr, x.dev.ifindex) === q.label ? 1 : 0)) ||
     ranked(a, b, (x) => (isTemporary(x) === prefersTemporary(x) ? 1 : 0)) ||
     ranked(a, b, (x) => (isOrchid(x.addr) === isOrchid(q.dst) ? 1 : 0)) ||
     ranked(a, b, (x) => Math.min(commonBits(x.addr, q.dst), x.prefixLen)) ||
@@ -118,9 +103,4 @@ function isTemporary(x: Ipv6Address): boolean {
 /** 2001:10::/28 (RFC 4843); among themselves alone they are preferred. */
 function isOrchid(x: Ip6Addr): boolean {
   return (x.a & 0xfffffff0) === 0x20010010;
-}
-
-function labelOf(x: Ip6Addr): number {
-  for (const [prefix, length, label] of LABELS) if (samePrefix(prefix, x, length)) return label;
-  return DEFAULT_LABEL;
 }
