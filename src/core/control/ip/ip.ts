@@ -8,6 +8,7 @@ import { ipAddr } from './addr-words.ts';
 import { checkListing, forAll } from './all.ts';
 import type { PrintOptions } from './entry.ts';
 import { ipLink } from './link-words.ts';
+import { ipMaddr } from './maddr-show.ts';
 import { nearestOf } from './nearest.ts';
 import { ipNeigh } from './neigh-words.ts';
 import { ipNetns } from './netns-words.ts';
@@ -63,7 +64,7 @@ type Run = (ctx: IpContext, words: Words) => string;
 const OBJECTS: readonly (readonly [string, Run | null])[] = [
   ['address', ipAddr],
   ['addrlabel', null],
-  ['maddress', null],
+  ['maddress', ipMaddr],
   ['route', ipRoute],
   ['rule', ipRule],
   ['neighbor', ipNeigh],
@@ -144,7 +145,7 @@ function refusal(e: NetError): string {
 }
 
 const USAGE = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
-where  OBJECT := { address | link | neighbour | netns | nexthop |
+where  OBJECT := { address | link | maddress | neighbour | netns | nexthop |
                     route | rule }
        OPTIONS := { -s[tatistics] | -d[etails] | -o[neline] | -br[ief] | -j[son] | -p[retty] |
                     -4 | -6 | -N[umeric] | -n[etns] NAME | -a[ll] }`;
