@@ -53,14 +53,16 @@ export function* devLines(net: NetNs): Generator<string> {
 }
 
 /** Every host is in 224.0.0.1 on devices that are up (`ip_mc_up`). */
-function groups4(dev: NetDevice): readonly (readonly [group: number, of: IgmpGroup | null])[] {
+export function groups4(
+  dev: NetDevice,
+): readonly (readonly [group: number, of: IgmpGroup | null])[] {
   if (dev.ipv4 === null) return [];
   const joined = [...(dev.ipv4.groups ?? [])].reverse();
   return dev.up ? [...joined, [INADDR_ALLHOSTS_GROUP, null]] : joined;
 }
 
 /** The latest first; ff02::1 and ff01::1 are joined when a device gets its IPv6 side. */
-function groups6(dev: NetDevice): readonly (readonly [group: Ip6Addr, users: number])[] {
+export function groups6(dev: NetDevice): readonly (readonly [group: Ip6Addr, users: number])[] {
   if (dev.ipv6 === null) return [];
   const { groups } = dev.ipv6;
   const joined = [...groups.keys()].reverse().map((g) => [g, groups.get(g) ?? 0] as const);
@@ -77,7 +79,7 @@ function isLoaded(dev: NetDevice): boolean {
 }
 
 /** Multicast MACs that a device receives, with the number of those who want each: its groups, and what stands on it. */
-function macsOf(dev: NetDevice): Map<number, number> {
+export function macsOf(dev: NetDevice): Map<number, number> {
   const users = new Map<number, number>();
   const add = (mac: number): unknown => users.set(mac, (users.get(mac) ?? 0) + 1);
   if ((dev.flags & IFF_LOOPBACK) !== 0 || (dev.flags & IFF_MULTICAST) === 0) return users;

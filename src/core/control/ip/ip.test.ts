@@ -48,7 +48,6 @@ test('no words whatsoever throw; every failure has a text and a code', () => {
 test('what is not implemented is refused by name, with the nearest word', () => {
   for (const [words, says] of [
     ['rule add uidrange 1-9', /uidrange" is not implemented here; the selectors of/],
-    ['maddress', /"ip maddress" is not implemented here; the nearest is "ip address"/],
     ['link add x type geneve', /"type geneve" is not implemented here; see docs/],
     ['link set lo vrf x', /vrf" is not implemented here; the nearest word is/],
     ['route add 10.0.0.0/8 encap mpls', /encap" is not implemented/],

@@ -9,6 +9,7 @@ import { ipAddrLabel } from './addrlabel-words.ts';
 import { checkListing, forAll } from './all.ts';
 import type { PrintOptions } from './entry.ts';
 import { ipLink } from './link-words.ts';
+import { ipMaddr } from './maddr-show.ts';
 import { nearestOf } from './nearest.ts';
 import { ipNeigh } from './neigh-words.ts';
 import { ipNetns } from './netns-words.ts';
@@ -65,6 +66,8 @@ const OBJECTS: readonly (readonly [string, Run | null])[] = [
   ['address', ipAddr],
   ['addrlabel', ipAddrLabel],
   ['maddress', null],
+  ['addrlabel', null],
+  ['maddress', ipMaddr],
   ['route', ipRoute],
   ['rule', ipRule],
   ['neighbor', ipNeigh],
@@ -145,7 +148,7 @@ function refusal(e: NetError): string {
 }
 
 const USAGE = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
-where  OBJECT := { address | link | neighbour | netns | nexthop |
+where  OBJECT := { address | link | maddress | neighbour | netns | nexthop |
                     route | rule }
        OPTIONS := { -s[tatistics] | -d[etails] | -o[neline] | -br[ief] | -j[son] | -p[retty] |
                     -4 | -6 | -N[umeric] | -n[etns] NAME | -a[ll] }`;

@@ -193,3 +193,20 @@ test('E1: the end of a namespace, or of the device, leaves no timer', () => {
   w.a.ip('link del a0');
   assert.ok(w.kernel.core.timers.count <= before);
 });
+
+test('E1: ip maddr lists groups as iproute2 does', () => {
+  const w = new World();
+  w.join();
+  w.join();
+  w.wait(1);
+  const a0 = w.a.net.devs.find('a0')?.ifindex ?? 0;
+  assert.equal(
+    w.a.ip('-4 maddr show dev a0'),
+    `${a0}:\ta0\n\tinet  239.1.1.1 users 2\n\tinet  224.0.0.1\n`,
+  );
+  const [json] = JSON.parse(w.a.ip('-j maddr show dev a0'));
+  assert.equal(json.ifname, 'a0');
+  assert.match(JSON.stringify(json.maddr), /\{"link":"01:00:5e:01:01:01"\}/);
+  assert.throws(() => w.a.ip('maddr add 01:00:5e:00:00:09 dev a0'), /not implemented/);
+  assert.throws(() => w.a.ip('maddr bla'), /Command "bla" is unknown/);
+});
