@@ -11,7 +11,7 @@ import { doorOf } from '../node/place-door.ts';
 import { type Offer, offerPlace } from '../node/remote-server.ts';
 import type { CommandIo } from './command-io.ts';
 import { runCommand } from './commands.ts';
-import { LabError } from './file.ts';
+import { setEnvironment } from './environment.ts';
 import type { LabNode, NodeState } from './node.ts';
 import { NodeLog } from './node-log.ts';
 import { captureOutput, releaseOutput } from './output.ts';
@@ -70,14 +70,7 @@ export class LocalNode implements LabNode {
     const url = pathToFileURL(resolve(this.context.dir, module));
     // A module that two nodes name is loaded once for each.
     url.searchParams.set('node', this.plan.name);
-    for (const [name, value] of Object.entries(this.plan.spec.env ?? {})) {
-      const text = String(value);
-      if (process.env[name] !== undefined && process.env[name] !== text)
-        throw new LabError(
-          `${this.plan.name}: ${name} is set otherwise in this process; modules share one environment, so use run:`,
-        );
-      process.env[name] = text;
-    }
+    setEnvironment(this.ns.net, this.plan.spec.env ?? {});
     let failure: unknown;
     runIn(this.ns.net, () => import(url.href)).catch((error: unknown) => {
       failure = error;

@@ -18,7 +18,7 @@ import { type CommandResult, type ProgramEnd, play, type Stage } from '../lab/pl
 import { exitCodeOf, ProgramExit, watchExit } from '../lab/program-end.ts';
 import type { PlannedNemesis, PlannedStep } from '../lab/scenario.ts';
 import { lastToRun } from '../node/virtual/host.ts';
-import { beginWork, pendingWork } from '../node/virtual/real-work.ts';
+import { beginWork, hasWork } from '../node/virtual/real-work.ts';
 import { type Host, HostCrashed } from './host.ts';
 import type { FaultKind } from './nemesis.ts';
 import type { Net } from './net.ts';
@@ -85,7 +85,7 @@ class LabHost implements NodeView {
   get ended(): ProgramEnd | undefined {
     const { host, ns } = this;
     if (this.end === undefined && this.module !== undefined && host.up && ns !== undefined)
-      if (!host.waits && pendingWork() === undefined) this.end = exitCodeOf(ns.net);
+      if (!host.waits && !hasWork()) this.end = exitCodeOf(ns.net);
     return this.end;
   }
 

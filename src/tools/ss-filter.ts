@@ -93,7 +93,7 @@ class Parser {
       if (isExcluded) states = (states ?? [...ALL_STATES]).filter((s) => !named.includes(s));
       else states = [...(states ?? []), ...named];
     }
-    const filter = this.peek === '' ? (): boolean => true : this.or();
+    const filter = this.peek === '' ? (): boolean => true : this.list();
     if (this.peek !== '') throw this.error();
     return { states, filter };
   }
@@ -116,24 +116,17 @@ class Parser {
     );
   }
 
-  private or(): SocketFilter {
-    let left = this.and();
-    while (this.peek === 'or' || this.peek === '|' || this.peek === '||') {
-      this.next();
-      const [a, b] = [left, this.and()];
-      left = (s) => a(s) || b(s);
-    }
-    return left;
-  }
-
-  private and(): SocketFilter {
+  /** LINUX: `or` and `and` bind alike, from the left (`ssfilter.y`). */
+  private list(): SocketFilter {
     let left = this.not();
-    while (!['', 'or', '|', '||', ')'].includes(this.peek)) {
-      if (['and', '&', '&&'].includes(this.peek)) this.next();
+    for (;;) {
+      const word = this.peek;
+      if (word === '' || word === ')') return left;
+      const isOr = ['or', '|', '||'].includes(word);
+      if (isOr || ['and', '&', '&&'].includes(word)) this.next();
       const [a, b] = [left, this.not()];
-      left = (s) => a(s) && b(s);
+      left = isOr ? (s) => a(s) || b(s) : (s) => a(s) && b(s);
     }
-    return left;
   }
 
   private not(): SocketFilter {
@@ -144,7 +137,7 @@ class Parser {
     }
     if (this.peek === '(') {
       this.next();
-      const inner = this.or();
+      const inner = this.list();
       if (this.next() !== ')') throw this.error();
       return inner;
     }
@@ -161,10 +154,11 @@ class Parser {
       }
       case 'src':
       case 'dst': {
-        const negated = this.peek === '!=' || this.peek === 'neq';
-        if (negated || this.peek === '=' || this.peek === '==' || this.peek === 'eq') this.next();
+        // LINUX: addresses are equal or not asked for; `src !=` is a syntax error.
+        if (this.peek === '=' || this.peek === '==' || this.peek === 'eq') this.next();
+        else if (Object.hasOwn(OPERATORS, this.peek)) throw this.error();
         const test = addressTest(this.next());
-        return (s) => test(word === 'src' ? s.local : s.peer) !== negated;
+        return (s) => test(word === 'src' ? s.local : s.peer);
       }
       default:
         this.at--;
@@ -181,7 +175,8 @@ class Parser {
     }
     const compare = OPERATORS[operator];
     if (compare === undefined) throw this.error();
-    const text = this.next().replace(/^:/, '');
+    const text = this.next().replace(/^(?:inet6?:)?\*?:/, '');
+    if (text === '*') return () => true;
     const port = portNumber(text);
     if (port === undefined)
       throw new CommandError(`Error: an inet prefix is expected rather than ":${text}".`, 1);
@@ -211,7 +206,10 @@ const OPERATORS: Readonly<Record<string, (a: number, b: number) => boolean>> = {
 type EndTest = (end: { readonly address: string; readonly port: number }) => boolean;
 
 /** `10.0.0.0/8`, `10.0.0.1:80`, `:80`, `[fd00::1]:80`, `[fd00::]/8`. */
-function addressTest(text: string): EndTest {
+function addressTest(written: string): EndTest {
+  const text = written.replace(/^inet:/, '').replace(/^inet6:(?=\[)/, '');
+  if (text === '*' || text === '*:*') return () => true;
+  if (text.startsWith('*:')) return addressTest(text.slice(1));
   if (text.startsWith('[')) return addressTest6(text);
   const m = /^([\d.]*)(?:\/(\d{1,2}))?(?::(\w+))?$/.exec(text);
   const addr = m?.[1] === '' || m?.[1] === undefined ? 0 : parseIpv4(m[1]);

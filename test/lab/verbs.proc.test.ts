@@ -56,6 +56,10 @@ test('wrong words: one sentence, exit 2, and the lab is still up', async () => {
       ['capture', '--wirte', 'x'],
       /^warren: capture: "wirte" is not an option; did you mean "--write"\?$/,
     ],
+    [
+      ['capture', '-w', 'x', 'tcp', 'prot', '80'],
+      /^warren: "tcp prot 80": "prot" does not fit here; did/,
+    ],
     [['capture', '-w', 'x', '-c', 'many'], /^warren: -c takes a number, not "many"$/],
     [['up', '--sede', '1'], /^warren: up: "sede" is not an option; did you mean "--seed"\?$/],
     [['up', 'nothing-here'], /^warren: there is no file or folder "nothing-here"$/],
@@ -71,14 +75,20 @@ test('wrong words: one sentence, exit 2, and the lab is still up', async () => {
 
 test('a capture while traffic flows can be read', async (t) => {
   const file = join(lab.dir, 'all.pcapng');
-  const capture = lab.warren('capture', '-w', 'all.pcapng', '-c', '8');
+  const capture = lab.warren(
+    ...['capture', '-w', 'all.pcapng', '-c', '8'],
+    ...['icmp[icmptype]', '==', 'icmp-echo', 'and', 'dst', 'host', 'web'],
+  );
   const ping = lab.warren('ping', 'client', 'web', '-c', '40', '-i', '0.1');
   assert.match((await capture.done).err, /\d+ packets captured/);
   ping.child.kill('SIGINT');
   assert.equal(readFileSync(file).readUInt32LE(0), 0x0a0d0d0a);
   const tcpdump = spawnSync('tcpdump', ['-nr', file], { encoding: 'utf8' });
   if (tcpdump.error !== undefined) t.diagnostic('tcpdump is not installed');
-  else assert.match(tcpdump.stdout, /ICMP echo request/);
+  else {
+    assert.match(tcpdump.stdout, /ICMP echo request/);
+    assert.doesNotMatch(tcpdump.stdout, /reply|ARP/);
+  }
 });
 
 test('a lab that is killed takes its programs with it', async () => {

@@ -89,6 +89,36 @@ describe('faults', () => {
     n.close();
   });
 
+  test('a cable that is pulled; packets by tcpdump’s words, sockets by ss’s', async () => {
+    const n = createNet();
+    const { a } = n.lan('10.0.0.0/24', ['a', 'b']);
+    const got = beacon(n, 'a', 'b', 1000);
+    const all = n.packets('udp dst port 1000 and host b');
+    const atB = n.packets('udp', { on: 'b' });
+    const none = n.packets('tcp or greater 1000');
+    assert.equal(await count(n, got), 10);
+    const before = all.count;
+    n.do('cut a 10.0.0.0/24');
+    assert.equal(await count(n, got), 0);
+    assert.equal(all.count, before);
+    n.heal();
+    // What waited for the cable comes as well.
+    assert.ok((await count(n, got)) >= 10);
+    assert.ok(all.count > before && atB.count === all.count && none.count === 0);
+    assert.ok((all.firstMs ?? 0) < (all.lastMs ?? 0));
+    assert.equal(n.find('b').sockets('state unconnected sport = :1000').length, 1);
+    assert.equal(a.sockets('sport = :1000').length, 0);
+    assert.throws(
+      () => n.do('cut a nowhere'),
+      /there is no cable from a to "nowhere"; it is on 10\.0\.0\.0\/24/,
+    );
+    assert.throws(
+      () => n.packets('udp prt 5'),
+      /"prt" does not fit here; did you mean "port"\?, at column 5/,
+    );
+    n.close();
+  });
+
   test('held packets come when they are released, in order', async () => {
     const n = createNet();
     n.lan('10.0.0.0/24', ['a', 'b']);
@@ -277,7 +307,7 @@ test('what a program closes as its world ends, or opens after that, holds no eve
 });
 
 /** The same on every supported Node: CI runs it on two. */
-const DIGEST = 'e76b1506c36307e0a3310361db2266180b720f41cd05613b8fdde1afee970ae1';
+const DIGEST = 'bc04255a6425314fb9f193b0286196eb05a4e8b5427130bd55e954fbcf052d4d';
 
 test('one seed gives one merged capture, byte for byte, on every version of Node', async () => {
   const digest = await checkRepeats(7, async ({ net: n }) => {

@@ -20,6 +20,12 @@ export function patchIdle(): void {
   proto.setTimeout = function setTimeout(this: Idle, msecs, callback) {
     const host = currentHost();
     if (host === undefined) return original.call(this, msecs, callback);
+    // From 24 on Node would fill its own fields of the timer that was there, and use it again.
+    const before = key === undefined ? undefined : this[key];
+    if (key !== undefined && before instanceof VirtualTimeout && !this.destroyed) {
+      before.clear();
+      this[key] = null;
+    }
     // Node checks the arguments, keeps `timeout` and the listener, and makes its own timer.
     const result = original.call(this, msecs, callback);
     key ??= Object.getOwnPropertySymbols(this).find((s) => s.description === 'timeout');

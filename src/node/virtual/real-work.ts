@@ -52,3 +52,11 @@ export function pendingWork(): string | undefined {
   for (const kind of process.getActiveResourcesInfo()) if (REQUESTS.has(kind)) return kind;
   return undefined;
 }
+
+/** The same, asked by a callback, where an immediate of our own is among what Node lists. */
+export function hasWork(): boolean {
+  if (total > 0) return true;
+  return process
+    .getActiveResourcesInfo()
+    .some((kind) => kind !== 'Immediate' && REQUESTS.has(kind));
+}
