@@ -13,15 +13,17 @@ export interface AddressInfo {
 }
 
 /**
- * The socket address that `text` and `port` write; a negated Linux number if they do not. A scope is the name or the
+ * The socket address that `text` and a port write; a negated Linux number if they do not. A scope is the name or the
  * number of a device of `net`.
  */
 export function toSockAddr(
   net: NetNs,
   text: string,
-  port: number,
+  wide: number,
   family: number,
 ): SockAddr | number {
+  // As htons: whoever comes through Node's own checks with more loses it.
+  const port = wide & 0xffff;
   if (family !== AF_INET6) {
     const addr = parseIpv4(text);
     return addr === undefined ? -EINVAL : ({ family: AF_INET, addr, port } satisfies SockAddrIn);

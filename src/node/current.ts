@@ -20,6 +20,11 @@ export function withNet<T>(net: NetNs | null, fn: () => T): T {
   return storage.run(net, fn);
 }
 
+/** Where the process is as a whole; undefined: in the host's network. */
+export function processNetwork(): NetNs | undefined {
+  return processNet;
+}
+
 /** Puts everything in this process that is in no namespace into `net`. */
 export function setProcessNet(net: NetNs | undefined): void {
   processNet = net;

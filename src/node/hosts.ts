@@ -31,10 +31,22 @@ export interface HostAddress {
 /** The addresses of `name` in `net` of a family (0: any); none: not found. */
 export function resolveHost(net: NetNs, name: string, family: number): HostAddress[] {
   const key = name.toLowerCase().replace(/\.$/, '');
-  const found = tables.get(net)?.get(key) ?? builtIn(net, key);
+  const found = tables.get(net)?.get(key) ?? shortAddress(key) ?? builtIn(net, key);
   return found
     .map((address) => ({ address, family: isIP(address) }))
     .filter((a) => family === 0 || a.family === family);
+}
+
+/** The ways of inet_aton(3) to write an IPv4 address: `127.1`, `1.2.3`, `0x7f000001`, octal numbers. */
+function shortAddress(text: string): readonly string[] | undefined {
+  const parts = text.split('.');
+  if (parts.length > 4 || !parts.every((p) => /^(0x[\da-f]+|0[0-7]*|[1-9]\d*)$/i.test(p)))
+    return undefined;
+  const numbers = parts.map((p) => (/^0[0-7]+$/.test(p) ? Number.parseInt(p, 8) : Number(p)));
+  const last = numbers.pop() as number;
+  if (numbers.some((n) => n > 255) || last >= 256 ** (4 - numbers.length)) return undefined;
+  const value = numbers.reduce((sum, n, i) => sum + n * 256 ** (3 - i), last);
+  return [[24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.')];
 }
 
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];

@@ -113,7 +113,8 @@ export function hasClosing(): boolean {
   return closing.length > 0;
 }
 
-let later: (fn: () => void) => void = setImmediate;
+/** A thread's answer comes behind the immediates of whoever asked. */
+let later: (fn: () => void) => void = (fn) => void setImmediate(setImmediate, fn);
 
 /** Says how "in a later turn" is done: virtual time has turns of its own. */
 export function setLater(fn: (fn: () => void) => void): void {

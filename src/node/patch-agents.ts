@@ -4,7 +4,7 @@
  */
 import http from 'node:http';
 import type { NetNs } from '../core/net.ts';
-import { currentNet, withNet } from './current.ts';
+import { currentNet, processNetwork, withNet } from './current.ts';
 
 /** Installs the patches. */
 export function patchAgents(): void {
@@ -29,7 +29,9 @@ function patchAgentKeys(): void {
   proto.getName = function getName(options) {
     const net = currentNet();
     const name = original.call(this, options);
-    return net === undefined ? name : `${name}:netns${numberOf(net)}`;
+    // Where the whole process is, names are what Node says that they are.
+    if (net === processNetwork()) return name;
+    return net === undefined ? `${name}:host` : `${name}:netns${numberOf(net)}`;
   };
 }
 

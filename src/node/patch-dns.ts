@@ -156,14 +156,17 @@ function patchPromises(): void {
   }
   function lookupService(this: unknown, ...args: [unknown, unknown]): unknown {
     if (currentNet() === undefined) return original.lookupService.apply(this, args);
+    // Wrong arguments are thrown, not a rejection.
+    let settle: (error: Error | null, hostname: string, service: string) => void = () => {};
+    (dns.lookupService as unknown as Lookup)(
+      ...args,
+      (error: Error | null, hostname: string, service: string) => settle(error, hostname, service),
+    );
     return new Promise((resolve, reject) => {
-      (dns.lookupService as unknown as Lookup)(
-        ...args,
-        (error: Error | null, hostname: string, service: string) => {
-          if (error !== null) reject(error);
-          else resolve({ hostname, service });
-        },
-      );
+      settle = (error, hostname, service) => {
+        if (error !== null) reject(error);
+        else resolve({ hostname, service });
+      };
     });
   }
   Object.assign(promises, { lookup, lookupService });

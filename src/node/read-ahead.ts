@@ -35,6 +35,10 @@ export class ReadAhead {
     this.chunks.unshift(bytes);
   }
 
+  get isEmpty(): boolean {
+    return this.chunks.length === 0 && this.error === 0;
+  }
+
   clear(): void {
     this.chunks.length = 0;
     this.cutOff = false;

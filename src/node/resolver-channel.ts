@@ -163,12 +163,23 @@ function tellRecords(tell: Tell, outcome: Outcome, type: number): void {
       found.map((r) => r.value),
       found.map((r) => r.ttl),
     );
-  else if (type === TYPES['SOA']) tell(null, found[0]?.value);
-  else
-    tell(
-      null,
-      found.map((r) => r.value),
-    );
+  else if (type === TYPES['SOA']) tell(null, typed(found[0] as DnsRecord));
+  else tell(null, found.map(typed));
+}
+
+/** Since Node 24 the objects of some records tell of what type they are, and of some that they do not. */
+const TELL_TYPES: boolean = Number.parseInt(process.versions.node, 10) >= 24;
+const TOLD: Readonly<Record<string, string | undefined>> = {
+  MX: 'MX',
+  SRV: 'SRV',
+  CAA: 'CAA',
+  SOA: undefined,
+  NAPTR: undefined,
+};
+
+function typed({ type, value }: DnsRecord): unknown {
+  const name = TELL_TYPES ? Object.keys(TOLD).find((t) => TYPES[t] === type) : undefined;
+  return name === undefined ? value : { ...(value as object), type: TOLD[name] };
 }
 
 /** A record of `resolveAny`. */
@@ -227,7 +238,8 @@ function patchSettings(proto: DnsChannel): void {
     const state = stateOf(netns, this);
     if (state.pending.size > 0) return PENDING;
     const list = args[0] as [number, string, number][];
-    state.servers = list.map(([, address, port]) => ({ address, port }));
+    // As c-ares keeps it.
+    state.servers = list.map(([, address, port]) => ({ address, port: port & 0xffff }));
     return 0;
   };
   proto['cancel'] = function cancelAll(this: object, ...args: unknown[]): unknown {

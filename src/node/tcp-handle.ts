@@ -7,7 +7,14 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { NetNs } from '../core/net.ts';
-import { AF_INET, AF_INET6, SOCK_STREAM } from '../core/transport/sock.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  SOCK_STREAM,
+} from '../core/transport/sock.ts';
 import { SO_LINGER, SOL_SOCKET } from '../core/transport/sockopt-names.ts';
 import type { AddressInfo } from './address.ts';
 import { deliverEof, deliverError, receive } from './deliver.ts';
@@ -267,7 +274,13 @@ export class TcpHandle extends JsStreamBase implements Ready, Closing {
     if (this.receiving) return;
     this.receiving = true;
     this.hold.setActive(!this.closed);
-    markReady(this);
+    // What is not there yet comes in the order in which the stack tells of it.
+    if (this.isReadable) markReady(this);
+  }
+
+  private get isReadable(): boolean {
+    if (this.socket === undefined || !this.readAhead.isEmpty) return true;
+    return (this.socket.poll() & (EPOLLIN | EPOLLERR | EPOLLHUP)) !== 0;
   }
 
   private stopReceiving(): void {

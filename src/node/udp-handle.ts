@@ -166,10 +166,10 @@ export class UdpHandle implements Ready, Closing {
   }
 
   private bindTo(address: string, port: number, flags: number): number {
+    const to = toSockAddr(this.net, address, port, this.family);
+    if (typeof to === 'number') return uvErrno(to);
     const opened = this.openSocket();
     if (opened < 0) return uv(opened === -EAFNOSUPPORT ? 'EINVAL' : 'ENOMEM');
-    const to = toSockAddr(this.net, address, port | 0, this.family);
-    if (typeof to === 'number') return uvErrno(to);
     const socket = this.socket as ProgramSocket;
     if ((flags & FLAG_IPV6ONLY) !== 0 && this.isIpv6)
       socket.setsockopt(so.SOL_IPV6, so.IPV6_V6ONLY, 1);
@@ -336,6 +336,8 @@ export class UdpHandle implements Ready, Closing {
   }
 
   setMulticastTTL(ttl: number): number {
+    // What the kernel takes as "the default" (-1), libuv refuses.
+    if (ttl < 0 || ttl > 255) return uv('EINVAL');
     return this.isIpv6
       ? this.option(so.SOL_IPV6, so.IPV6_MULTICAST_HOPS, ttl)
       : this.option(so.SOL_IP, so.IP_MULTICAST_TTL, ttl);
@@ -347,14 +349,15 @@ export class UdpHandle implements Ready, Closing {
       : this.option(so.SOL_IP, so.IP_MULTICAST_LOOP, on);
   }
 
+  /** The address says of which family, not the socket; an IPv4 socket has no options of IPv6. */
   setMulticastInterface(address: string): number {
-    if (this.isIpv6) {
+    const addr = parseIpv4(address);
+    if (addr === undefined) {
       const to = toSockAddr(this.net, address, 0, AF_INET6);
       if (typeof to === 'number') return uv('EINVAL');
+      if (!this.isIpv6) return uv('ENOPROTOOPT');
       return this.option(so.SOL_IPV6, so.IPV6_MULTICAST_IF, (to as SockAddrIn).scopeId ?? 0);
     }
-    const addr = parseIpv4(address);
-    if (addr === undefined) return uv('EINVAL');
     return this.option(so.SOL_IP, so.IP_MULTICAST_IF, { address: addr, ifindex: 0 });
   }
 
@@ -376,13 +379,14 @@ export class UdpHandle implements Ready, Closing {
 
   /** `struct ip_mreqn` or `struct ip_mreq_source`. libuv binds first (`uv__udp_maybe_deferred_bind`). */
   private membership(name: number, group: string, address?: string, source?: string): number {
-    if (this.isIpv6) return this.membership6(name, group, address);
-    const multicast = parseIpv4(group);
+    // Node lets everything through but nothing.
+    const multicast = parseIpv4(`${group}`);
+    if (multicast === undefined) return this.membership6(name, `${group}`, address);
     const local = address ? parseIpv4(address) : 0;
     const from = source === undefined ? 0 : parseIpv4(source);
-    if (multicast === undefined || local === undefined || from === undefined) return uv('EINVAL');
+    if (local === undefined || from === undefined) return uv('EINVAL');
     if (this.socket === undefined) {
-      const bound = this.bindTo('0.0.0.0', 0, FLAG_REUSEADDR);
+      const bound = this.bindTo(this.isIpv6 ? '::' : '0.0.0.0', 0, FLAG_REUSEADDR);
       if (bound !== 0) return bound;
     }
     const request = { multiaddr: multicast, address: local, ifindex: 0 };
@@ -400,6 +404,7 @@ export class UdpHandle implements Ready, Closing {
     if (multiaddr === undefined || (!joins && name !== so.IP_DROP_MEMBERSHIP)) return uv('EINVAL');
     const at = address ? toSockAddr(this.net, address, 0, AF_INET6) : null;
     if (typeof at === 'number') return uv('EINVAL');
+    if (!this.isIpv6) return uv('ENOPROTOOPT');
     if (this.socket === undefined) {
       const bound = this.bindTo('::', 0, FLAG_REUSEADDR);
       if (bound !== 0) return bound;

@@ -7,9 +7,12 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kernel, runOutside } from '../../src/node/index.ts';
 import { DGRAM_DNS } from './differential/dgram-dns.ts';
+import { DGRAM_MORE } from './differential/dgram-more.ts';
 import { HTTP } from './differential/http.ts';
+import { HTTP_MORE } from './differential/http-more.ts';
 import { IPV6 } from './differential/ipv6.ts';
 import { Log, type Scenario } from './differential/log.ts';
+import { NET_GLOBAL, NET_MORE } from './differential/net-more.ts';
 import { NET_SERVERS } from './differential/net-servers.ts';
 import { NET_SOCKETS } from './differential/net-sockets.ts';
 
@@ -32,7 +35,17 @@ async function outcome(scenario: Scenario): Promise<Record<string, string[]>> {
   return log.result;
 }
 
-for (const scenarios of [NET_SOCKETS, NET_SERVERS, HTTP, DGRAM_DNS, IPV6]) {
+for (const scenarios of [
+  NET_SOCKETS,
+  NET_SERVERS,
+  HTTP,
+  DGRAM_DNS,
+  IPV6,
+  NET_MORE,
+  NET_GLOBAL,
+  DGRAM_MORE,
+  HTTP_MORE,
+]) {
   for (const [name, scenario] of Object.entries(scenarios))
     test(`like Node on loopback: ${name}`, async () => {
       const expected = await runOutside(() => outcome(scenario));

@@ -84,8 +84,8 @@ const hangUps: Scenario = async (log) => {
     port,
     path: '/wait',
     agent: false,
-    timeout: 30,
-    signal: AbortSignal.timeout(80),
+    timeout: 150,
+    signal: AbortSignal.timeout(400),
   });
   const controller = new AbortController();
   const aborted = request(log, 'aborted', {

@@ -13,7 +13,10 @@ export async function serve(
   onSocket: (socket: Socket) => void,
   options: net.ServerOpts = {},
 ): Promise<{ server: Server; port: number }> {
-  const server = net.createServer(options, onSocket);
+  const server = net.createServer(options, (socket) => {
+    socket.on('error', () => {});
+    onSocket(socket);
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, port: (server.address() as AddressInfo).port };

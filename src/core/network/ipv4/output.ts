@@ -35,8 +35,9 @@ function ipOutput(pkt: Packet, net: NetNs): number {
   pkt.dev = route.dev;
   if (route.type === RTN_MULTICAST) {
     if (!pkt.noLoop && isMember(pkt, route)) loopBack(pkt, route, net);
-    // Multicasts with TTL 0 stay on the host.
-    if ((pkt.ip as Ipv4Header).ttl === 0 && isMember(pkt, route)) {
+    // Multicasts with TTL 0 stay on the host; those of `lo` do anyway.
+    const isLo = (route.dev.flags & IFF_LOOPBACK) !== 0;
+    if ((pkt.ip as Ipv4Header).ttl === 0 && !isLo && isMember(pkt, route)) {
       drop(net, pkt, 'NOT_SPECIFIED', 'ttl');
       return 0;
     }
