@@ -65,8 +65,6 @@ type Run = (ctx: IpContext, words: Words) => string;
 const OBJECTS: readonly (readonly [string, Run | null])[] = [
   ['address', ipAddr],
   ['addrlabel', ipAddrLabel],
-  ['maddress', null],
-  ['addrlabel', null],
   ['maddress', ipMaddr],
   ['route', ipRoute],
   ['rule', ipRule],
