@@ -14,12 +14,14 @@ export interface Scenario {
   readonly lines: readonly string[];
 }
 
+/** A busy machine is late now and then, and time in the kernel's namespaces is real. */
+export const ATTEMPTS = 3;
 /** What all of them may take on a machine that has much else to do. */
 const LIMIT_MS = 300_000;
 
 /** Makes a test of each scenario. They run at the same time: most of it is waiting. */
 export function compareAll(scenarios: readonly Scenario[]): void {
-  const options = { concurrency: 12, timeout: LIMIT_MS };
+  const options = { concurrency: 8, timeout: LIMIT_MS };
   test('Linux and Warren agree', options, async (t) => {
     if (skipWithout(t, linuxMissing())) return;
     await Promise.all(
@@ -38,7 +40,8 @@ export function toolsOf({ lines }: Pick<Scenario, 'lines'>): string[] {
 }
 
 async function compare(scenario: Scenario): Promise<void> {
-  const found = await findDifferences(scenario);
+  let found = await findDifferences(scenario);
+  for (let i = 1; i < ATTEMPTS && found.length > 0; i++) found = await findDifferences(scenario);
   assert.equal(found.length, 0, `\n${found.join('\n')}\n`);
 }
 
@@ -119,7 +122,7 @@ function normalOutput(line: string, stdout: string): unknown {
 /** What is left of a lifetime, in hundreds of seconds: a real machine takes its time. Random addresses have no digits. */
 function withoutClocks(text: string): string {
   return text
-    .replace(/"expires":\d+/g, '"expires":0')
+    .replace(/"expires":-?\d+/g, '"expires":0')
     .replace(/(_life_time"):(\d+)/g, (all, key: string, n: string) =>
       n === '4294967295' ? all : `${key}:${Math.ceil(Number(n) / 100) * 100}`,
     )

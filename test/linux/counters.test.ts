@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import { ATTEMPTS } from './compare.ts';
 import { linuxMissing } from './linux-world.ts';
 import { type Call, type Counters, LinuxStage, type Stage, WarrenStage } from './story.ts';
 import { skipReason } from './tools.ts';
@@ -507,14 +509,16 @@ function difference(before: Counters, after: Counters): Counters {
 
 test('S12: Linux and Warren count the same', {
   skip: skipReason(linuxMissing()),
-  concurrency: 10,
-  timeout: 120_000,
+  concurrency: 5,
+  timeout: 240_000,
 }, async (t) => {
   await Promise.all(
     STORIES.map((story) =>
-      t.test(story.title, { timeout: 60_000 }, async () => {
-        const linux = await tell(await LinuxStage.open(), story);
+      t.test(story.title, { timeout: 200_000 }, async () => {
         const warren = await tell(new WarrenStage(), story);
+        let linux = await tell(await LinuxStage.open(), story);
+        for (let i = 1; i < ATTEMPTS && !isDeepStrictEqual(warren, linux); i++)
+          linux = await tell(await LinuxStage.open(), story);
         assert.deepEqual(warren.results, linux.results);
         assert.deepEqual(warren.counters, linux.counters);
       }),
