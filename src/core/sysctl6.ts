@@ -48,7 +48,6 @@ export class Ipv6Conf {
   raHonorPioPflag = 0;
   regenMaxRetry = 3;
   regenMinAdvance = 2;
-  routerProbeInterval = 60;
   routerSolicitationInterval = 4;
   routerSolicitationMaxInterval = 3600;
   routerSolicitations = -1;
@@ -124,7 +123,6 @@ export const IPV6_CONF_NAMES: Readonly<Record<string, Exclude<keyof Ipv6Conf, 'w
   ra_honor_pio_pflag: 'raHonorPioPflag',
   regen_max_retry: 'regenMaxRetry',
   regen_min_advance: 'regenMinAdvance',
-  router_probe_interval: 'routerProbeInterval',
   router_solicitation_interval: 'routerSolicitationInterval',
   router_solicitation_max_interval: 'routerSolicitationMaxInterval',
   router_solicitations: 'routerSolicitations',
@@ -149,7 +147,6 @@ export const IPV6_CONF_RANGES: Readonly<
   raDefrtrMetric: [1, 4294967295],
   raHonorPioLife: [0, 1],
   raHonorPioPflag: [0, 1],
-  routerProbeInterval: [0, 2147483],
   routerSolicitationInterval: [0, 2147483],
   routerSolicitationMaxInterval: [0, 2147483],
   routerSolicitations: [-1, 2147483647],
@@ -176,12 +173,6 @@ export class Sysctl6 {
   idgenRetries = 3;
   /** Seconds. */
   idgenDelay = 1;
-  mldQrv = 2;
-  mldMaxMsf = 64;
-  anycastSrcEchoReply = 0;
-  flowlabelConsistency = 1;
-  flowlabelReflect = 0;
-  flowlabelStateRanges = 0;
   /** net.ipv6.route.min_adv_mss: IPV6_MIN_MTU − 60 */
   routeMinAdvmss = 1220;
   multipathHashPolicy = 0;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createWorld, type World } from '../../../../test/world.ts';
 import { devClose, devOpen } from '../../link/device-state.ts';
+import { NEIGH_UPDATE_OVERRIDE, NUD_STALE } from '../../link/neighbour-state.ts';
 import type { NetDevice } from '../../link/net-device.ts';
 import { MIB6 } from '../../mib6.ts';
 import type { NetNs } from '../../net.ts';
@@ -10,9 +11,11 @@ import { type Ip6Addr, ip6 } from '../../util/ip6-addr.ts';
 import { ETH_P_IPV6 } from '../../wire/ethernet.ts';
 import { IcmpHeader } from '../../wire/icmp.ts';
 import { IPPROTO_ICMPV6, Ipv6Header } from '../../wire/ipv6.ts';
+import { NA_OVERRIDE } from '../../wire/ndisc.ts';
 import { routeWithSource6 } from '../route6/output.ts';
 import { inet6AddrAdd } from './addrconf.ts';
 import { IFA_F_DADFAILED, IFA_F_NODAD, IFA_F_TENTATIVE } from './address.ts';
+import { sendAdvertisement } from './ndisc-send.ts';
 import { ip6LocalOut } from './output.ts';
 
 function twoHosts(): { world: World; a: NetNs; b: NetNs; da: NetDevice; db: NetDevice } {
@@ -135,4 +138,47 @@ test('down takes addresses and routes away, up brings the link-local one back', 
   devOpen(da);
   world.run(3_000_000);
   assert.equal(addresses(da).length, 1);
+});
+
+test('a router learns from advertisements that it did not ask for (RFC 9131, accept_untracked_na)', () => {
+  const { world, a, da, db } = twoHosts();
+  add(da, 'fd00::1');
+  add(db, 'fd00::2');
+  add(db, 'fd99::2');
+  world.run(3_000_000);
+  const conf = da.ipv6?.conf;
+  assert.ok(da.ipv6 && conf);
+  const heard = (target: string): number | undefined => {
+    sendAdvertisement(db, ip6('ff02::1'), ip6(target), NA_OVERRIDE, true);
+    world.run(1000);
+    return a.ipv6.ndisc.find(da, ip6(target))?.state;
+  };
+  assert.equal(heard('fd00::2'), undefined);
+  da.ipv6.conf = conf.with('acceptUntrackedNa', 2);
+  assert.equal(heard('fd00::2'), undefined);
+  da.ipv6.conf = da.ipv6.conf.with('forwarding', 1);
+  assert.equal(heard('fd99::2'), undefined);
+  assert.equal(heard('fd00::2'), NUD_STALE);
+  da.ipv6.conf = da.ipv6.conf.with('acceptUntrackedNa', 1);
+  assert.equal(heard('fd99::2'), NUD_STALE);
+});
+
+test('force_tllao: an advertisement names the MAC, whoever it is for', () => {
+  const { world, a, da, db } = twoHosts();
+  add(da, 'fd00::1');
+  add(db, 'fd00::2');
+  world.run(3_000_000);
+  assert.equal(ping(a, 'fd00::2'), 0);
+  world.run(1000);
+  const neigh = a.ipv6.ndisc.find(da, ip6('fd00::2'));
+  assert.ok(neigh && db.ipv6);
+  const told = (): number => {
+    neigh.update(0x020000000099, NUD_STALE, NEIGH_UPDATE_OVERRIDE);
+    sendAdvertisement(db, ip6('fd00::1'), ip6('fd00::2'), NA_OVERRIDE, false);
+    world.run(1000);
+    return neigh.mac;
+  };
+  assert.equal(told(), 0x020000000099);
+  db.ipv6.conf = db.ipv6.conf.with('forceTllao', 1);
+  assert.equal(told(), db.mac);
 });

@@ -45,7 +45,8 @@ export function sendAdvertisement(
   const optimistic = own !== null && (own.flags & IFA_F_OPTIMISTIC) !== 0;
   const isRouter = (dev.ipv6?.conf.forwarding ?? 0) !== 0;
   const rest = (isRouter ? NA_ROUTER : 0) | (optimistic ? flags & ~NA_OVERRIDE : flags);
-  const hasMac = withMac && dev.hardHeaderLen > 0;
+  const wanted = withMac || (dev.ipv6?.conf.forceTllao ?? 0) !== 0;
+  const hasMac = wanted && dev.hardHeaderLen > 0;
   const body = ndBody(target, ND_OPT_TARGET_LL_ADDR, hasMac ? dev.mac : -1);
   // An address that is another's is advertised from one of our own.
   const src = own === null ? linkLocalOf(dev, IFA_F_TENTATIVE) : target;

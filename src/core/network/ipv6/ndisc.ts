@@ -21,6 +21,7 @@ import {
   isAny6,
   isMulticast6,
   multicastMac6,
+  samePrefix,
   solicitedNode,
 } from '../../util/ip6-addr.ts';
 import { Ip6Map } from '../../util/ip6-map.ts';
@@ -227,16 +228,27 @@ function advertisement(pkt: Packet, ipv6: Ipv6Device, bytes: Uint8Array, rest: n
     ownAddressAdvertised(pkt, own);
     return;
   }
-  const neigh = dev.net.ipv6.ndisc.find(dev, target);
-  if (neigh === undefined || (neigh.state & NUD_FAILED) !== 0) return;
+  const { ndisc } = dev.net.ipv6;
+  const found = ndisc.find(dev, target);
+  const isNew = found === undefined && options.targetMac >= 0 && acceptsUntracked(pkt, ipv6);
+  const neigh = isNew ? ndisc.entry(dev, target) : found;
+  if (neigh === undefined || neigh === null || (neigh.state & NUD_FAILED) !== 0) return;
   const override = (rest & NA_OVERRIDE) !== 0 ? NEIGH_UPDATE_OVERRIDE : 0;
   const mac = options.targetMac < 0 ? null : options.targetMac;
-  const state = solicited ? NUD_REACHABLE : NUD_STALE;
+  const state = solicited && !isNew ? NUD_REACHABLE : NUD_STALE;
   const known = mac === null || neigh.mac === mac || override !== 0 || neigh.header === null;
   const was = neigh.isRouter;
   if (neigh.update(mac, state, NEIGH_UPDATE_WEAK_OVERRIDE | override) === 0 && known)
     neigh.isRouter = (rest & NA_ROUTER) !== 0;
   if (was && !neigh.isRouter) routerBecameHost(dev, target);
+}
+
+/** RFC 9131: a router may learn who advertises itself unasked (net.ipv6.conf.*.accept_untracked_na). */
+function acceptsUntracked(pkt: Packet, { conf, addresses }: Ipv6Device): boolean {
+  if (conf.forwarding === 0 || conf.acceptUntrackedNa === 0) return false;
+  const { src } = pkt.ip6 as Ipv6Header;
+  const isOfSubnet = (a: Ipv6Address): boolean => samePrefix(a.addr, src, a.prefixLen);
+  return conf.acceptUntrackedNa === 1 || addresses.some(isOfSubnet);
 }
 
 /** RFC 4862 §5.4.4: a tentative address is another's; about one that is in use there is nothing to be done. */
