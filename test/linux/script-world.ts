@@ -62,7 +62,7 @@ export class WarrenScript {
     const { netns } = this.kernel;
     for (const name of ['A', 'B']) {
       const ns = netns.add(name);
-      for (const of of ['all', 'default']) ns.sysctl.set(`net.ipv6.conf.${of}.disable_ipv6`, '1');
+      for (const dir of ['all', 'default']) ns.sysctl.set(`net.ipv6.conf.${dir}.disable_ipv6`, '1');
     }
     const a = this.ns('A');
     const words = 'index 20 address 02:00:00:00:00:0b netns B';
