@@ -14,9 +14,10 @@ import type { Namespace } from '../core/control/namespace.ts';
 import { nearest } from '../core/util/nearest.ts';
 import { hostsOf, runIn } from '../node/index.ts';
 import { bridgeTool } from '../tools/bridge.ts';
+import { bridgeMonitor, isBridgeMonitor } from '../tools/bridge-monitor.ts';
 import { catTool, lsTool, writeTool } from '../tools/files.ts';
 import { ipTool } from '../tools/ip.ts';
-import { isMonitor, monitorTool } from '../tools/monitor.ts';
+import { isMonitor, type MonitorOutcome, monitorTool } from '../tools/monitor.ts';
 import { ssTool } from '../tools/ss.ts';
 import { sysctlTool } from '../tools/sysctl.ts';
 import { tcTool } from '../tools/tc.ts';
@@ -32,7 +33,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   ip,
   ss: tool(ssTool),
   tc: tool(tcTool),
-  bridge: tool(bridgeTool),
+  bridge,
   sysctl: tool(sysctlTool),
   cat: streamed(catTool),
   ls: streamed(lsTool),
@@ -78,7 +79,23 @@ export async function runCommand(
 function ip(ns: Namespace, argv: readonly string[], io: CommandIo): Promise<number> {
   const context = contextOf(ns);
   if (!isMonitor(context, argv)) return tool(ipTool)(ns, argv, io);
-  const outcome = monitorTool(context, argv, (text) => io.out(text));
+  return untilInterrupted(
+    monitorTool(context, argv, (text) => io.out(text)),
+    io,
+  );
+}
+
+/** `bridge`, and `bridge monitor`. */
+function bridge(ns: Namespace, argv: readonly string[], io: CommandIo): Promise<number> {
+  const context = contextOf(ns);
+  if (!isBridgeMonitor(context, argv)) return tool(bridgeTool)(ns, argv, io);
+  return untilInterrupted(
+    bridgeMonitor(context, argv, (text) => io.out(text)),
+    io,
+  );
+}
+
+function untilInterrupted(outcome: MonitorOutcome, io: CommandIo): Promise<number> {
   if (!('stop' in outcome)) {
     if (outcome.stdout !== '') io.out(outcome.stdout);
     if (outcome.stderr !== '') io.err(outcome.stderr);

@@ -19,6 +19,22 @@ const LABELS: Readonly<Record<Group, string>> = {
   vlan: '[VLAN]',
 };
 
+/** Do these words of `bridge` ask for a monitor? */
+export function isBridgeMonitor(ctx: ToolContext, argv: readonly string[]): boolean {
+  try {
+    const words = new Words(argv);
+    parseBridge(ctx, words);
+    return isMonitorWord(words);
+  } catch {
+    return false;
+  }
+}
+
+/** A single m is mdb. */
+function isMonitorWord(words: Words): boolean {
+  return words.peek.length > 1 && abbreviates(words.peek, 'monitor');
+}
+
 /** Prints what happens, as `bridge monitor [all | OBJECT…]`; words before `monitor` are bridge's options. */
 export function bridgeMonitor(
   ctx: ToolContext,
@@ -28,7 +44,7 @@ export function bridgeMonitor(
   try {
     const words = new Words(argv);
     const { options, ns } = parseBridge(ctx, words);
-    if (abbreviates(words.peek, 'monitor') && words.peek.length > 1) words.next();
+    if (isMonitorWord(words)) words.next();
     const wish = groupsOf(words);
     const stop = ns.kernel.watch((event) => {
       if (event.netns.net !== ns.net) return;

@@ -61,3 +61,19 @@ test('S19: one stream of what happens in every node', async () => {
   monitor.child.kill('SIGINT');
   assert.equal((await monitor.done).code, 0);
 });
+
+test('E5: bridge monitor goes on until it is interrupted', async () => {
+  const monitor = lab.warren('exec', 'a', '--', 'bridge', 'monitor', 'fdb');
+  let seen = false;
+  const told = monitor.line('02:00:00:00:00:77 dev p').then(() => {
+    seen = true;
+  });
+  for (let i = 0; i < 20 && !seen; i++)
+    for (const verb of ['add', 'del']) {
+      const words = `bridge fdb ${verb} 02:00:00:00:00:77 dev p master`;
+      await lab.warren('exec', 'a', '--', ...words.split(' ')).done;
+    }
+  await told;
+  monitor.child.kill('SIGINT');
+  assert.equal((await monitor.done).code, 0);
+});
