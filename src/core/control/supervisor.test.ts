@@ -140,3 +140,26 @@ test('S19: kernel.watch gives snapshots', () => {
   a.link.set('lo', { up: false });
   assert.ok(link.link.up, 'a snapshot does not change');
 });
+
+test("E5: ip monitor neigh tells of a bridge's addresses, too, as neighbours without an address of IP", () => {
+  const kernel = makeKernel();
+  const ns = kernel.netns.add('a');
+  for (const words of [
+    'link add br0 type bridge',
+    'link add p type veth peer name q',
+    'link set p master br0',
+  ])
+    assert.equal(ns.ip(words), '');
+  let text = '';
+  const started = monitorTool(context(kernel, ns), ['monitor', 'neigh'], (piece) => {
+    text += piece;
+  });
+  assert.ok('stop' in started);
+  ns.bridge.fdbAdd('02:00:00:00:00:77', 'p');
+  ns.bridge.fdbDel('02:00:00:00:00:77', 'p');
+  started.stop();
+  assert.equal(
+    text,
+    'dev p lladdr 02:00:00:00:00:77 PERMANENT \nDeleted dev p lladdr 02:00:00:00:00:77 PERMANENT \n',
+  );
+});

@@ -3,6 +3,7 @@
  * that has an id here, printed as it happens.
  */
 import { EPERM } from '../../errno.ts';
+import type { FdbInfo } from '../bridge-info.ts';
 import type { LinkInfo } from '../info.ts';
 import type { Namespace } from '../namespace.ts';
 import type { WatchEvent } from '../watch.ts';
@@ -114,6 +115,8 @@ function groupOf(event: WatchEvent): Group | null {
       return 'route';
     case 'newneigh':
     case 'delneigh':
+    case 'newfdb':
+    case 'delfdb':
       return 'neigh';
     case 'newrule':
     case 'delrule':
@@ -135,6 +138,8 @@ function isOfFamily(event: WatchEvent, family: PrintOptions['family']): boolean 
   if ('address' in event) return event.address.family === family;
   if ('route' in event) return event.route.family === family;
   if ('rule' in event) return event.rule.family === family;
+  // AF_BRIDGE is neither.
+  if ('fdb' in event) return false;
   return !('neighbour' in event) || event.neighbour.family === family;
 }
 
@@ -153,6 +158,9 @@ function isAbout(event: WatchEvent, index: number, name: string): boolean {
     case 'newneigh':
     case 'delneigh':
       return event.neighbour.dev === name;
+    case 'newfdb':
+    case 'delfdb':
+      return event.fdb.dev === name;
     default:
       return true;
   }
@@ -183,6 +191,9 @@ function entryOf(event: WatchEvent, options: PrintOptions): string {
     case 'newneigh':
     case 'delneigh':
       return neighEntry(event.neighbour, options, false).text;
+    case 'newfdb':
+    case 'delfdb':
+      return fdbText(event.fdb);
     case 'newrule':
     case 'delrule':
       return ruleEntry(event.rule, options).text;
@@ -195,6 +206,12 @@ function entryOf(event: WatchEvent, options: PrintOptions): string {
     default:
       return '';
   }
+}
+
+/** An address of a bridge's table is a neighbour without an address of IP (`print_neigh`, `fdb_to_nud`). */
+function fdbText({ dev, mac, state, externLearn }: FdbInfo): string {
+  const nud = { permanent: 'PERMANENT', static: 'NOARP', '': 'REACHABLE' }[state];
+  return `dev ${dev} lladdr ${mac} ${externLearn ? 'extern_learn ' : ''}${nud} \n`;
 }
 
 function linkText(link: LinkInfo, options: PrintOptions, moved: string): string {
