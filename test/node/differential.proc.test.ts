@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { Kernel, runOutside } from '../../src/node/index.ts';
 import { DGRAM_DNS } from './differential/dgram-dns.ts';
 import { DGRAM_MORE } from './differential/dgram-more.ts';
@@ -18,8 +19,10 @@ import { NET_SOCKETS } from './differential/net-sockets.ts';
 
 const kernel = new Kernel({ seed: 1 });
 
+type Seen = Readonly<Record<string, readonly string[]>>;
+
 /** What a scenario saw, or that it came to no end. */
-async function outcome(scenario: Scenario): Promise<Record<string, string[]>> {
+async function outcome(scenario: Scenario): Promise<Seen> {
   const log = new Log();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => {
@@ -32,7 +35,21 @@ async function outcome(scenario: Scenario): Promise<Record<string, string[]>> {
   clearTimeout(timer);
   // What is still under way is told, too.
   await sleep(50);
-  return log.result;
+  const text = JSON.stringify(log.result);
+  return JSON.parse(text.replaceAll(/Date: \w{3}, [\w: ]+ GMT/g, 'Date: T')) as Seen;
+}
+
+/** Timers of some milliseconds decide here and there, and a busy machine is late. */
+const ATTEMPTS = 3;
+
+/** What a scenario saw on the host's loopback, and in a namespace. */
+async function both(scenario: Scenario): Promise<[expected: Seen, actual: Seen]> {
+  const expected = await runOutside(() => outcome(scenario));
+  const ns = kernel.netns.add();
+  ns.link.set('lo', { up: true });
+  const actual = await ns.run(() => outcome(scenario));
+  ns.destroy();
+  return [expected, actual];
 }
 
 for (const scenarios of [
@@ -48,12 +65,10 @@ for (const scenarios of [
 ]) {
   for (const [name, scenario] of Object.entries(scenarios))
     test(`like Node on loopback: ${name}`, async () => {
-      const expected = await runOutside(() => outcome(scenario));
-      const ns = kernel.netns.add();
-      ns.link.set('lo', { up: true });
-      const actual = await ns.run(() => outcome(scenario));
+      let [expected, actual] = await both(scenario);
+      for (let i = 1; i < ATTEMPTS && !isDeepStrictEqual(actual, expected); i++)
+        [expected, actual] = await both(scenario);
       assert.deepEqual(actual, expected);
       assert.equal(expected['scenario'], undefined);
-      ns.destroy();
     });
 }
