@@ -38,7 +38,6 @@ const V4: readonly InertSysctl[] = [
   row('tcp_plb_enabled', 0, 0, 1, 'no flow labels are rehashed'),
   row('fwmark_reflect', 0, 0, 255, 'marks are not taken from packets'),
   row('tcp_migrate_req', 0, 0, 1, 'a listener that closes takes its requests along'),
-  row('tcp_no_ssthresh_metrics_save', 1, 0, 1, 'ssthresh is not kept between connections'),
   row('ip_autobind_reuse', 0, 0, 1, 'ports are chosen as without it'),
   row('ip_dynaddr', 0, 0, 255, 'addresses of connections do not change'),
   row('ip_early_demux', 1, 0, 255),

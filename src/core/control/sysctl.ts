@@ -32,9 +32,21 @@ import {
   isNonRestricted,
 } from '../transport/tcp/congestion-table.ts';
 import { fullIp6, parseIpv6 } from '../util/ip6-addr.ts';
-import type { SipKey } from '../util/siphash.ts';
 import { SmallMap } from '../util/small-map.ts';
 import { INERT_SYSCTLS, type InertSysctl } from './sysctl-inert.ts';
+import {
+  byName,
+  dotted,
+  fastOpenKeys,
+  fastOpenKeysText,
+  invalid,
+  oneNumber,
+  pair,
+  portRanges,
+  slashed,
+  split,
+  triple,
+} from './sysctl-text.ts';
 
 /** One sysctl: how it reads and how it is written. */
 interface Variable {
@@ -61,32 +73,6 @@ const FRAG_LOW = 'net.ipv4.ipfrag_low_thresh';
 const FRAG_HIGH = 'net.ipv4.ipfrag_high_thresh';
 const FRAG6_LOW = 'net.ipv6.ip6frag_low_thresh';
 const FRAG6_HIGH = 'net.ipv6.ip6frag_high_thresh';
-
-function invalid(name: string): NetError {
-  return new NetError(EINVAL, 'sysctl', `setting key "${name}": Invalid argument`);
-}
-
-/** A number as the kernel reads one: hexadecimal behind 0x, octal behind 0 (`strtoul_lenient`). */
-function numberOf(word: string): number {
-  const m = /^(-?)(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.exec(word);
-  if (m === null) return Number.NaN;
-  const digits = m[2] as string;
-  const n = /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
-  // No negative zero: it would be told as one.
-  return m[1] === '-' && n !== 0 ? -n : n;
-}
-
-/** The first `most` numbers of a text, or undefined; what stands behind them is not looked at (`do_proc_dointvec`). */
-function numbers(text: string, most: number): number[] | undefined {
-  const list = text.trim().split(/\s+/).slice(0, most).map(numberOf);
-  return list.some(Number.isNaN) ? undefined : list;
-}
-
-function oneNumber(name: string, text: string, min: number, max: number): number {
-  const value = numbers(text, 1)?.[0];
-  if (value === undefined || value < min || value > max) throw invalid(name);
-  return value;
-}
 
 export class SysctlControl {
   private readonly net: NetNs;
@@ -604,83 +590,3 @@ const SPECIAL: readonly string[] = [
   'net.ipv4.route.flush',
   'net.ipv6.route.flush',
 ];
-
-/** `net/ipv4/conf/eth0.1/x` and `net.ipv4.conf.eth0/1.x` are the same: the first separator rules. */
-function dotted(name: string): string {
-  const first = /[./]/.exec(name)?.[0];
-  if (first !== '/') return name;
-  return name.replace(/[./]/g, (c) => (c === '/' ? '.' : '/'));
-}
-
-/** Dots in a device's name stand as slashes in a sysctl's. */
-function slashed(name: string): string {
-  return name.replaceAll('.', '/');
-}
-
-function split(name: string, prefix: string): { dir: string; key: string } | undefined {
-  if (!name.startsWith(prefix)) return undefined;
-  const m = /^([^.]+)\.([^.]+)$/.exec(name.slice(prefix.length));
-  if (m === null) return undefined;
-  return { dir: (m[1] as string).replaceAll('/', '.'), key: m[2] as string };
-}
-
-function byName(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** LINUX: fewer numbers than there are leave the rest as it was (`proc_dointvec`). */
-function pair(name: string, text: string, old: readonly [number, number]): [number, number] {
-  const list = numbers(text, 2);
-  if (list === undefined) throw invalid(name);
-  return [list[0] ?? old[0], list[1] ?? old[1]];
-}
-
-function triple(
-  name: string,
-  text: string,
-  old: readonly [number, number, number],
-): [number, number, number] {
-  const list = numbers(text, 3);
-  if (list === undefined || list.some((n) => n < 1 || n > INT_MAX)) throw invalid(name);
-  return [list[0] ?? old[0], list[1] ?? old[1], list[2] ?? old[2]];
-}
-
-/** Zeros as long as nobody needed a key (`proc_tcp_fastopen_key`). */
-function fastOpenKeysText(keys: readonly SipKey[] | null): string {
-  return (keys ?? [[0, 0, 0, 0]])
-    .map((key) => key.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('-'))
-    .join(',');
-}
-
-/** `a-b-c-d` or two of them: the first makes cookies, both check them. */
-function fastOpenKeys(name: string, text: string): SipKey[] {
-  const keys = text.trim().split(',');
-  if (keys.length > 2) throw invalid(name);
-  return keys.map((key) => {
-    const m = /^([0-9a-f]{1,8})-([0-9a-f]{1,8})-([0-9a-f]{1,8})-([0-9a-f]{1,8})$/i.exec(key);
-    if (m === null) throw invalid(name);
-    const word = (i: number): number => Number.parseInt(m[i] as string, 16) | 0;
-    return [word(1), word(2), word(3), word(4)];
-  });
-}
-
-/** `8080,9000-9010`: ports and ranges between commas or line feeds; those that touch become one (`proc_do_large_bitmap`). */
-function portRanges(name: string, text: string): [number, number][] {
-  const trimmed = text.replace(/\n$/, '');
-  if (text === '\n') return [];
-  const ranges = trimmed.split(/[,\n]/).map((part): [number, number] => {
-    const [from = '', to = from, more] = part.split('-');
-    const low = numberOf(from);
-    const high = numberOf(to);
-    const sound = more === undefined && low >= 0 && high <= 65535 && low <= high;
-    if (!sound) throw invalid(name);
-    return [low, high];
-  });
-  const joined: [number, number][] = [];
-  for (const [low, high] of ranges.sort((a, b) => a[0] - b[0])) {
-    const last = joined.at(-1);
-    if (last !== undefined && low <= last[1] + 1) last[1] = Math.max(last[1], high);
-    else joined.push([low, high]);
-  }
-  return joined;
-}
